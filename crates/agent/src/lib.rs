@@ -1,0 +1,1 @@
+//! The daemon that owns one host: prepares, switches, watches and retires the instances of each release.

@@ -1,0 +1,1 @@
+//! The data plane: listeners, an atomically swapped route table, counting of exchanges in flight, drain and metrics.

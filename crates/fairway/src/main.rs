@@ -1,0 +1,2 @@
+//! The command line: arguments to settings to a verb, and words for a terminal.
+fn main() {}

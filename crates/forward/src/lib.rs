@@ -1,0 +1,1 @@
+//! Forward one HTTP exchange: pooling, timeouts, limits, upgrades, streaming.

@@ -1,0 +1,1 @@
+//! `fairway.yaml` and its config layers: parse with places, validate everything at once, lower to the model.

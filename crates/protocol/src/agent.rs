@@ -1,0 +1,91 @@
+//! The agent's API: HTTP/1.1 with JSON bodies over a Unix socket.
+//!
+//! | method and path | request | answer |
+//! |---|---|---|
+//! | `GET /v1/agent` | – | [`AgentInfo`] |
+//! | `GET /v1/environments` | – | [`EnvironmentList`] |
+//! | `GET /v1/environments/{env}` | – | [`fairway_model::Observed`] |
+//! | `DELETE /v1/environments/{env}?purge=true` | – | 204; stops everything, `purge` deletes databases and logs too |
+//! | `HEAD /v1/artifacts/{digest}` | – | 200 or 404 |
+//! | `PUT /v1/artifacts/{digest}` | the bytes | 204; 422 when they do not hash to the digest |
+//! | `PUT /v1/environments/{env}/secrets/{version}` | [`SecretValue`] | 204 |
+//! | `POST /v1/environments/{env}/releases/{generation}/prepare` | [`fairway_model::Assignment`] | 202 [`fairway_model::ReleaseStatus`]; the same assignment again is the same 202 |
+//! | `POST /v1/environments/{env}/releases/{generation}/switch` | – | 200 [`fairway_model::ReleaseStatus`], after the swap |
+//! | `POST /v1/environments/{env}/releases/{generation}/retire` | – | 202 [`fairway_model::ReleaseStatus`] |
+//! | `POST /v1/environments/{env}/releases/{generation}/abort` | – | 200 [`fairway_model::ReleaseStatus`] |
+//! | `GET /v1/environments/{env}/releases/{generation}?after=N&wait_ms=M` | – | [`fairway_model::ReleaseStatus`]; answers when there is an event after `N` or `M` milliseconds have passed; asking renews the caller's lease |
+//! | `GET /v1/environments/{env}/logs?service=S&tail=N&follow=true` | – | lines of [`LogLine`] as NDJSON |
+//! | `GET /v1/environments/{env}/endpoints` | – | [`Endpoints`] |
+//! | `POST /v1/shutdown?instances=keep\|stop` | – | 202; `keep` leaves instances and edge running |
+//!
+//! `{env}` is the environment's name percent-encoded into one path segment. Every error is a status and a
+//! [`fairway_model::Failure`]: 400 malformed, 404 unknown, 409 stale, superseded or wrong phase, 422 invalid content,
+//! 500 the agent's own defect, 507 no room.
+
+use fairway_model::{EnvironmentName, Redacted, ServiceName};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, net::SocketAddr};
+
+/// Version of this API.
+pub const API_VERSION: u32 = 1;
+
+/// Who answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentInfo {
+    /// [`API_VERSION`] of the agent.
+    pub api: u32,
+    /// Version of the binary.
+    pub version: String,
+    /// Process id.
+    pub pid: u32,
+    /// Process id of the edge, when it runs.
+    pub edge_pid: Option<u32>,
+    /// Seconds since the start.
+    pub uptime_seconds: u64,
+    /// The agent's home directory.
+    pub home: String,
+    /// What this host cannot do, in words: limits that are not enforced and the like.
+    pub notes: Vec<String>,
+}
+
+/// The environments of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentList {
+    /// Their names.
+    pub environments: Vec<EnvironmentName>,
+}
+
+/// A secret value on its way in. The type writes the value only through [`SecretValue::to_body`].
+#[derive(Debug, Deserialize)]
+pub struct SecretValue {
+    /// The value.
+    pub value: Redacted,
+}
+
+impl SecretValue {
+    /// The request body; the one place where the value is written out.
+    #[must_use]
+    pub fn to_body(&self) -> Vec<u8> {
+        serde_json::json!({ "value": self.value.expose() }).to_string().into_bytes()
+    }
+}
+
+/// Where the services of an environment can be reached on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoints {
+    /// The public address of the edge, if the environment has one.
+    pub public: Option<SocketAddr>,
+    /// Each service's loopback address behind the edge.
+    pub services: BTreeMap<ServiceName, SocketAddr>,
+}
+
+/// One line of a service's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// The service.
+    pub service: ServiceName,
+    /// The instance, or the one-shot command (`migrate`, `seed`).
+    pub instance: String,
+    /// The line as the process wrote it, without its end.
+    pub line: String,
+}

@@ -1,0 +1,3 @@
+//! What agent and edge say to their clients, as types: requests, answers and problems.
+
+pub mod agent;

@@ -1,0 +1,1 @@
+//! End-to-end stories: the real binary, real services, real PostgreSQL, real traffic.

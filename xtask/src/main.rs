@@ -1,0 +1,2 @@
+//! The project's own chores: tidy, ci, bench, generate.
+fn main() {}
