@@ -1,2 +1,57 @@
 //! The project's own chores: tidy, ci, bench, generate.
-fn main() {}
+//!
+//! `cargo xtask ci` is the CI; the workflow and `.ci/run` only call it.
+
+mod chores;
+mod layers;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "xtask", about = "The project's own chores")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Check the architecture: arrows point down, pure rooms stay pure, each crate says what it is
+    Tidy,
+    /// Format, clippy, tidy and what is generated
+    Lint,
+    /// Everything: lint, build, unit tests, end-to-end stories
+    Ci,
+    /// Write what is generated, or with `--check` fail when it differs
+    Generate {
+        /// Compare only
+        #[arg(long)]
+        check: bool,
+    },
+    /// Run the benchmarks and print their tables (release profile)
+    Bench {
+        /// Which one; all without it: releases, plan, switch, memory
+        only: Option<String>,
+    },
+}
+
+fn main() -> std::process::ExitCode {
+    match run(Arguments::parse().chore) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> anyhow::Result<()> {
+    match chore {
+        Chore::Tidy => chores::tidy(),
+        Chore::Lint => chores::lint(),
+        Chore::Ci => chores::ci(),
+        Chore::Generate { check } => chores::generate(check),
+        Chore::Bench { only } => chores::bench(only.as_deref()),
+    }
+}

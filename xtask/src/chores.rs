@@ -1,0 +1,169 @@
+//! The chores themselves: they run programs and read files.
+
+use crate::tidy::{self, Package};
+use anyhow::{Context, bail};
+use serde_json::Value;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the repository").to_owned()
+}
+
+/// Runs a program in the repository; its output goes where ours goes.
+fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let line = format!("{program} {}", arguments.join(" "));
+    eprintln!("▸ {line}");
+    let begin = Instant::now();
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(root())
+        .status()
+        .with_context(|| format!("cannot run `{line}`"))?;
+    if !status.success() {
+        bail!("`{line}` failed: {status}");
+    }
+    eprintln!("  {:.1}s", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    Command::new(program)
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .is_ok_and(|output| output.status.success())
+}
+
+pub(crate) fn tidy() -> anyhow::Result<()> {
+    let problems = tidy::check(&packages()?);
+    for problem in &problems {
+        eprintln!("tidy: {problem}");
+    }
+    if !problems.is_empty() {
+        bail!("tidy: {} problems", problems.len());
+    }
+    Ok(())
+}
+
+pub(crate) fn lint() -> anyhow::Result<()> {
+    run("cargo", &["fmt", "--all", "--check"])?;
+    tidy()?;
+    run("cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    if succeeds("cargo", &["deny", "--version"]) {
+        run("cargo", &["deny", "check", "licenses", "bans", "sources"])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn ci() -> anyhow::Result<()> {
+    lint()?;
+    // The stories drive the built programs as a user would, so these come first.
+    run("cargo", &["build", "--workspace", "--bins"])?;
+    generate(true)?;
+    if succeeds("cargo", &["nextest", "--version"]) {
+        run("cargo", &["nextest", "run", "--workspace"])?;
+    } else {
+        run("cargo", &["test", "--workspace", "--all-targets"])?;
+    }
+    run("cargo", &["test", "--workspace", "--doc"])
+}
+
+pub(crate) fn generate(check: bool) -> anyhow::Result<()> {
+    let fairway = binary("debug", "fairway")?;
+    for (file, arguments) in [
+        ("docs/reference/fairway.schema.json", ["generate", "schema"]),
+        ("docs/reference/cli.md", ["generate", "cli"]),
+        ("docs/reference/contract-rules.md", ["generate", "contract-rules"]),
+    ] {
+        let output = Command::new(&fairway)
+            .args(arguments)
+            .output()
+            .with_context(|| format!("cannot run {}", fairway.display()))?;
+        if !output.status.success() {
+            bail!("fairway {} failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+        }
+        let path = root().join(file);
+        let current = std::fs::read(&path).unwrap_or_default();
+        if current == output.stdout {
+            continue;
+        }
+        if check {
+            bail!("{file} is not what the program says now; run `cargo xtask generate` and commit it");
+        }
+        std::fs::create_dir_all(path.parent().expect("a file stands in a directory"))?;
+        std::fs::write(&path, &output.stdout)?;
+        eprintln!("wrote {file}");
+    }
+    Ok(())
+}
+
+pub(crate) fn bench(only: Option<&str>) -> anyhow::Result<()> {
+    run("cargo", &["build", "--release", "--workspace", "--bins"])?;
+    let mut arguments = vec!["run", "--release", "--quiet", "-p", "fairway-stories", "--bin", "bench", "--"];
+    arguments.extend(only);
+    run("cargo", &arguments)
+}
+
+fn metadata() -> anyhow::Result<Value> {
+    let output = Command::new("cargo")
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .context("cannot run cargo metadata")?;
+    if !output.status.success() {
+        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn binary(profile: &str, name: &str) -> anyhow::Result<PathBuf> {
+    let metadata = metadata()?;
+    let target = metadata["target_directory"].as_str().context("cargo metadata names no target directory")?;
+    Ok(Path::new(target).join(profile).join(name))
+}
+
+fn packages() -> anyhow::Result<Vec<Package>> {
+    let metadata = metadata()?;
+    let mut packages = Vec::new();
+    for package in metadata["packages"].as_array().context("cargo metadata names no packages")? {
+        let text = |key: &str| package[key].as_str().unwrap_or_default().to_owned();
+        let directory = Path::new(&text("manifest_path"))
+            .parent()
+            .context("a manifest stands in a directory")?
+            .to_owned();
+        let dependencies = package["dependencies"].as_array().into_iter().flatten();
+        let mut sources = Vec::new();
+        for part in ["src", "tests", "examples", "benches"] {
+            read_sources(&directory.join(part), &mut sources)?;
+        }
+        sources.sort();
+        packages.push(Package {
+            name: text("name"),
+            description: text("description"),
+            dependencies: dependencies
+                .filter(|d| d["kind"].is_null())
+                .filter_map(|d| d["name"].as_str().map(str::to_owned))
+                .collect(),
+            sources,
+        });
+    }
+    Ok(packages)
+}
+
+fn read_sources(directory: &Path, into: &mut Vec<(String, String)>) -> anyhow::Result<()> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_sources(&path, into)?;
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let name = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
+            into.push((name, std::fs::read_to_string(&path)?));
+        }
+    }
+    Ok(())
+}
