@@ -1,3 +1,4 @@
 //! What agent and edge say to their clients, as types: requests, answers and problems.
 
 pub mod agent;
+pub mod edge;

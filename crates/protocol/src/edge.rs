@@ -1,0 +1,292 @@
+//! The edge's control API: HTTP/1.1 with JSON bodies over the Unix socket `<home>/edge.sock`.
+//!
+//! | method and path | request | answer |
+//! |---|---|---|
+//! | `PUT /v1/environments/{env}/table` | a route table (`fairway_route::Table`) | 200 [`Applied`] once every listener is bound and the table serves; 409 stale or address in use, 422 bad entries: [`Problem`] |
+//! | `GET /v1/environments/{env}/table` | – | the table that is served, as it was sent |
+//! | `DELETE /v1/environments/{env}?generation=N` | – | 204 once its listeners are closed, also when it was not there; 409 when the edge has a newer generation |
+//! | `GET /v1/tables` | – | [`TableList`] |
+//! | `GET /v1/stats?environment=E` | – | [`Stats`], of all environments without the parameter |
+//! | `POST /v1/environments/{env}/instances/{id}/close` | [`CloseRequest`] | 202 [`CloseAnswer`]; returns at once, watch the stats |
+//! | `GET /v1/version` | – | [`EdgeInfo`] |
+//! | `GET /metrics` | – | Prometheus text |
+//! | `POST /v1/shutdown` | [`ShutdownRequest`] or nothing | 202; listeners close, exchanges finish, the process ends |
+//!
+//! `{env}` and `{id}` are percent-encoded into one path segment. Every error has a [`Problem`] as its body.
+//!
+//! # Draining
+//!
+//! After the answer to `PUT`, instances that the table no longer lists (or lists with weight 0) get no new request;
+//! their `in_flight` in the stats only falls. At 0 the instance can be stopped without anyone noticing. What will not
+//! end by itself (WebSockets, event streams) is ended by `close`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of this API.
+pub const API_VERSION: u32 = 1;
+
+/// A table is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The environment.
+    pub environment: String,
+    /// Generation of the table that serves now.
+    pub generation: u64,
+    /// Its revision.
+    pub revision: u64,
+    /// Whether the request changed anything; false when this very table served already.
+    pub changed: bool,
+    /// The bound address of every listener, also of those whose port the edge chose.
+    pub listeners: BTreeMap<String, SocketAddr>,
+    /// What moved, one line each, for logs.
+    pub changes: Vec<String>,
+}
+
+/// What the edge serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableList {
+    /// One for each environment, by name.
+    pub tables: BTreeMap<String, TableSummary>,
+}
+
+/// The head of one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableSummary {
+    /// Its generation.
+    pub generation: u64,
+    /// Its revision.
+    pub revision: u64,
+    /// The bound address of every listener. One that could not be bound after a restart is missing here and named in
+    /// `problems`.
+    pub listeners: BTreeMap<String, SocketAddr>,
+    /// Number of services.
+    pub services: usize,
+    /// Number of routes in force.
+    pub routes: usize,
+    /// Entries of a stored table that could not be used.
+    pub problems: Vec<String>,
+}
+
+/// What went through the edge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stats {
+    /// By environment.
+    pub environments: BTreeMap<String, EnvironmentStats>,
+    /// Open client connections on all listeners.
+    pub connections: u64,
+}
+
+/// What went through one environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EnvironmentStats {
+    /// Generation of the table that serves; 0 when it was removed and instances are still in flight.
+    pub generation: u64,
+    /// Its revision.
+    pub revision: u64,
+    /// By service, stubs included.
+    pub services: BTreeMap<String, ServiceStats>,
+    /// Requests on this environment's listeners that no route matched (answered 404). A listener that several
+    /// environments share counts them for none.
+    pub unrouted: u64,
+}
+
+/// What went to one service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceStats {
+    /// Requests that found no instance (answered 503).
+    pub no_instance: u64,
+    /// Requests that the stub answered.
+    pub stubbed: u64,
+    /// Instances by id: those of the table, those that still have exchanges, and those that left a short while ago.
+    pub instances: BTreeMap<String, InstanceStats>,
+}
+
+/// What went to one instance since the edge has known it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceStats {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Generation of the release that started it.
+    pub release: u64,
+    /// Its weight in the table that serves; 0 when it left.
+    pub weight: u32,
+    /// Whether it gets no new requests: it left the table or has weight 0.
+    pub draining: bool,
+    /// Exchanges that have begun and not ended, upgraded connections included.
+    pub in_flight: u64,
+    /// Upgraded connections (WebSockets) among them.
+    pub upgrades: u64,
+    /// Exchanges that were begun. One that moved on because its dial failed counts where it moved to.
+    pub total: u64,
+    /// Answers of the instance by first digit of the status.
+    pub responses: StatusClasses,
+    /// Exchanges that failed at the edge or broke off.
+    pub failed: Failures,
+    /// Dials that failed and went to another instance, unnoticed by the client.
+    pub redialled: u64,
+    /// Clients that went away before the end.
+    pub clients_gone: u64,
+    /// Time from the request to the head of the answer.
+    pub latency: Latency,
+}
+
+/// Answers by first digit of the status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusClasses {
+    /// 100–199: upgrades.
+    #[serde(rename = "1xx")]
+    pub informational: u64,
+    /// 200–299.
+    #[serde(rename = "2xx")]
+    pub success: u64,
+    /// 300–399.
+    #[serde(rename = "3xx")]
+    pub redirection: u64,
+    /// 400–499.
+    #[serde(rename = "4xx")]
+    pub client_error: u64,
+    /// 500–599, made by the instance.
+    #[serde(rename = "5xx")]
+    pub server_error: u64,
+}
+
+/// Exchanges that failed at the edge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
+    /// Nothing accepted the connection (answered 502).
+    pub refused: u64,
+    /// No connection within the limit (answered 504).
+    pub connect_timeout: u64,
+    /// No answer within the limit (answered 504).
+    pub header_timeout: u64,
+    /// The connection ended before the answer (answered 502).
+    pub broken: u64,
+    /// The answer ended before its end: broken off by the instance, or silent for too long.
+    pub broken_streams: u64,
+    /// Cut by the edge because the deadline of a close had passed.
+    pub cut: u64,
+}
+
+impl Failures {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let Self { refused, connect_timeout, header_timeout, broken, broken_streams, cut } = *self;
+        refused + connect_timeout + header_timeout + broken + broken_streams + cut
+    }
+}
+
+/// A distribution of durations.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// How many.
+    pub count: u64,
+    /// Their sum in milliseconds.
+    pub sum_ms: f64,
+    /// Estimates from the buckets, in milliseconds; 0 when there are none.
+    pub p50_ms: f64,
+    /// The same for 90 of 100.
+    pub p90_ms: f64,
+    /// The same for 99 of 100.
+    pub p99_ms: f64,
+    /// How many took at most so long: `(milliseconds, count)`, cumulative. What is missing to `count` took longer.
+    pub buckets: Vec<(f64, u64)>,
+}
+
+/// End what does not end by itself on a draining instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CloseRequest {
+    /// WebSockets get a close frame (1012, service restart) and event streams their end at once. What is still there
+    /// after this many milliseconds is cut.
+    pub grace_ms: u64,
+}
+
+impl Default for CloseRequest {
+    fn default() -> Self {
+        Self { grace_ms: 5_000 }
+    }
+}
+
+/// What a close found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloseAnswer {
+    /// Exchanges on the instance when the close began.
+    pub in_flight: u64,
+    /// Upgraded connections among them.
+    pub upgrades: u64,
+}
+
+/// Who answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeInfo {
+    /// [`API_VERSION`] of the edge.
+    pub api: u32,
+    /// Version of the binary.
+    pub version: String,
+    /// Process id.
+    pub pid: u32,
+    /// Seconds since the start.
+    pub uptime_seconds: u64,
+}
+
+/// End the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShutdownRequest {
+    /// How long exchanges may take to finish, in milliseconds.
+    pub grace_ms: u64,
+}
+
+impl Default for ShutdownRequest {
+    fn default() -> Self {
+        Self { grace_ms: 10_000 }
+    }
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// What kind, for programs.
+    pub code: ProblemCode,
+    /// What happened, in one sentence.
+    pub message: String,
+    /// What was not changed, in one sentence.
+    pub unchanged: String,
+    /// What to do next, in one sentence.
+    pub next: String,
+    /// The entries of the table that are wrong, one line each: `routes[2]: service …`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<String>,
+    /// The generation and revision that the edge has, when the request was stale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<(u64, u64)>,
+}
+
+/// What kind of problem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemCode {
+    /// The request is older than what the edge has (409).
+    Stale,
+    /// The edge has another table of the same generation and revision (409).
+    Contradicts,
+    /// A listener could not be bound (409).
+    Listener,
+    /// Entries of the table are wrong (422).
+    Table,
+    /// The request is not of the documented shape (400).
+    Malformed,
+    /// No such path, environment or instance (404).
+    Unknown,
+    /// The body is larger than the edge reads (413).
+    TooLarge,
+    /// The table could not be stored (507).
+    Storage,
+    /// A defect of the edge (500).
+    Internal,
+}
