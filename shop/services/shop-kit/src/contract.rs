@@ -1,0 +1,130 @@
+//! Which operations an OpenAPI file declares.
+//!
+//! Only what routing needs is read: paths, methods, and the shop's own notes on them. The YAML text is part
+//! of the program, so a service and its contract can't drift apart.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error;
+
+/// A contract that can't be read.
+#[derive(Debug, Error)]
+pub enum ContractError {
+    /// Not YAML, or not the shape of an OpenAPI document.
+    #[error("contract {name} can't be read: {reason}; the service was not started")]
+    Document {
+        /// The file.
+        name: String,
+        /// What the parser said, with line and column.
+        reason: String,
+    },
+}
+
+/// One path and method of a contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// Upper-case method, e.g. `GET`.
+    pub method: String,
+    /// Path template, e.g. `/catalog/products/{spuId}`.
+    pub path: String,
+    /// The boundary that answers it when that is not the contract's own (`x-served-by`).
+    pub served_by: Option<String>,
+    /// Feature flags that must all be on (`x-feature-flags`).
+    pub feature_flags: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    #[serde(default)]
+    paths: BTreeMap<String, BTreeMap<String, Value>>,
+}
+
+const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/// The operations of one OpenAPI file, sorted by path and method. Paths given by `$ref` are left out: they
+/// belong to the file they point to.
+///
+/// # Errors
+/// When the text is not an OpenAPI document.
+pub fn operations(name: &str, text: &str) -> Result<Vec<Operation>, ContractError> {
+    let document: Document = serde_saphyr::from_str(text)
+        .map_err(|e| ContractError::Document { name: name.to_owned(), reason: e.to_string() })?;
+    let mut found = Vec::new();
+    for (path, item) in document.paths {
+        let of_path = text_of(item.get("x-served-by"));
+        for method in METHODS {
+            let Some(operation) = item.get(method) else { continue };
+            let flags = operation.get("x-feature-flags").and_then(Value::as_array);
+            found.push(Operation {
+                method: method.to_ascii_uppercase(),
+                path: path.clone(),
+                served_by: text_of(operation.get("x-served-by")).or_else(|| of_path.clone()),
+                feature_flags: flags.into_iter().flatten().filter_map(|f| text_of(Some(f))).collect(),
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn text_of(value: Option<&Value>) -> Option<String> {
+    value.and_then(Value::as_str).map(str::to_owned)
+}
+
+/// Whether a path fits a template: `{name}` stands for one non-empty segment.
+pub fn fits(template: &str, path: &str) -> bool {
+    let mut template = template.split('/');
+    let mut path = path.split('/');
+    loop {
+        match (template.next(), path.next()) {
+            (None, None) => return true,
+            (Some(t), Some(p)) if is_parameter(t) && !p.is_empty() => {}
+            (Some(t), Some(p)) if t == p => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Whether a template segment stands for any value.
+pub fn is_parameter(segment: &str) -> bool {
+    segment.starts_with('{') && segment.ends_with('}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_operations_and_notes() {
+        let text = "
+openapi: 3.0.3
+paths:
+  /b/{id}:
+    parameters: []
+    x-served-by: commerce
+    get: {}
+    post: { x-served-by: identity, x-feature-flags: [a, b] }
+  /a:
+    $ref: other.yaml#/paths/~1a
+";
+        let got: Vec<_> = operations("t", text)
+            .unwrap()
+            .into_iter()
+            .map(|o| format!("{} {} {:?} {:?}", o.method, o.path, o.served_by, o.feature_flags))
+            .collect();
+        assert_eq!(got, [r#"GET /b/{id} Some("commerce") []"#, r#"POST /b/{id} Some("identity") ["a", "b"]"#]);
+        assert!(operations("t", "paths: [1]").unwrap_err().to_string().starts_with("contract t can't be read: "));
+    }
+
+    #[test]
+    fn templates() {
+        let check = |template: &str, path: &str, expect: bool| assert_eq!(fits(template, path), expect, "{path}");
+        check("/a/{id}", "/a/1", true);
+        check("/a/{id}", "/a/", false);
+        check("/a/{id}", "/a", false);
+        check("/a/{id}", "/a/1/b", false);
+        check("/a", "/a", true);
+        check("/a", "/b", false);
+    }
+}

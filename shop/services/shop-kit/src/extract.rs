@@ -1,0 +1,192 @@
+//! Reading requests the way the shop's clients expect them to be read.
+//!
+//! A body is JSON whatever its content type says, unknown fields are ignored, and anything unreadable is one
+//! 400 `invalid_request` with the shop's envelope.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::error::{ApiError, ApiResult};
+use crate::layers::RequestId;
+
+/// A JSON body.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let refuse = |cause: String| ApiError::invalid("invalid request body").because(cause);
+        let bytes = Bytes::from_request(request, state).await.map_err(|e| refuse(e.to_string()))?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|e| refuse(e.to_string()))
+    }
+}
+
+/// The parameters after the `?`, in order, decoded.
+#[derive(Debug, Clone, Default)]
+pub struct QueryParams(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for QueryParams {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::parse(parts.uri.query().unwrap_or_default()))
+    }
+}
+
+impl QueryParams {
+    fn parse(query: &str) -> Self {
+        Self(url::form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
+    /// A parameter without surrounding blanks; nothing when it is absent or blank.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(k, _)| k == name).map(|(_, v)| v.trim()).filter(|v| !v.is_empty())
+    }
+
+    /// A parameter that must be a UUID.
+    ///
+    /// # Errors
+    /// 400 when it is something else.
+    pub fn uuid(&self, name: &str) -> ApiResult<Option<Uuid>> {
+        self.text(name).map(|text| parameter_uuid(name, text)).transpose()
+    }
+
+    /// `page` and `pageSize`, with the size to use when none is given.
+    ///
+    /// # Errors
+    /// 400 when one of them is not a whole number.
+    pub fn paging(&self, default_size: i64) -> ApiResult<Paging> {
+        let page = self.integer("page")?.unwrap_or(1).max(1);
+        let size = match self.integer("pageSize")? {
+            Some(size) if size > 0 => size.min(100),
+            _ => default_size,
+        };
+        Ok(Paging { page, size })
+    }
+
+    fn integer(&self, name: &str) -> ApiResult<Option<i64>> {
+        let parse = |text: &str| {
+            text.parse().map_err(|_| ApiError::invalid(format!("Invalid format for parameter {name}: not an integer")))
+        };
+        self.text(name).map(parse).transpose()
+    }
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paging {
+    /// From 1.
+    pub page: i64,
+    /// 1 to 100.
+    pub size: i64,
+}
+
+impl Paging {
+    /// How many rows come before this page.
+    pub fn offset(self) -> i64 {
+        (self.page - 1).saturating_mul(self.size)
+    }
+}
+
+/// A path or query parameter as a UUID.
+///
+/// # Errors
+/// 400 naming the parameter.
+pub fn parameter_uuid(name: &str, text: &str) -> ApiResult<Uuid> {
+    Uuid::parse_str(text).map_err(|_| ApiError::invalid(format!("Invalid format for parameter {name}: not a UUID")))
+}
+
+/// What the `Authorization` header holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authorization<'a> {
+    /// There is no such header.
+    Missing,
+    /// There is one, but it is not `Bearer <token>`.
+    Malformed,
+    /// A token, unverified.
+    Bearer(&'a str),
+}
+
+/// Reads the `Authorization` header; the scheme's case does not matter.
+pub fn authorization(headers: &HeaderMap) -> Authorization<'_> {
+    let Some(value) = headers.get(AUTHORIZATION) else { return Authorization::Missing };
+    let Ok(text) = value.to_str() else { return Authorization::Malformed };
+    match text.trim().split_once(' ') {
+        _ if text.trim().is_empty() => Authorization::Missing,
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() => {
+            Authorization::Bearer(token.trim())
+        }
+        _ => Authorization::Malformed,
+    }
+}
+
+/// Who asks, for audit entries.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The request's id.
+    pub request_id: Option<String>,
+    /// The first address of `X-Forwarded-For`, if any.
+    pub ip: Option<String>,
+    /// The client program as it names itself.
+    pub user_agent: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let header = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let ip = header("x-forwarded-for").and_then(|all| Some(all.split(',').next()?.trim().to_owned()));
+        Ok(Self {
+            request_id: parts.extensions.get::<RequestId>().map(|id| id.0.to_string()),
+            ip: ip.filter(|ip| !ip.is_empty()),
+            user_agent: header("user-agent"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paging() {
+        let check = |query: &str, expect: Result<(i64, i64), &str>| {
+            let got = QueryParams::parse(query).paging(20).map(|p| (p.page, p.size));
+            assert_eq!(got.as_ref().map_err(|e| &*e.message), expect.as_ref().map_err(|e| *e), "{query}");
+        };
+        check("", Ok((1, 20)));
+        check("page=3&pageSize=5", Ok((3, 5)));
+        check("page=0&pageSize=0", Ok((1, 20)));
+        check("page=-2&pageSize=-1", Ok((1, 20)));
+        check("pageSize=1000", Ok((1, 100)));
+        check("page=x", Err("Invalid format for parameter page: not an integer"));
+        check("pageSize=1.5", Err("Invalid format for parameter pageSize: not an integer"));
+        assert_eq!(Paging { page: i64::MAX, size: 100 }.offset(), i64::MAX);
+    }
+
+    #[test]
+    fn authorization_header() {
+        let check = |value: Option<&str>, expect: Authorization<'_>| {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = value {
+                headers.insert(AUTHORIZATION, value.parse().unwrap());
+            }
+            assert_eq!(authorization(&headers), expect, "{value:?}");
+        };
+        check(None, Authorization::Missing);
+        check(Some(""), Authorization::Missing);
+        check(Some("Bearer abc"), Authorization::Bearer("abc"));
+        check(Some("bearer  abc "), Authorization::Bearer("abc"));
+        check(Some("Basic abc"), Authorization::Malformed);
+        check(Some("Bearer"), Authorization::Malformed);
+        check(Some("abc"), Authorization::Malformed);
+    }
+}

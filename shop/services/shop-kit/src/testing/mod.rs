@@ -1,0 +1,9 @@
+//! For tests of services: a private PostgreSQL, a server on a free port, a client that shows everything.
+
+mod http;
+mod postgres;
+mod server;
+
+pub use http::{Client, Reply};
+pub use postgres::{Cluster, TestDatabase};
+pub use server::TestServer;
