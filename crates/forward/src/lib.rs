@@ -1,1 +1,52 @@
 //! Forward one HTTP exchange: pooling, timeouts, limits, upgrades, streaming.
+//!
+//! # Design
+//!
+//! A [`Forwarder`] takes a request and somewhere to send it and returns the response as soon as its head is there.
+//! Bodies stream both ways piece by piece and are never collected; back-pressure goes through, so memory stays flat.
+//!
+//! ```no_run
+//! # async fn example(request: http::Request<hyper::body::Incoming>) -> Result<(), fairway_forward::Error> {
+//! use fairway_forward::{Exchange, Forwarder, Settings};
+//!
+//! let forwarder = Forwarder::new(Settings::default());
+//! let exchange = Exchange::from_client("192.0.2.7:51000".parse().expect("an address"));
+//! let instances = ["127.0.0.1:40001".parse().expect("an address")];
+//! let response = forwarder.forward(request, &instances[..], &exchange).await?;
+//! # drop(response); Ok(()) }
+//! ```
+//!
+//! * **Where to**: [`Targets`] is asked for an address when one is needed, and again when a dial failed. A slice of
+//!   addresses is the simple form. An implementation can hand out a [`Guard`] with each address, which then lives
+//!   exactly as long as the exchange with that address: until the last byte of the body, the end of the upgraded
+//!   connection, or the moment that the exchange moves on to another address. That is how the edge counts.
+//! * **Retries** happen only where nothing can happen twice: when no connection could be made; when a pooled
+//!   connection turned out to be closed before a byte was sent; and when a pooled connection ended without an answer
+//!   and the request is idempotent and has no body.
+//! * **Headers**: what belongs to one hop is removed ([RFC 9110, 7.6.1]), `X-Forwarded-For`, `-Proto` and `-Host` are
+//!   added, `Host` stays as the client sent it.
+//! * **Upgrades** (WebSocket and anything else that uses HTTP/1.1 `Upgrade`) become a tunnel once the target answers
+//!   101. A tunnel that is told to close ends a WebSocket with a close frame.
+//! * **Engine**: hyper's connection-level client with a pool of our own ([`Forwarder`] hides it). One task per
+//!   connection drives it; an idle connection costs that task and its socket.
+//!
+//! [RFC 9110, 7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+
+mod body;
+mod error;
+mod exchange;
+mod forwarder;
+mod headers;
+mod idle;
+mod pool;
+mod request_body;
+mod target;
+mod tunnel;
+mod websocket;
+
+pub use body::{Body, BodyError};
+pub use error::Error;
+pub use exchange::{Exchange, Scheme, Timeouts};
+pub use forwarder::{Forwarder, Settings};
+pub use request_body::RequestBody;
+pub use target::{Closing, Ending, Guard, Target, Targets};
