@@ -1,0 +1,91 @@
+//! One HTTP exchange on a connection of its own: nothing is pooled, followed or tried again.
+
+use super::BODY_KEPT;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::{Request, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
+use std::{error::Error, fmt, io, net::SocketAddr};
+use tokio::net::TcpStream;
+
+/// The answer; without a status when only a connection was asked for.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) status: Option<u16>,
+    pub(super) location: Option<String>,
+    pub(super) body: String,
+}
+
+/// Why there was no answer.
+#[derive(Debug)]
+pub(super) enum Failed {
+    Connect(io::Error),
+    Exchange(hyper::Error),
+    Question(String),
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                f.write_str("connection refused")
+            }
+            Self::Connect(error) => write!(f, "cannot connect: {error}"),
+            Self::Exchange(error) => {
+                write!(f, "no HTTP answer: {error}")?;
+                error.source().map_or(Ok(()), |source| write!(f, ": {source}"))
+            }
+            Self::Question(why) => write!(f, "the probe itself is wrong: {why}"),
+        }
+    }
+}
+
+pub(super) async fn connect(address: SocketAddr) -> Result<TcpStream, Failed> {
+    TcpStream::connect(address).await.map_err(Failed::Connect)
+}
+
+pub(super) async fn get(address: SocketAddr, path: &str, host: Option<&str>) -> Result<Answer, Failed> {
+    let request = Request::get(path)
+        .header(header::HOST, host.map_or_else(|| address.to_string(), str::to_owned))
+        .header(header::USER_AGENT, "fairway-probe")
+        .header(header::ACCEPT, "*/*")
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| Failed::Question(error.to_string()))?;
+    let stream = connect(address).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failed::Exchange)?;
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(Failed::Exchange)?;
+        let location =
+            response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let status = response.status().as_u16();
+        let mut body = response.into_body();
+        let mut kept = Vec::new();
+        while kept.len() < BODY_KEPT {
+            // A body that breaks off or never ends does not change the answer: the status has been given.
+            let Some(Ok(frame)) = body.frame().await else { break };
+            if let Ok(data) = frame.into_data() {
+                kept.extend_from_slice(&data[..data.len().min(BODY_KEPT - kept.len())]);
+            }
+            if (200..300).contains(&status) {
+                break;
+            }
+        }
+        Ok(Answer { status: Some(status), location, body: String::from_utf8_lossy(&kept).into_owned() })
+    };
+    // The connection is driven beside the exchange. It may end first, with the answer already in the channel between.
+    tokio::pin!(exchange);
+    let ended = tokio::select! {
+        biased;
+        answer = &mut exchange => return answer,
+        ended = connection => ended,
+    };
+    match (exchange.await, ended) {
+        (Err(Failed::Exchange(_)), Err(cause)) => Err(Failed::Exchange(cause)),
+        (Err(Failed::Exchange(_)), Ok(())) => Err(Failed::Connect(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "the connection was closed without an answer",
+        ))),
+        (answer, _) => answer,
+    }
+}
