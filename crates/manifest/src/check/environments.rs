@@ -1,0 +1,161 @@
+//! Environments: they do not get into each other's way, and what they say has a meaning.
+
+use super::Check;
+use crate::{Environment, Target, suggest};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
+
+pub(super) fn check(check: &mut Check<'_>) {
+    ports(check);
+    order(check);
+    let environments = &check.parsed.manifest.environments;
+    for (name, environment) in environments {
+        data(check, name, environment);
+        placeholders(check, name, environment);
+        without_effect(check, name, environment);
+    }
+}
+
+/// Two environments on this machine cannot have one address.
+fn ports(check: &mut Check<'_>) {
+    let environments = &check.parsed.manifest.environments;
+    let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
+    for (name, environment) in environments {
+        let Some(address) = environment.listen.filter(|address| address.port() != 0) else { continue };
+        if environment.target != Target::Local || environment.ephemeral {
+            continue;
+        }
+        if let Some((other, _)) = taken.iter().find(|(_, other)| clash(*other, address)) {
+            let message = format!("`{name}` listens on {address}, which belongs to `{other}`");
+            let line = check.line(&["environments", other, "listen"]);
+            let help = Some(format!("see {line}; take another port, or 0 for any free one"));
+            check.error(&["environments", name, "listen"], "port-clash", message, help);
+        }
+        taken.push((name, address));
+    }
+}
+
+/// One port on the same address, or on every address.
+fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port()
+        && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
+}
+
+/// `after` names environments, and never in a circle.
+fn order(check: &mut Check<'_>) {
+    let environments = &check.parsed.manifest.environments;
+    let mut covered: BTreeSet<&str> = BTreeSet::new();
+    for (name, environment) in environments {
+        let Some(after) = &environment.after else { continue };
+        let path = ["environments", name.as_str(), "after"];
+        if after != name && !environments.contains_key(after) {
+            let message = format!("`{name}` comes after `{after}`, which is not an environment");
+            let others = environments.keys().filter(|other| *other != name).map(String::as_str);
+            check.error(&path, "unknown-environment", message, suggest::did_you_mean(after, others));
+        }
+        let way = way_back(environments, name);
+        if let Some(way) = way.filter(|way| !way.iter().any(|step| covered.contains(step))) {
+            let shown: Vec<String> = way.iter().chain(way.first()).map(|step| format!("`{step}`")).collect();
+            let message =
+                format!("the environments come after each other in a circle: {}", shown.join(" → "));
+            check.error(&path, "after-cycle", message, Some("one of them must come first".to_owned()));
+            covered.extend(way);
+        }
+    }
+}
+
+/// The way from an environment along `after` back to itself.
+fn way_back<'e>(environments: &'e BTreeMap<String, Environment>, start: &'e str) -> Option<Vec<&'e str>> {
+    let mut way = vec![start];
+    loop {
+        let next = environments.get(*way.last()?)?.after.as_deref()?;
+        if next == start {
+            return Some(way);
+        }
+        if way.contains(&next) {
+            return None;
+        }
+        way.push(next);
+    }
+}
+
+fn data(check: &mut Check<'_>, name: &str, environment: &Environment) {
+    let Some(data) = &environment.data else { return };
+    let path = ["environments", name, "data", "from"];
+    let environments = &check.parsed.manifest.environments;
+    if data.from == name {
+        let help = Some("name the environment that the data comes from".to_owned());
+        check.error(&path, "unknown-environment", format!("`{name}` cannot take its data from itself"), help);
+    } else if !environments.contains_key(&data.from) {
+        let message = format!("`{name}` takes its data from `{}`, which is not an environment", data.from);
+        let others = environments.keys().filter(|other| *other != name).map(String::as_str);
+        check.error(&path, "unknown-environment", message, suggest::did_you_mean(&data.from, others));
+    }
+}
+
+/// `{number}` is the number of a pull request.
+fn placeholders(check: &mut Check<'_>, name: &str, environment: &Environment) {
+    let domain = environment.domain.as_deref().unwrap_or_default();
+    let help = Some("add `per: pull-request`, or write the domain out".to_owned());
+    if environment.per.is_none() && domain.contains("{number}") {
+        let message = format!("`{{number}}` stands for nothing in `{name}`, which exists once");
+        check.error(&["environments", name, "domain"], "placeholder", message, help);
+    }
+}
+
+/// What is understood and not used yet must not look as if it were.
+fn without_effect(check: &mut Check<'_>, name: &str, environment: &Environment) {
+    let Environment {
+        target,
+        listen: _,
+        domain: _,
+        ephemeral,
+        per,
+        after,
+        approval,
+        replicas: _,
+        bake: _,
+        drain: _,
+        data,
+    } = environment;
+    let unused = [
+        ("ephemeral", *ephemeral),
+        ("per", per.is_some()),
+        ("after", after.is_some()),
+        ("approval", approval.is_some()),
+        ("data", data.is_some()),
+    ];
+    for (key, _) in unused.into_iter().filter(|(_, written)| *written) {
+        let (message, help) = match key {
+            "ephemeral" => {
+                ("`ephemeral` only keeps the address free for others so far", "nothing is removed by itself")
+            }
+            "per" => (
+                "`per` has no effect yet",
+                "instances such as `test/pr-42` can be named, and nothing makes or removes them",
+            ),
+            "after" => (
+                "`after` has no effect yet",
+                "nothing stops a release that has not been in the environment before",
+            ),
+            "approval" => {
+                ("`approval` has no effect yet", "nothing stops a release that nobody has approved")
+            }
+            _ => {
+                ("`data` has no effect yet", "a new environment begins with empty databases and their seeds")
+            }
+        };
+        check.warn_at_key(
+            &["environments", name, key],
+            "no-effect",
+            message.to_owned(),
+            Some(help.to_owned()),
+        );
+    }
+    if *target != Target::Local {
+        let message = format!("`{name}` cannot be applied yet: only `local` environments run today");
+        check.warn_at_key(&["environments", name, "target"], "no-effect", message, None);
+    }
+}

@@ -1,0 +1,64 @@
+//! Near misses.
+
+/// The candidate that was probably meant, if one is near enough.
+pub(crate) fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = plain(text);
+    // A third of the letters may be wrong; more than that is another word.
+    let allowed = (wanted.chars().count().max(3)) / 3;
+    candidates
+        .into_iter()
+        .filter(|candidate| *candidate != text)
+        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
+        .filter(|(distance, candidate)| *distance <= allowed && *distance < candidate.chars().count())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// `did you mean …?`, or the whole choice when it is short enough to read.
+pub(crate) fn did_you_mean<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    match nearest(text, candidates.iter().copied()) {
+        Some(candidate) => Some(format!("did you mean `{candidate}`?")),
+        None if candidates.is_empty() => None,
+        None => Some(format!("there is {}", list(&candidates, "and"))),
+    }
+}
+
+/// `a`, `b` and `c`.
+pub(crate) fn list(items: &[&str], and: &str) -> String {
+    match items {
+        [] => String::new(),
+        [one] => format!("`{one}`"),
+        [first @ .., last] => {
+            let first: Vec<String> = first.iter().map(|item| format!("`{item}`")).collect();
+            format!("{} {and} `{last}`", first.join(", "))
+        }
+    }
+}
+
+/// Case and the choice between `-` and `_` are the usual slips.
+fn plain(text: &str) -> String {
+    text.to_lowercase().replace('_', "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_misses() {
+        let keys = ["ready", "health", "replicas", "run", "env", "needs", "listen"];
+        for (text, expect) in [
+            ("redy", Some("ready")),
+            ("Ready", Some("ready")),
+            ("helath", Some("health")),
+            ("replica", Some("replicas")),
+            ("enviroment", None),
+            ("x", None),
+            ("rum", Some("run")),
+            ("zzz", None),
+        ] {
+            assert_eq!(nearest(text, keys), expect, "{text}");
+        }
+    }
+}

@@ -1,0 +1,585 @@
+//! The checker: goes through a tree along a JSON Schema, collects everything that does not fit, and gives back the
+//! same content as JSON that does.
+//!
+//! It knows the part of JSON Schema that our schemas use. Unlike a general validator it goes on after a
+//! mistake, chooses the alternative that was probably meant before it complains, and knows places.
+
+use crate::{
+    Path, Places, Problem, Span,
+    place::NodePlace,
+    schema::EXTENSION,
+    suggest,
+    yaml::{Kind, Meaning, Node, Scalar},
+};
+use serde_json::{Map, Value};
+
+/// What is wrong with a text of some format, with advice.
+pub(crate) struct FormatError {
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+pub(crate) type FormatCheck = fn(format: &str, text: &str) -> Result<(), FormatError>;
+
+pub(crate) struct Walker<'a> {
+    file: &'a str,
+    root: &'a Value,
+    format: FormatCheck,
+    path: Path,
+    problems: Vec<Problem>,
+    places: Places,
+}
+
+impl<'a> Walker<'a> {
+    pub(crate) fn new(file: &'a str, schema: &'a Value, format: FormatCheck) -> Self {
+        Self {
+            file,
+            root: schema,
+            format,
+            path: Path::new(),
+            problems: Vec::new(),
+            places: Places::default(),
+        }
+    }
+
+    pub(crate) fn walk(&mut self, node: &Node) -> Value {
+        self.node(self.root, node, Span::FILE)
+    }
+
+    pub(crate) fn finish(self) -> (Vec<Problem>, Places) {
+        (self.problems, self.places)
+    }
+
+    fn node(&mut self, schema: &'a Value, node: &Node, key: Span) -> Value {
+        self.places.0.insert(self.path.clone(), NodePlace { key, value: node.span });
+        let schema = self.deref(schema);
+        if let Some(branches) = alternatives(schema) {
+            return self.alternative(schema, branches, node, key);
+        }
+        let expected = types(schema);
+        match &node.kind {
+            Kind::Scalar(scalar) => self.scalar(schema, &expected, scalar, node.span),
+            Kind::Sequence(items) if expected.contains(&"array") => self.sequence(schema, items, node.span),
+            Kind::Mapping(entries) if expected.contains(&"object") => {
+                self.mapping(schema, &[], entries, if key == Span::FILE { Span::FILE } else { key })
+            }
+            Kind::Sequence(_) | Kind::Mapping(_) => self.wrong_type(schema, node),
+        }
+    }
+
+    fn deref(&self, schema: &'a Value) -> &'a Value {
+        let mut schema = schema;
+        while let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+            match reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer)) {
+                Some(target) => schema = target,
+                None => return schema,
+            }
+        }
+        schema
+    }
+
+    /// Chooses the alternative that was probably meant and goes on with it.
+    fn alternative(&mut self, schema: &'a Value, branches: &'a [Value], node: &Node, key: Span) -> Value {
+        let branches: Vec<&'a Value> = branches.iter().map(|branch| self.deref(branch)).collect();
+        let fitting: Vec<&'a Value> =
+            branches.iter().copied().filter(|branch| accepts(branch, node)).collect();
+        match (&node.kind, fitting.as_slice()) {
+            (Kind::Mapping(entries), fitting) if !fitting.is_empty() => {
+                self.mapping_alternative(schema, fitting, entries, key)
+            }
+            (_, [branch, ..]) => self.node(branch, node, key),
+            (_, []) => self.wrong_type(schema, node),
+        }
+    }
+
+    fn mapping_alternative(
+        &mut self,
+        schema: &'a Value,
+        branches: &[&'a Value],
+        entries: &[(Node, Node)],
+        key: Span,
+    ) -> Value {
+        if let Some(reserved) = schema.get("x-reserved").and_then(Value::as_object) {
+            let mut refused = false;
+            for (name, _) in entries {
+                if let Some((text, reason)) =
+                    key_text(name).and_then(|text| Some((text, reserved.get(text)?.as_str()?)))
+                {
+                    self.error(name.span, "unsupported", format!("`{text}` {reason}"), None);
+                    refused = true;
+                }
+            }
+            if refused {
+                return Value::Null;
+            }
+        }
+        let written: Vec<&str> = entries.iter().filter_map(|(name, _)| key_text(name)).collect();
+        let score = |branch: &Value| {
+            let known = written.iter().filter(|name| has_property(branch, name)).count();
+            let complete = required(branch).all(|name| written.contains(&name));
+            (known, complete)
+        };
+        // The first of the best, as people read the schema from the top.
+        let best = branches
+            .iter()
+            .copied()
+            .reduce(|best, branch| if score(branch) > score(best) { branch } else { best });
+        let Some(best) = best else { return Value::Null };
+        if score(best).0 == 0 && !score(best).1 {
+            let choices: Vec<String> = branches
+                .iter()
+                .map(|branch| suggest::list(&required(branch).collect::<Vec<_>>(), "and"))
+                .collect();
+            let all = branches.iter().flat_map(|branch| properties(branch));
+            let near =
+                written.iter().find_map(|name| suggest::nearest(name, all.clone()).map(|near| (*name, near)));
+            let help = match near {
+                Some((written, near)) => format!("`{written}` is unknown; did you mean `{near}`?"),
+                None => format!("write {}", choices.join(", or ")),
+            };
+            let what = self.name();
+            self.error(key, "missing-key", format!("{what} says none of the things it can be"), Some(help));
+            return Value::Null;
+        }
+        let others: Vec<&'a Value> =
+            branches.iter().copied().filter(|branch| !std::ptr::eq(*branch, best)).collect();
+        self.mapping(best, &others, entries, key)
+    }
+
+    fn mapping(
+        &mut self,
+        schema: &'a Value,
+        others: &[&'a Value],
+        entries: &[(Node, Node)],
+        key: Span,
+    ) -> Value {
+        let mut out = Map::new();
+        let mut seen: Vec<(String, Span)> = Vec::new();
+        for (name_node, value) in self.merged(entries) {
+            let Some(name) = key_text(name_node) else {
+                self.error(name_node.span, "bad-key", "a key must be text".to_owned(), None);
+                continue;
+            };
+            if let Some((_, first)) = seen.iter().find(|(seen, _)| seen == name) {
+                let help = format!("the first one is in line {}; keep one of them", first.line);
+                self.error(name_node.span, "duplicate-key", format!("`{name}` is written twice"), Some(help));
+                continue;
+            }
+            seen.push((name.to_owned(), name_node.span));
+            if let Some(inner) = schema.pointer(&pointer("properties", name)) {
+                let value = self.below(name, |walker| walker.node(inner, value, name_node.span));
+                out.insert(name.to_owned(), value);
+            } else if name.starts_with(EXTENSION) {
+                // Somebody's notes, or an anchor that is used elsewhere.
+            } else if let Some(inner) = schema.get("additionalProperties").filter(|inner| inner.is_object()) {
+                self.property_name(schema, name, name_node.span);
+                let value = self.below(name, |walker| walker.node(inner, value, name_node.span));
+                out.insert(name.to_owned(), value);
+            } else {
+                self.unknown_key(schema, others, entries, name, name_node.span);
+            }
+        }
+        for name in required(schema).filter(|name| !seen.iter().any(|(seen, _)| seen == name)) {
+            let message = match self.path.as_slice() {
+                [] => format!("`{name}` is missing"),
+                _ => format!("{} has no `{name}`", self.name()),
+            };
+            let help = schema
+                .pointer(&pointer("properties", name))
+                .and_then(|inner| example(name, self.deref(inner)));
+            self.error(key, "missing-key", message, help);
+        }
+        if let Some(least) = schema.get("minProperties").and_then(Value::as_u64)
+            && (out.len() as u64) < least
+        {
+            let what = self.name();
+            self.error(key, "empty", format!("{what} is empty"), Some("write at least one entry".to_owned()));
+        }
+        Value::Object(out)
+    }
+
+    /// The entries of a mapping with those of its merge keys (`<<`) that it does not have itself.
+    fn merged<'n>(&mut self, entries: &'n [(Node, Node)]) -> Vec<(&'n Node, &'n Node)> {
+        let is_merge =
+            |key: &Node| matches!(&key.kind, Kind::Scalar(scalar) if !scalar.quoted && scalar.text == "<<");
+        let mut all: Vec<(&Node, &Node)> =
+            entries.iter().filter(|(key, _)| !is_merge(key)).map(|(key, value)| (key, value)).collect();
+        for (key, value) in entries.iter().filter(|(key, _)| is_merge(key)) {
+            let sources: Vec<&Node> = match &value.kind {
+                Kind::Sequence(items) => items.iter().collect(),
+                Kind::Mapping(_) | Kind::Scalar(_) => vec![value],
+            };
+            for source in sources {
+                let Kind::Mapping(entries) = &source.kind else {
+                    let help = "write an alias of a mapping, such as `<<: *common`".to_owned();
+                    self.error(key.span, "bad-merge", "`<<` merges mappings only".to_owned(), Some(help));
+                    continue;
+                };
+                for (key, value) in entries.iter() {
+                    if !all.iter().any(|(have, _)| key_text(have) == key_text(key)) {
+                        all.push((key, value));
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    fn property_name(&mut self, schema: &'a Value, name: &str, span: Span) {
+        let format = schema.pointer("/propertyNames/format").and_then(Value::as_str);
+        if let Some(Err(error)) = format.map(|format| (self.format)(format, name)) {
+            self.error(span, "bad-name", error.message, error.help);
+        }
+    }
+
+    fn unknown_key(
+        &mut self,
+        schema: &'a Value,
+        others: &[&'a Value],
+        entries: &[(Node, Node)],
+        name: &str,
+        span: Span,
+    ) {
+        if others.iter().any(|other| has_property(other, name)) {
+            let together: Vec<&str> = entries
+                .iter()
+                .filter_map(|(key, _)| key_text(key))
+                .filter(|key| has_property(schema, key))
+                .collect();
+            let message = format!("`{name}` does not go together with {}", suggest::list(&together, "and"));
+            self.error(span, "conflicting-keys", message, Some("write one or the other".to_owned()));
+            return;
+        }
+        let known: Vec<&str> = properties(schema).collect();
+        let help = match suggest::nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!(
+                "the keys here are {}; keys that begin with `x-` are ignored",
+                suggest::list(&known, "and")
+            ),
+        };
+        let message = match self.path.as_slice() {
+            [] => format!("unknown key `{name}`"),
+            _ => format!("unknown key `{name}` in {}", self.name()),
+        };
+        self.error(span, "unknown-key", message, Some(help));
+    }
+
+    fn sequence(&mut self, schema: &'a Value, items: &[Node], span: Span) -> Value {
+        let mut out = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            if let Some(inner) = schema.get("items") {
+                let value = self.below(&index.to_string(), |walker| walker.node(inner, item, item.span));
+                if schema.get("uniqueItems") == Some(&Value::Bool(true))
+                    && out.contains(&value)
+                    && !value.is_null()
+                {
+                    self.error(
+                        item.span,
+                        "duplicate-item",
+                        format!("{value} is in the list already").replace('"', "`"),
+                        None,
+                    );
+                }
+                out.push(value);
+            }
+        }
+        if let Some(least) = schema.get("minItems").and_then(Value::as_u64)
+            && (items.len() as u64) < least
+        {
+            let what = self.name();
+            self.error(span, "empty", format!("{what} is an empty list"), None);
+        }
+        Value::Array(out)
+    }
+
+    fn scalar(&mut self, schema: &'a Value, expected: &[&str], scalar: &Scalar, span: Span) -> Value {
+        let meaning = scalar.meaning();
+        let has = |name: &str| expected.contains(&name);
+        match meaning {
+            Meaning::Null => self.no_value(schema, expected, span),
+            Meaning::Bool(value) if has("boolean") && !has("string") => Value::Bool(value),
+            Meaning::Integer if has("integer") && !has("string") => self.integer(schema, &scalar.text, span),
+            Meaning::Text if has("string") => self.text(schema, &scalar.text, span),
+            // Where numbers are welcome beside text, they are text in the spelling that people chose.
+            Meaning::Bool(_) if has("string") && has("boolean") => self.text(schema, &scalar.text, span),
+            Meaning::Integer if has("string") && (has("integer") || has("number")) => {
+                self.text(schema, &scalar.text, span)
+            }
+            Meaning::Float if has("string") && has("number") => self.text(schema, &scalar.text, span),
+            Meaning::Bool(_) | Meaning::Integer | Meaning::Float | Meaning::Text => {
+                self.wrong_scalar(schema, expected, scalar, span)
+            }
+        }
+    }
+
+    fn integer(&mut self, schema: &'a Value, text: &str, span: Span) -> Value {
+        let bound = |name: &str| schema.get(name).and_then(Value::as_i64);
+        let (least, most) =
+            (bound("minimum").unwrap_or(i64::MIN), bound("maximum").unwrap_or(i64::from(u32::MAX)));
+        match text.strip_prefix('+').unwrap_or(text).parse::<i64>() {
+            Ok(number) if (least..=most).contains(&number) => Value::from(number),
+            Ok(_) | Err(_) => {
+                let what = self.name();
+                self.error(
+                    span,
+                    "out-of-range",
+                    format!("{what} must be between {least} and {most}, not {text}"),
+                    None,
+                );
+                Value::Null
+            }
+        }
+    }
+
+    fn text(&mut self, schema: &'a Value, text: &str, span: Span) -> Value {
+        if let Some(choices) = choices(schema)
+            && !choices.contains(&text)
+        {
+            let what = self.name();
+            let help = suggest::nearest(text, choices.iter().copied()).map_or_else(
+                || format!("write {}", suggest::list(&choices, "or")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            self.error(span, "bad-value", format!("{what} cannot be `{text}`"), Some(help));
+            return Value::Null;
+        }
+        if schema
+            .get("minLength")
+            .and_then(Value::as_u64)
+            .is_some_and(|least| (text.chars().count() as u64) < least)
+        {
+            let what = self.name();
+            self.error(span, "empty", format!("{what} is empty"), None);
+            return Value::Null;
+        }
+        if let Some(format) = schema.get("format").and_then(Value::as_str)
+            && let Err(error) = (self.format)(format, text)
+        {
+            self.error(span, "bad-value", error.message, error.help);
+            return Value::Null;
+        }
+        Value::String(text.to_owned())
+    }
+
+    fn no_value(&mut self, schema: &'a Value, expected: &[&str], span: Span) -> Value {
+        let what = self.name();
+        let help = if expected.contains(&"string")
+            && schema.get("format").and_then(Value::as_str) == Some("variable-text")
+        {
+            "write `\"\"` for an empty value, or remove the line".to_owned()
+        } else {
+            format!("write {}, or remove the line", describe(schema))
+        };
+        let span = Span { length: span.length.max(1), ..span };
+        self.error(span, "no-value", format!("{what} has no value"), Some(help));
+        Value::Null
+    }
+
+    fn wrong_scalar(&mut self, schema: &'a Value, expected: &[&str], scalar: &Scalar, span: Span) -> Value {
+        let found = match scalar.meaning() {
+            Meaning::Integer | Meaning::Float => format!("the number {}", scalar.text),
+            Meaning::Bool(_) => format!("`{}`", scalar.text),
+            Meaning::Null | Meaning::Text => format!("the text `{}`", shorten(&scalar.text)),
+        };
+        let numeric = matches!(scalar.meaning(), Meaning::Integer | Meaning::Float);
+        let help = if expected == ["boolean"] && ["yes", "on", "Yes", "On"].contains(&scalar.text.as_str()) {
+            Some("write `true`".to_owned())
+        } else if expected == ["boolean"] && ["no", "off", "No", "Off"].contains(&scalar.text.as_str()) {
+            Some("write `false`".to_owned())
+        } else if schema.get("format").and_then(Value::as_str) == Some("duration-text") && numeric {
+            Some(format!("write a unit, such as `{}s`", scalar.text))
+        } else if expected.contains(&"string") {
+            Some("put it in quotes if it is meant as text".to_owned())
+        } else if scalar.quoted && expected == ["integer"] && scalar.text.parse::<i64>().is_ok() {
+            Some("remove the quotes".to_owned())
+        } else {
+            None
+        };
+        let what = self.name();
+        self.error(span, "wrong-type", format!("{what} must be {}, not {found}", describe(schema)), help);
+        Value::Null
+    }
+
+    fn wrong_type(&mut self, schema: &'a Value, node: &Node) -> Value {
+        let found = match &node.kind {
+            Kind::Sequence(_) => "a list".to_owned(),
+            Kind::Mapping(_) => "a mapping".to_owned(),
+            Kind::Scalar(scalar) => match scalar.meaning() {
+                Meaning::Null => "empty".to_owned(),
+                _ => format!("`{}`", shorten(&scalar.text)),
+            },
+        };
+        let expected = match alternatives(schema) {
+            Some(branches) => {
+                let mut words: Vec<String> =
+                    branches.iter().map(|branch| describe(self.deref(branch))).collect();
+                words.dedup();
+                words.join(" or ")
+            }
+            None => describe(schema),
+        };
+        let help = match &node.kind {
+            Kind::Scalar(scalar) if types(schema).contains(&"array") && !scalar.text.is_empty() => {
+                let words: Vec<&str> = scalar.text.split_whitespace().collect();
+                Some(format!("write `[{}]`", words.join(", ")))
+            }
+            _ => None,
+        };
+        let what = self.name();
+        self.error(node.span, "wrong-type", format!("{what} must be {expected}, not {found}"), help);
+        Value::Null
+    }
+
+    fn below<T>(&mut self, key: &str, inner: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(key.to_owned());
+        let out = inner(self);
+        self.path.pop();
+        out
+    }
+
+    /// What the current node is called: its key, or which item of which list.
+    fn name(&self) -> String {
+        match self.path.as_slice() {
+            [] => "the file".to_owned(),
+            [.., list, index] if index.parse::<usize>().is_ok() => {
+                let number = index.parse::<usize>().unwrap_or_default() + 1;
+                format!("item {number} of `{list}`")
+            }
+            [.., key] => format!("`{key}`"),
+        }
+    }
+
+    fn error(&mut self, span: Span, rule: &str, message: String, help: Option<String>) {
+        self.problems.push(Problem::error(self.file, span, rule, message).maybe_help(help));
+    }
+}
+
+fn alternatives(schema: &Value) -> Option<&[Value]> {
+    ["anyOf", "oneOf"]
+        .iter()
+        .find_map(|keyword| schema.get(keyword)?.as_array())
+        .map(Vec::as_slice)
+        .filter(|branches| !branches.iter().all(|branch| branch.get("const").is_some()))
+}
+
+/// The texts that are allowed, when they can be counted.
+pub(crate) fn choices(schema: &Value) -> Option<Vec<&str>> {
+    if let Some(choices) = schema.get("enum").and_then(Value::as_array) {
+        return Some(choices.iter().filter_map(Value::as_str).collect());
+    }
+    if let Some(only) = schema.get("const").and_then(Value::as_str) {
+        return Some(vec![only]);
+    }
+    let branches = schema.get("oneOf")?.as_array()?;
+    branches.iter().map(|branch| branch.get("const")?.as_str()).collect()
+}
+
+/// The JSON types that a schema allows.
+pub(crate) fn types(schema: &Value) -> Vec<&str> {
+    match schema.get("type") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+        _ if choices(schema).is_some() => vec!["string"],
+        _ => Vec::new(),
+    }
+}
+
+fn accepts(schema: &Value, node: &Node) -> bool {
+    let types = types(schema);
+    match &node.kind {
+        Kind::Sequence(_) => types.contains(&"array"),
+        Kind::Mapping(_) => types.contains(&"object"),
+        Kind::Scalar(_) => types.iter().any(|name| !["array", "object"].contains(name)),
+    }
+}
+
+fn required(schema: &Value) -> impl Iterator<Item = &str> {
+    schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn properties<'v>(schema: &'v Value) -> impl Iterator<Item = &'v str> + Clone {
+    let properties: Option<&'v Map<String, Value>> = schema.get("properties").and_then(Value::as_object);
+    let keys: Vec<&'v str> =
+        properties.map(|map| map.keys().map(String::as_str).collect()).unwrap_or_default();
+    keys.into_iter()
+}
+
+fn has_property(schema: &Value, name: &str) -> bool {
+    schema.pointer(&pointer("properties", name)).is_some()
+}
+
+fn pointer(keyword: &str, name: &str) -> String {
+    format!("/{keyword}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+fn key_text(node: &Node) -> Option<&str> {
+    match &node.kind {
+        Kind::Scalar(scalar) => Some(&scalar.text),
+        Kind::Sequence(_) | Kind::Mapping(_) => None,
+    }
+}
+
+/// What is expected, in words.
+fn describe(schema: &Value) -> String {
+    if let Some(choices) = choices(schema) {
+        return suggest::list(&choices, "or");
+    }
+    match schema.get("format").and_then(Value::as_str) {
+        Some("duration-text") => return "a duration such as `30s`".to_owned(),
+        Some("memory") => return "an amount of memory such as `512Mi`".to_owned(),
+        Some("cpu") => return "an amount of CPU such as `\"0.5\"`".to_owned(),
+        Some("probe") => return "a path or `none`".to_owned(),
+        Some("variable-name") => return "the name of a variable".to_owned(),
+        _ => {}
+    }
+    let words: Vec<&str> = types(schema)
+        .into_iter()
+        .map(|name| match name {
+            "object" => "a mapping",
+            "array" => "a list",
+            "boolean" => "`true` or `false`",
+            "integer" => "a whole number",
+            "number" => "a number",
+            _ => "text",
+        })
+        .collect();
+    if words.is_empty() { "something else".to_owned() } else { words.join(" or ") }
+}
+
+/// `write …`, from the first example of a schema.
+fn example(name: &str, schema: &Value) -> Option<String> {
+    let example = schema.get("examples")?.get(0)?;
+    Some(format!("for example `{name}: {}`", inline(example)))
+}
+
+/// A JSON value on one line of YAML.
+pub(crate) fn inline(value: &Value) -> String {
+    match value {
+        Value::String(text) => {
+            let scalar = Scalar { text: text.clone(), quoted: false };
+            let plain = scalar.meaning() == Meaning::Text
+                && !text.starts_with(|c: char| "{}[],&*#?|-<>=!%@`\"'".contains(c))
+                && !text.contains(": ")
+                && !text.contains(" #");
+            if plain { text.clone() } else { format!("\"{text}\"") }
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let entries: Vec<String> =
+                map.iter().map(|(key, value)| format!("{key}: {}", inline(value))).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A text that fits into a message.
+pub(crate) fn shorten(text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    if first.chars().count() > 60 || text.lines().count() > 1 {
+        format!("{}…", first.chars().take(60).collect::<String>())
+    } else {
+        first.to_owned()
+    }
+}
