@@ -1,35 +1,63 @@
-//! What the checks need to know about contracts.
+//! What the checks need to know about contracts: the seam to `fairway-contract`.
 
-use crate::{Parsed, Problem, Problems, Sources, Span, sources::join, yaml};
-use fairway_model::{ContractDigest, Digest, ServiceName};
-use std::collections::BTreeMap;
+use crate::{Parsed, Problem, Problems, Sources, Span, sources::join};
+use fairway_contract::{Contract, Unreadable};
+use fairway_model::{ContractDigest, ServiceName};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What one contract says that concerns the whole system.
 pub(crate) struct Facts {
-    /// Its path templates, each with its place in the entry file.
-    pub(crate) paths: Vec<(String, Span)>,
+    /// Its paths.
+    pub(crate) paths: BTreeMap<String, Promise>,
     pub(crate) digest: ContractDigest,
+}
+
+/// Where a contract promises a path.
+pub(crate) struct Promise {
+    pub(crate) file: String,
+    pub(crate) span: Span,
+}
+
+impl fairway_contract::Sources for Sources {
+    fn read(&self, path: &str) -> Result<String, Unreadable> {
+        match self.text(path) {
+            Some(text) => Ok(text.to_owned()),
+            None => Err(Unreadable::NotFound),
+        }
+    }
 }
 
 /// Reads the contract whose entry is this file.
 pub(crate) fn read(entry: &str, sources: &Sources) -> Result<Facts, Vec<Problem>> {
-    let text = sources.text(entry).unwrap_or_default();
-    let document = yaml::parse(entry, text).map_err(Problems::into_vec)?;
-    let mut paths = Vec::new();
-    if let Some(yaml::Node { kind: yaml::Kind::Mapping(entries), .. }) = &document.root {
-        for (key, value) in entries.iter() {
-            if let (yaml::Kind::Scalar(key), yaml::Kind::Mapping(items)) = (&key.kind, &value.kind)
-                && key.text == "paths"
-            {
-                for (path, _) in items.iter() {
-                    if let yaml::Kind::Scalar(scalar) = &path.kind {
-                        paths.push((scalar.text.clone(), path.span));
-                    }
-                }
-            }
+    let contract = Contract::parse(entry, sources)
+        .map_err(|problems| problems.into_iter().map(problem).collect::<Vec<_>>())?;
+    let digest = format!("sha256:{}", contract.digest()).parse().map_err(|error| {
+        let message = format!("the digest of the contract cannot be read: {error}");
+        vec![Problem::error(entry, Span::FILE, "internal", message).help("please report this as a defect")]
+    })?;
+    let mut paths = BTreeMap::new();
+    for operation in contract.operations() {
+        for base in &operation.base_paths {
+            let span = span(&operation.place);
+            let promise = Promise { file: operation.place.file.to_string(), span };
+            // The first operation of a path stands for it.
+            paths.entry(format!("{base}{}", operation.path.as_str())).or_insert(promise);
         }
     }
-    Ok(Facts { paths, digest: ContractDigest(Digest::of(text.as_bytes())) })
+    Ok(Facts { paths, digest })
+}
+
+fn problem(problem: fairway_contract::Problem) -> Problem {
+    let fairway_contract::Problem { place, kind, message, hint } = problem;
+    let rule =
+        serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(|kind| format!("contract-{kind}")));
+    let rule = rule.unwrap_or_else(|| "contract".to_owned());
+    Problem::error(&place.file, span(&place), &rule, message).maybe_help(hint)
+}
+
+fn span(place: &fairway_contract::Place) -> Span {
+    let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    Span { line: number(place.line), column: number(place.column), length: 1 }
 }
 
 /// The entry file of the contract of a service, relative to the repository.
@@ -48,6 +76,7 @@ pub fn contract_digests(
 ) -> Result<BTreeMap<ServiceName, ContractDigest>, Problems> {
     let mut digests = BTreeMap::new();
     let mut problems = Vec::new();
+    let mut seen = BTreeSet::new();
     for service in parsed.manifest.services.keys() {
         let Some(entry) = entry(parsed, service) else { continue };
         if sources.text(&entry).is_none() {
@@ -58,7 +87,8 @@ pub fn contract_digests(
             Ok(facts) => {
                 digests.insert(service.clone(), facts.digest);
             }
-            Err(wrong) => problems.extend(wrong),
+            // Two services with the same broken contract need to hear of it once.
+            Err(wrong) => problems.extend(wrong.into_iter().filter(|problem| seen.insert(problem.clone()))),
         }
     }
     match Problems::new(problems) {

@@ -14,9 +14,11 @@
 
 mod check;
 mod contracts;
+mod detect;
 mod environment;
 mod explain;
 mod format;
+mod initial;
 mod interpolate;
 mod layers;
 mod manifest;
@@ -36,9 +38,11 @@ mod yaml;
 
 pub use check::check;
 pub use contracts::contract_digests;
+pub use detect::{Detected, DetectedContract, DetectedProject, ProjectKind, detect};
 pub use environment::{Approval, Data, Environment, Per, Target, TargetError};
 pub use explain::{ExplainError, Explanation, explain};
 pub use fairway_model::Redacted;
+pub use initial::render_initial;
 pub use layers::{BASE_FILE, CONFIG_DIRECTORY, Config, environment_file, is_secret_name};
 pub use manifest::{ExistingPostgres, Manifest, Postgres, PrivatePostgres, Resources};
 pub use origin::{Layer, Origin, Resolved, Value};

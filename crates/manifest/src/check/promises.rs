@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A path as one contract declares it.
 struct Claim {
     service: ServiceName,
-    entry: String,
-    line: usize,
+    /// File and line.
+    place: String,
 }
 
 pub(super) fn check(check: &mut Check<'_>) {
@@ -31,7 +31,7 @@ pub(super) fn check(check: &mut Check<'_>) {
         match contracts::read(&entry, check.sources) {
             Err(problems) => check.problems.extend(problems),
             Ok(facts) => {
-                for (path, span) in facts.paths {
+                for (path, contracts::Promise { file, span }) in facts.paths {
                     // Every service answers its own probes; they are not part of what it promises to others.
                     if is_probe(service, &path) {
                         continue;
@@ -43,20 +43,15 @@ pub(super) fn check(check: &mut Check<'_>) {
                         .into_iter()
                         .flatten()
                         .find(|claim| meet(services, &claim.service, name));
-                    if let Some(Claim { service: other, entry: other_entry, line }) = other {
+                    if let Some(Claim { service: other, place }) = other {
                         let message = format!("`{name}` promises `{path}`, which `{other}` promises already");
-                        let problem = Problem::error(&entry, span, "path-twice", message);
-                        check.problems.push(
-                            problem.help(format!(
-                                "the other promise is in {other_entry}:{line}; move one of them"
-                            )),
-                        );
+                        let problem = Problem::error(&file, span, "path-twice", message);
+                        check
+                            .problems
+                            .push(problem.help(format!("the other promise is in {place}; move one of them")));
                     }
-                    claims.entry(key).or_default().push(Claim {
-                        service: name.clone(),
-                        entry: entry.clone(),
-                        line: span.line,
-                    });
+                    let place = format!("{file}:{}", span.line);
+                    claims.entry(key).or_default().push(Claim { service: name.clone(), place });
                 }
             }
         }
