@@ -1,2 +1,29 @@
-//! x
-fn main() {}
+//! The `commerce` program: `serve`, `migrate`, `seed`.
+
+use std::process::ExitCode;
+
+use commerce::app::{App, router};
+use commerce::settings::Settings;
+use commerce::{MIGRATIONS, seed};
+use shop_kit::program::{self, Command};
+use shop_kit::server::{self, Shutdown};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let known = [Command::Serve, Command::Migrate, Command::Seed];
+    program::run("commerce", "COMMERCE", &known, async |command, environment| {
+        let settings = Settings::read(&environment)?;
+        match command {
+            Command::Migrate => settings.database.migrate(&MIGRATIONS).await?,
+            Command::Seed => seed::run(&settings.database.pool(), &settings.media_base_url).await?,
+            Command::Serve => {
+                let address = settings.address;
+                let shutdown = Shutdown::on_signals()?;
+                let app = router(App::new(settings), environment.optional("SERVICE_VERSION"))?;
+                server::run("commerce", address, app, shutdown).await?;
+            }
+        }
+        Ok(())
+    })
+    .await
+}

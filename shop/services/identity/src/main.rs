@@ -1,2 +1,29 @@
-//! x
-fn main() {}
+//! The `identity` program: `serve`, `migrate`, `seed`.
+
+use std::process::ExitCode;
+
+use identity::app::{App, router};
+use identity::settings::Settings;
+use identity::{MIGRATIONS, seed};
+use shop_kit::program::{self, Command};
+use shop_kit::server::{self, Shutdown};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let known = [Command::Serve, Command::Migrate, Command::Seed];
+    program::run("identity", "IDENTITY", &known, async |command, environment| {
+        let settings = Settings::read(&environment)?;
+        match command {
+            Command::Migrate => settings.database.migrate(&MIGRATIONS).await?,
+            Command::Seed => seed::run(&settings.database.pool(), settings.seed_reset).await?,
+            Command::Serve => {
+                let address = settings.address;
+                let shutdown = Shutdown::on_signals()?;
+                let app = router(App::new(settings), environment.optional("SERVICE_VERSION"))?;
+                server::run("identity", address, app, shutdown).await?;
+            }
+        }
+        Ok(())
+    })
+    .await
+}

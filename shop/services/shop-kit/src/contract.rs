@@ -4,10 +4,16 @@
 //! of the program, so a service and its contract can't drift apart.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use axum::Router;
+use axum::extract::Request;
+use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
+
+use crate::error::ApiError;
 
 /// A contract that can't be read.
 #[derive(Debug, Error)]
@@ -91,6 +97,49 @@ pub fn is_parameter(segment: &str) -> bool {
     segment.starts_with('{') && segment.ends_with('}')
 }
 
+/// The operations a service's contract promises; those without a handler answer 501 instead of pretending
+/// that they do not exist.
+#[derive(Debug, Clone)]
+pub struct Unbuilt {
+    boundary: &'static str,
+    operations: Arc<[Operation]>,
+}
+
+impl Unbuilt {
+    /// Reads the promises of a contract.
+    ///
+    /// # Errors
+    /// When the contract can't be read.
+    pub fn of(boundary: &'static str, contract: &str) -> Result<Self, ContractError> {
+        Ok(Self { boundary, operations: operations(boundary, contract)?.into() })
+    }
+
+    /// Makes this the answer for everything the router has no handler for.
+    pub fn attach(self, router: Router) -> Router {
+        let for_paths = self.clone();
+        router
+            .fallback(async move |request: Request| for_paths.answer(request.method(), request.uri().path()))
+            .method_not_allowed_fallback(async move |request: Request| {
+                self.answer(request.method(), request.uri().path())
+            })
+    }
+
+    /// 501 for what the contract promises, 405 for another method of such a path, else 404.
+    pub fn answer(&self, method: &Method, path: &str) -> ApiError {
+        let mut same_path = self.operations.iter().filter(|o| fits(&o.path, path)).peekable();
+        if same_path.peek().is_none() {
+            return ApiError::not_found("page not found");
+        }
+        match same_path.find(|o| o.method == method.as_str()) {
+            Some(o) => ApiError::not_implemented(format!(
+                "{} {} is in the contract of {} and not built yet",
+                o.method, o.path, self.boundary
+            )),
+            None => ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "method not allowed"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +164,18 @@ paths:
             .collect();
         assert_eq!(got, [r#"GET /b/{id} Some("commerce") []"#, r#"POST /b/{id} Some("identity") ["a", "b"]"#]);
         assert!(operations("t", "paths: [1]").unwrap_err().to_string().starts_with("contract t can't be read: "));
+    }
+
+    #[test]
+    fn what_is_promised_and_not_built_says_so() {
+        let unbuilt = Unbuilt::of("commerce", "paths: { /orders/{id}: { get: {} } }").unwrap();
+        let check = |method: Method, path: &str, expect: &str| {
+            assert_eq!(unbuilt.answer(&method, path).to_string(), expect, "{method} {path}");
+        };
+        let promised = "501 not_implemented: GET /orders/{id} is in the contract of commerce and not built yet";
+        check(Method::GET, "/orders/1", promised);
+        check(Method::PUT, "/orders/1", "405 method_not_allowed: method not allowed");
+        check(Method::GET, "/orders", "404 not_found: page not found");
     }
 
     #[test]

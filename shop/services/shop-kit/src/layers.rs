@@ -30,24 +30,13 @@ struct Coat {
     service: HeaderValue,
 }
 
-/// Finishes a router: adds `/health`, `/ready`, the answer for unknown routes and the layers above.
-///
-/// `fallback` answers what no route matched; most services give [`unknown_route`].
+/// Finishes a router: adds `/health`, `/ready` and the layers above. What no route matches is the router's
+/// own business, see [`crate::contract::Unbuilt::attach`].
 pub fn dress(service: &'static str, routes: Router, health: Health) -> Router {
     let coat = Coat { service: HeaderValue::from_static(service) };
     routes
         .merge(health::routes(health))
-        .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(coat, around))
-}
-
-/// The answer for a path nobody serves.
-pub async fn unknown_route() -> ApiError {
-    ApiError::not_found("page not found")
-}
-
-async fn wrong_method() -> ApiError {
-    ApiError::new(http::StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "method not allowed")
 }
 
 async fn around(State(coat): State<Coat>, mut request: Request, next: Next) -> Response {
@@ -118,6 +107,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::contract::Unbuilt;
 
     async fn ask(request: http::request::Builder) -> (StatusCode, Option<String>, String) {
         async fn panics() -> &'static str {
@@ -129,9 +119,9 @@ mod tests {
             .route(
                 "/fails",
                 get(async || ApiError::conflict("no").with_details(json!({"a": 1})).because("secret cause")),
-            )
-            .fallback(unknown_route);
-        let app = dress("tester", routes, Health::always_ready(None));
+            );
+        let unbuilt = Unbuilt::of("tester", "paths: { /ok: { get: {} } }").unwrap();
+        let app = dress("tester", unbuilt.attach(routes), Health::always_ready(None));
         let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let id = response.headers().get("x-request-id").map(|v| v.to_str().unwrap().to_owned());
         assert_eq!(response.headers()["x-service"], "tester");

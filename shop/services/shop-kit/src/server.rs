@@ -26,6 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tower::ServiceExt;
 
 /// How long requests in flight may take after a stop was asked for.
@@ -97,6 +98,16 @@ impl Shutdown {
         self.wish.cancelled().await;
     }
 
+    /// Whether somebody has asked to stop.
+    pub fn is_requested(&self) -> bool {
+        self.wish.is_cancelled()
+    }
+
+    /// Makes the end of the server wait until the hold is dropped. For work that others spawn.
+    pub fn hold(&self) -> Hold {
+        Hold { _token: self.work.token() }
+    }
+
     /// Runs work that the end of the server waits for, e.g. an upgraded connection.
     pub fn spawn<F>(&self, work: F)
     where
@@ -104,6 +115,12 @@ impl Shutdown {
     {
         self.work.spawn(work);
     }
+}
+
+/// As long as one of these exists, the end of the server waits (up to its deadline).
+#[derive(Debug, Clone)]
+pub struct Hold {
+    _token: TaskTrackerToken,
 }
 
 /// Opens a listener.

@@ -163,6 +163,19 @@ impl BaseUrl {
         &self.0
     }
 
+    /// Name or address of the host, and its port.
+    pub fn authority(&self) -> (String, u16) {
+        let url = Url::parse(&self.0).expect("was a URL when this was made");
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        (host, url.port().unwrap_or(80))
+    }
+
+    /// What comes before every path: nothing, or `/prefix`.
+    pub fn prefix(&self) -> &str {
+        let after_scheme = self.0.strip_prefix("http://").unwrap_or(&self.0);
+        after_scheme.find('/').map_or("", |slash| &after_scheme[slash..])
+    }
+
     /// The address of a path (starting with `/`) of that service.
     pub fn join(&self, path_and_query: &str) -> String {
         format!("{}{path_and_query}", self.0)
@@ -248,6 +261,17 @@ mod tests {
             "C is `localhost:1`, which is not the http:// address of a service; nothing was started. Set C like \
              `http://localhost:8081`"
         );
+    }
+
+    #[test]
+    fn parts_of_a_base_url() {
+        let check = |text: &str, host: &str, port: u16, prefix: &str| {
+            let url = BaseUrl::parse(text).unwrap();
+            assert_eq!((url.authority(), url.prefix()), ((host.to_owned(), port), prefix), "{text}");
+        };
+        check("http://localhost", "localhost", 80, "");
+        check("http://10.0.0.7:8081/", "10.0.0.7", 8081, "");
+        check("http://[::1]:8081/api/v1/", "::1", 8081, "/api/v1");
     }
 
     #[test]

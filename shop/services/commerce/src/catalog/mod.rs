@@ -1,0 +1,5 @@
+//! The catalogue.
+
+pub mod categories;
+pub mod products;
+pub mod skus;

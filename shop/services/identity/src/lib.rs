@@ -1,0 +1,27 @@
+//! Who may do what in the shop: login, sessions, roles, permissions, feature flags.
+//!
+//! Identity is the only service that knows users. It signs a token at login; the others read it. Whoever
+//! needs a decision instead of a claim asks `POST /rbac/authorize`, which always reads the database, so a
+//! permission taken away is gone at the next question and not at the next login.
+//!
+//! * [`login`]: the mini-program login (by platform code) and the password login (for the web), with the
+//!   choice of a role as a pure function.
+//! * [`session`]: tokens out, callers in.
+//! * [`access`]: effective permissions over all roles of a user.
+//! * [`flags`]: the platform's feature flags; read by everybody, changed by administrators.
+//!
+//! The rest of the contract answers 501 with the shop's envelope until it is built.
+
+pub mod access;
+pub mod app;
+pub mod audit;
+pub mod flags;
+pub mod login;
+pub mod me;
+pub mod seed;
+pub mod session;
+pub mod settings;
+pub mod users;
+
+/// The schema, embedded so that the program that needs it can create it.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");

@@ -1,0 +1,94 @@
+//! What the environment says about this program.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use shop_kit::database::{Database, DatabaseError};
+use shop_kit::settings::{Environment, Secret, SettingError};
+use thiserror::Error;
+
+/// The secret that development uses; the log warns when it is in use.
+const DEVELOPMENT_SECRET: &str = "dev-secret";
+
+/// Settings that can't be used.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// A variable holds something unreadable.
+    #[error(transparent)]
+    Variable(#[from] SettingError),
+    /// The database address can't be read.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// A login mode that this version does not have.
+    #[error(
+        "IDENTITY_LOGIN_MODE is `{0}`; this version logs in with `mock` codes only. Nothing was started. \
+         Set IDENTITY_LOGIN_MODE=mock"
+    )]
+    LoginMode(String),
+}
+
+/// Everything `identity` can be told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// Where users are kept.
+    pub database: Database,
+    /// Signs tokens; shared with the services that read them.
+    pub jwt_secret: Secret,
+    /// Names us in tokens.
+    pub jwt_issuer: String,
+    /// How long a token is good.
+    pub token_ttl: Duration,
+    /// Whether `seed` empties the tables first.
+    pub seed_reset: bool,
+}
+
+impl Settings {
+    /// Reads the `IDENTITY_*` variables.
+    ///
+    /// # Errors
+    /// When one of them can't be used.
+    pub fn read(env: &Environment) -> Result<Self, SettingsError> {
+        let mode = env.text("IDENTITY_LOGIN_MODE", "mock");
+        if mode != "mock" {
+            return Err(SettingsError::LoginMode(mode));
+        }
+        let dsn = env
+            .secret("IDENTITY_DB_DSN", "postgres://commerce:commerce@localhost:5432/identity?sslmode=disable");
+        let jwt_secret = env.secret("IDENTITY_JWT_SECRET", DEVELOPMENT_SECRET);
+        if jwt_secret.reveal() == DEVELOPMENT_SECRET {
+            tracing::warn!("IDENTITY_JWT_SECRET is the development secret; anybody can sign tokens");
+        }
+        Ok(Self {
+            address: env.address("IDENTITY_HTTP_ADDR", ":8081")?,
+            database: Database::at("IDENTITY_DB_DSN", &dsn)?,
+            jwt_secret,
+            jwt_issuer: env.text("IDENTITY_JWT_ISSUER", "tmo-identity"),
+            token_ttl: env.duration("IDENTITY_ACCESS_TOKEN_TTL", Duration::from_secs(168 * 3600))?,
+            seed_reset: env.switch("IDENTITY_SEED_RESET", false)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_login_mode_stops_the_start() {
+        let error = Settings::read(&Environment::from_pairs([("IDENTITY_LOGIN_MODE", "real")])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "IDENTITY_LOGIN_MODE is `real`; this version logs in with `mock` codes only. Nothing was started. \
+             Set IDENTITY_LOGIN_MODE=mock"
+        );
+    }
+
+    #[test]
+    fn a_wrong_address_is_not_repeated() {
+        let env = Environment::from_pairs([("IDENTITY_DB_DSN", "mysql://u:hunter2@h/x:y")]);
+        let error = Settings::read(&env).unwrap_err();
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+}
