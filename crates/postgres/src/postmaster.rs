@@ -1,0 +1,106 @@
+//! Whether a server runs on a data directory, and who holds it.
+
+use fairway_supervisor::Identity;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The lock file of a running server.
+pub(crate) const PID_FILE: &str = "postmaster.pid";
+
+/// What `postmaster.pid` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PidFile {
+    pub(crate) pid: u32,
+    /// Does it take connections?
+    pub(crate) ready: bool,
+}
+
+impl PidFile {
+    pub(crate) fn read(data_dir: &Path) -> Option<Self> {
+        Self::parse(&fs::read_to_string(data_dir.join(PID_FILE)).ok()?)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let pid = lines.next()?.trim().parse().ok()?;
+        let ready = lines.nth(6).is_some_and(|status| status.trim() == "ready");
+        Some(Self { pid, ready })
+    }
+}
+
+/// The server that runs on `data_dir`. A process id in a lock file is only believed when that process works in the
+/// directory: after a crash or a reboot the id may belong to anybody.
+pub(crate) fn running(data_dir: &Path) -> Option<Identity> {
+    let PidFile { pid, .. } = PidFile::read(data_dir)?;
+    let identity = Identity::of(pid).ok()?;
+    (works_in(pid, &fs::canonicalize(data_dir).ok()?) && identity.is_running()).then_some(identity)
+}
+
+/// Every process that works in `data_dir`: the server and its children.
+pub(crate) fn workers(data_dir: &Path) -> Vec<u32> {
+    let Ok(data_dir) = fs::canonicalize(data_dir) else { return Vec::new() };
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| works_in(*pid, &data_dir) && is_postgres(*pid))
+        .collect()
+}
+
+fn works_in(pid: u32, data_dir: &Path) -> bool {
+    fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == data_dir)
+}
+
+fn is_postgres(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/comm"))
+        .is_ok_and(|name| matches!(name.trim(), "postgres" | "postmaster"))
+}
+
+/// Removes lock files whose process id belongs to somebody else by now. A lock file whose process is simply gone is left
+/// to the server, which also looks at the shared memory that it names.
+pub(crate) fn remove_stale(data_dir: &Path, socket: &Path) -> std::io::Result<()> {
+    let Some(PidFile { pid, .. }) = PidFile::read(data_dir) else { return Ok(()) };
+    let alive = Path::new("/proc").join(pid.to_string()).exists();
+    if !alive || running(data_dir).is_some() {
+        return Ok(());
+    }
+    fs::remove_file(data_dir.join(PID_FILE))?;
+    let lock = PathBuf::from(format!("{}.lock", socket.display()));
+    let ours = fs::read_to_string(&lock).is_ok_and(|text| {
+        let mut lines = text.lines();
+        lines.next().is_some_and(|line| line.trim() == pid.to_string())
+            && lines.next().map(Path::new) == Some(data_dir)
+    });
+    if ours { fs::remove_file(lock) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pid_files() {
+        let text = "4711\n/data\n1700000000\n5432\n/run\n127.0.0.1\n  1234  5678\nready   \n";
+        assert_eq!(PidFile::parse(text), Some(PidFile { pid: 4711, ready: true }));
+        assert_eq!(
+            PidFile::parse("4711\n/data\n1\n2\n/run\n\n1 2\nstarting\n"),
+            Some(PidFile { pid: 4711, ready: false })
+        );
+        assert_eq!(PidFile::parse("4711\n"), Some(PidFile { pid: 4711, ready: false }));
+        assert_eq!(PidFile::parse(""), None);
+    }
+
+    #[test]
+    fn another_process_with_the_id_is_not_the_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(PID_FILE);
+        fs::write(&file, format!("{}\n{}\n", std::process::id(), dir.path().display())).unwrap();
+        assert_eq!(running(dir.path()), None);
+        remove_stale(dir.path(), &dir.path().join("socket")).unwrap();
+        assert!(!file.exists());
+        fs::write(&file, "4194305\n").unwrap();
+        remove_stale(dir.path(), &dir.path().join("socket")).unwrap();
+        assert!(file.exists(), "a dead process's lock is the server's own business");
+    }
+}
