@@ -277,6 +277,8 @@ pub enum ProblemCode {
     Contradicts,
     /// A listener could not be bound (409).
     Listener,
+    /// The instance takes new requests and can't be closed (409).
+    Serving,
     /// Entries of the table are wrong (422).
     Table,
     /// The request is not of the documented shape (400).

@@ -1,0 +1,181 @@
+//! What the edge says in its own name.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use fairway_forward::{Body, BodyError};
+use fairway_route::Stub;
+use http::header::{ACCEPT, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, SERVER};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use serde::Serialize;
+
+use crate::instance::Passage;
+
+/// The generation that was serving when the edge answered itself.
+const X_FAIRWAY_RELEASE: HeaderName = HeaderName::from_static("x-fairway-release");
+const NAME: HeaderValue = HeaderValue::from_static("fairway-edge");
+
+/// The body of an answer: an instance's, streaming, or the edge's own.
+#[derive(Debug)]
+pub(crate) enum EdgeBody {
+    Forwarded(Body<Passage>),
+    Own(Option<Bytes>),
+}
+
+impl HttpBody for EdgeBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Forwarded(body) => Pin::new(body).poll_frame(cx),
+            Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Forwarded(body) => body.is_end_stream(),
+            Self::Own(bytes) => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Forwarded(body) => body.size_hint(),
+            Self::Own(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len().try_into().unwrap_or(0)))
+            }
+        }
+    }
+}
+
+/// Why the edge did not pass a request on, for whoever asked.
+#[derive(Debug, Serialize)]
+pub(crate) struct Refusal<'a> {
+    #[serde(skip)]
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) from: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) service: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) release: Option<u64>,
+}
+
+impl<'a> Refusal<'a> {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: String) -> Self {
+        Self { status, code, message, from: "fairway-edge", environment: None, service: None, release: None }
+    }
+
+    pub(crate) fn of_environment(mut self, name: &'a str, release: u64) -> Self {
+        self.environment = Some(name);
+        self.release = Some(release);
+        self
+    }
+
+    pub(crate) fn of_service(mut self, name: &'a str) -> Self {
+        self.service = Some(name);
+        self
+    }
+
+    /// The response: JSON, or plain text for whoever asks for text and not for JSON.
+    pub(crate) fn response(&self, asked: &HeaderMap) -> Response<EdgeBody> {
+        let mut response = if wants_text(asked) {
+            own(self.status, "text/plain; charset=utf-8", self.text())
+        } else {
+            own(self.status, "application/json", json(self))
+        };
+        release(&mut response, self.release);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if matches!(self.status, StatusCode::BAD_REQUEST | StatusCode::REQUEST_TIMEOUT) {
+            // What follows on this connection may be the rest of what was not understood.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{} {}\n{}\n", self.status, self.code, self.message);
+        for (name, value) in [("environment", self.environment), ("service", self.service)] {
+            if let Some(value) = value {
+                text += &format!("{name}: {value}\n");
+            }
+        }
+        if let Some(release) = self.release {
+            text += &format!("release: {release}\n");
+        }
+        text + "from: fairway-edge\n"
+    }
+}
+
+#[derive(Serialize)]
+struct NotImplemented<'a> {
+    code: &'static str,
+    message: String,
+    boundary: &'a str,
+}
+
+/// What a boundary without a program answers.
+pub(crate) fn stub(stub: &Stub, generation: u64, path: &str, head_or_get: bool) -> Response<EdgeBody> {
+    let probe = path == "/health" || path == "/ready";
+    let mut response = if probe && head_or_get {
+        #[derive(Serialize)]
+        struct Up<'a> {
+            status: &'static str,
+            boundary: &'a str,
+        }
+        own(StatusCode::OK, "application/json", json(&Up { status: "ok", boundary: &stub.boundary }))
+    } else if probe {
+        let mut response = own(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "use GET\n".to_owned());
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        response
+    } else {
+        let name = stub.title.as_deref().unwrap_or(&stub.boundary);
+        let message = format!("{name} has a contract and no program yet");
+        let body = NotImplemented { code: "not_implemented", message, boundary: &stub.boundary };
+        own(StatusCode::NOT_IMPLEMENTED, "application/json", json(&body))
+    };
+    release(&mut response, Some(generation));
+    response
+}
+
+fn own(status: StatusCode, kind: &'static str, body: String) -> Response<EdgeBody> {
+    let mut response = Response::new(EdgeBody::Own(Some(body.into())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(SERVER, NAME);
+    response
+}
+
+fn release(response: &mut Response<EdgeBody>, generation: Option<u64>) {
+    if let Some(generation) = generation {
+        response.headers_mut().insert(X_FAIRWAY_RELEASE, generation.into());
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(value).expect("strings and numbers always serialise");
+    text.push('\n');
+    text
+}
+
+/// Whether text is named, and not after JSON.
+fn wants_text(asked: &HeaderMap) -> bool {
+    let accept = asked.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match (accept.find("text/"), accept.find("json")) {
+        (Some(text), Some(json)) => text < json,
+        (Some(_), None) => true,
+        (None, _) => false,
+    }
+}

@@ -1,0 +1,365 @@
+//! Changing what is served: check, bind, store, swap, close, in this order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fairway_protocol::edge::{Applied, CloseAnswer, Problem, ProblemCode};
+use fairway_route::{Admission, Compiled, Table, admit, diff};
+
+use crate::edge::{Control, Edge, Shared};
+use crate::error::StoreError;
+use crate::instance::Instance;
+use crate::listener::Bound;
+use crate::state::{Clash, DoorKey, Placed, State, build};
+
+/// For how long an instance that left stays in the stats once nothing is in flight: whoever switched wants to read
+/// what it did.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
+const NOTHING_CHANGED: &str = "The edge serves what it served before.";
+
+impl Edge {
+    /// Makes a table serve. When this returns, every listener is bound, the table is stored and no new request
+    /// follows the table before it.
+    ///
+    /// # Errors
+    /// A [`Problem`] says why nothing changed: the table is stale, wrong, a listener can't be bound, or it can't be
+    /// stored.
+    pub async fn apply(&self, table: Table) -> Result<Applied, Problem> {
+        let edge = self.clone();
+        // On its own, so that a caller that goes away does not leave it half done.
+        whole(tokio::spawn(async move { edge.apply_whole(table).await })).await
+    }
+
+    /// Removes an environment. When this returns its listeners are closed. Removing what is not there is no error.
+    ///
+    /// # Errors
+    /// A [`Problem`] when the edge has a newer generation, or the removal can't be stored.
+    pub async fn remove(&self, environment: &str, generation: u64) -> Result<(), Problem> {
+        let edge = self.clone();
+        let environment = environment.to_owned();
+        whole(tokio::spawn(async move { edge.remove_whole(&environment, generation).await })).await
+    }
+
+    async fn apply_whole(&self, table: Table) -> Result<Applied, Problem> {
+        let shared = &self.shared;
+        let mut control = shared.control.lock().await;
+        let environment = table.environment.clone();
+        let current = control.placed.get(&environment).map(|placed| Arc::clone(&placed.table));
+        if let Some(removed) = control.removed.get(&environment)
+            && table.generation < *removed
+        {
+            return Err(stale(&table, (*removed, 0), "was removed at"));
+        }
+        match admit(current.as_deref(), &table) {
+            Admission::Newer => {}
+            Admission::Same if control.is_complete(&environment) => {
+                return Ok(applied(&control, &table, false, Vec::new()));
+            }
+            // It serves, but not on every listener yet.
+            Admission::Same => {}
+            Admission::Stale(at) => return Err(stale(&table, (at.generation, at.revision), "is at")),
+            Admission::Contradicts(at) => return Err(contradicts(&table, (at.generation, at.revision))),
+        }
+        let compiled = Compiled::new(&table);
+        if !compiled.problems.is_empty() {
+            let entries = compiled.problems.iter().map(ToString::to_string).collect();
+            return Err(wrong(&table, entries));
+        }
+        let mut placed = control.placed.clone();
+        let changes = match &current {
+            Some(current) => diff(current, &table),
+            None => diff(&Table::empty(environment.clone(), 0, 0), &table),
+        };
+        let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
+        let table = Arc::new(table);
+        let new = Placed { table: Arc::clone(&table), compiled: Arc::new(compiled), problems: Vec::new() };
+        placed.insert(environment.clone(), new);
+        let (state, clashes) = build(&placed, &mut shared.registry());
+        let result = async {
+            // Clashes of stored tables were reported when they were loaded.
+            let before: Vec<Clash> = build(&control.placed, &mut shared.registry()).1;
+            let clashes: Vec<String> = clashes
+                .iter()
+                .filter(|clash| !before.contains(clash))
+                .map(|clash| clash.words.clone())
+                .collect();
+            if !clashes.is_empty() {
+                return Err(wrong(&table, clashes));
+            }
+            let bound = bind(&control, &placed).map_err(|error| cannot_bind(&table, &error))?;
+            store(shared, move |store| store.save(&table)).await.map_err(|error| cannot_store(&error))?;
+            Ok(bound)
+        };
+        let bound = match result.await {
+            Ok(bound) => bound,
+            Err(problem) => {
+                shared.registry().tidy(&control.placed, REMEMBERED);
+                return Err(problem);
+            }
+        };
+        control.removed.remove(&environment);
+        self.swap(&mut control, placed, state, bound).await;
+        let table = &control.placed[&environment].table;
+        tracing::info!(
+            %environment, generation = table.generation, revision = table.revision, ?changes, "table serves"
+        );
+        Ok(applied(&control, table, true, changes))
+    }
+
+    async fn remove_whole(&self, environment: &str, generation: u64) -> Result<(), Problem> {
+        let shared = &self.shared;
+        let mut control = shared.control.lock().await;
+        let current = control.placed.get(environment).map(|placed| Arc::clone(&placed.table));
+        if let Some(current) = &current
+            && current.generation > generation
+        {
+            let asked = Table::empty(environment, generation, 0);
+            return Err(stale(&asked, (current.generation, current.revision), "is at"));
+        }
+        let removed = control.removed.get(environment).copied().unwrap_or(0).max(generation);
+        if current.is_none() && control.removed.get(environment) == Some(&removed) {
+            return Ok(());
+        }
+        let name = environment.to_owned();
+        store(shared, move |store| store.remove(&name, removed))
+            .await
+            .map_err(|error| cannot_store(&error))?;
+        control.removed.insert(environment.to_owned(), removed);
+        let mut placed = control.placed.clone();
+        placed.remove(environment);
+        let (state, _) = build(&placed, &mut shared.registry());
+        self.swap(&mut control, placed, state, Vec::new()).await;
+        tracing::info!(%environment, generation, "environment removed");
+        Ok(())
+    }
+
+    /// The moment of change. Nothing in here can fail.
+    pub(crate) async fn swap(
+        &self,
+        control: &mut Control,
+        placed: BTreeMap<String, Placed>,
+        state: State,
+        bound: Vec<Bound>,
+    ) {
+        let shared = &self.shared;
+        let leaving = {
+            let registry = shared.registry();
+            let mut listed = BTreeSet::new();
+            let mut weightless = Vec::new();
+            for (environment, placed) in &placed {
+                for backend in placed.compiled.services.values().flat_map(|service| &service.instances) {
+                    let key = (Arc::<str>::from(environment.as_str()), backend.id.clone());
+                    let Some(instance) = registry.instances.get(&key) else { continue };
+                    // Before the swap: once requests can choose it, it must take them.
+                    instance.welcome(backend);
+                    if backend.weight == 0 {
+                        weightless.push((Arc::clone(instance), true));
+                    }
+                    listed.insert(key);
+                }
+            }
+            let gone = registry.instances.iter().filter(|(key, _)| !listed.contains(*key));
+            let gone = gone.map(|(_, instance)| (Arc::clone(instance), false));
+            gone.chain(weightless).collect::<Vec<_>>()
+        };
+        shared.state.store(Arc::new(state));
+        // After the swap: whoever still holds the value before it finds the mark and looks again.
+        for (instance, listed) in leaving {
+            if instance.drain(listed) {
+                // A server that is told to stop may wait for connections that nobody uses.
+                shared.forwarder.close_idle(instance.address());
+            }
+        }
+        control.placed = placed;
+        for bound in bound {
+            control.listeners.insert(bound.key.clone(), bound.accept(shared));
+        }
+        let wanted: BTreeSet<DoorKey> =
+            control.placed.values().flat_map(|placed| placed.doors().map(|(_, key)| key)).collect();
+        let unwanted: Vec<DoorKey> =
+            control.listeners.keys().filter(|key| !wanted.contains(*key)).cloned().collect();
+        for key in unwanted {
+            if let Some(listener) = control.listeners.remove(&key) {
+                listener.close().await;
+            }
+        }
+        shared.registry().tidy(&control.placed, REMEMBERED);
+    }
+
+    /// Ends what does not end by itself on a draining instance: event streams and upgraded connections at once,
+    /// everything else after `grace`.
+    ///
+    /// # Errors
+    /// A [`Problem`] when there is no such instance or it takes new requests.
+    pub fn close_instance(
+        &self,
+        environment: &str,
+        id: &str,
+        grace: Duration,
+    ) -> Result<CloseAnswer, Problem> {
+        let shared = &self.shared;
+        let key = (Arc::<str>::from(environment), id.to_owned());
+        let Some(instance) = shared.registry().instances.get(&key).cloned() else {
+            return Err(problem(
+                ProblemCode::Unknown,
+                format!("environment `{environment}` has no instance `{id}` here"),
+                "Ask for the stats to see the instances that the edge knows.",
+            ));
+        };
+        if !instance.is_draining() {
+            return Err(problem(
+                ProblemCode::Serving,
+                format!("instance `{id}` of `{environment}` takes new requests"),
+                "Send a table without it first.",
+            ));
+        }
+        let answer = CloseAnswer { in_flight: instance.in_flight(), upgrades: instance.upgrades() };
+        instance.close(grace);
+        if answer.in_flight > 0 {
+            tokio::spawn(cut(Arc::clone(shared), instance, grace));
+        }
+        Ok(answer)
+    }
+}
+
+/// Ends what is left on an instance after its time.
+async fn cut(shared: Arc<Shared>, instance: Arc<Instance>, grace: Duration) {
+    tokio::time::sleep(grace).await;
+    if !instance.is_draining() || instance.in_flight() == 0 {
+        return;
+    }
+    tracing::warn!(
+        environment = %instance.environment, service = %instance.service, instance = instance.id,
+        in_flight = instance.in_flight(), "the time to finish is up, what is left is cut"
+    );
+    instance.cut();
+    for visitor in shared.visitors().values() {
+        visitor.cut_from(&instance);
+    }
+}
+
+impl Control {
+    /// Whether every listener of an environment accepts.
+    fn is_complete(&self, environment: &str) -> bool {
+        self.placed
+            .get(environment)
+            .is_some_and(|placed| placed.doors().all(|(_, key)| self.listeners.contains_key(&key)))
+    }
+
+    /// The bound address of each listener of an environment that accepts.
+    pub(crate) fn bound(&self, placed: &Placed) -> BTreeMap<String, std::net::SocketAddr> {
+        let doors = placed.doors();
+        doors.filter_map(|(name, key)| Some((name.clone(), self.listeners.get(&key)?.address))).collect()
+    }
+}
+
+/// Why a listener can't be bound.
+pub(crate) struct BindError {
+    pub(crate) key: DoorKey,
+    pub(crate) error: std::io::Error,
+}
+
+/// Binds what is wanted and not there. On failure nothing stays bound.
+fn bind(control: &Control, placed: &BTreeMap<String, Placed>) -> Result<Vec<Bound>, BindError> {
+    let wanted: BTreeSet<DoorKey> =
+        placed.values().flat_map(|placed| placed.doors().map(|(_, key)| key)).collect();
+    let missing = wanted.into_iter().filter(|key| !control.listeners.contains_key(key));
+    missing.map(|key| Bound::bind(key.clone()).map_err(|error| BindError { key, error })).collect()
+}
+
+async fn store(
+    shared: &Shared,
+    write: impl FnOnce(&crate::store::Store) -> Result<(), StoreError> + Send + 'static,
+) -> Result<(), StoreError> {
+    let store = shared.store.clone();
+    let written = tokio::task::spawn_blocking(move || write(&store)).await;
+    written.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
+}
+
+async fn whole<T>(task: tokio::task::JoinHandle<Result<T, Problem>>) -> Result<T, Problem> {
+    task.await.unwrap_or_else(|ended| {
+        tracing::error!(error = %ended, "a change ended with a panic");
+        Err(problem(
+            ProblemCode::Internal,
+            "the change was not finished".to_owned(),
+            "Look at the edge's log.",
+        ))
+    })
+}
+
+fn applied(control: &Control, table: &Table, changed: bool, changes: Vec<String>) -> Applied {
+    Applied {
+        environment: table.environment.clone(),
+        generation: table.generation,
+        revision: table.revision,
+        changed,
+        listeners: control.bound(&control.placed[&table.environment]),
+        changes,
+    }
+}
+
+pub(crate) fn problem(code: ProblemCode, message: String, next: &str) -> Problem {
+    Problem {
+        code,
+        message,
+        unchanged: NOTHING_CHANGED.to_owned(),
+        next: next.to_owned(),
+        entries: Vec::new(),
+        current: None,
+    }
+}
+
+fn stale(asked: &Table, current: (u64, u64), verb: &str) -> Problem {
+    let (generation, revision) = current;
+    let message = format!(
+        "environment `{}` {verb} generation {generation}.{revision}, the request is for {}",
+        asked.environment,
+        asked.position()
+    );
+    let next = "Read what is served and decide again; a newer release has been here.";
+    Problem { current: Some(current), ..problem(ProblemCode::Stale, message, next) }
+}
+
+fn contradicts(asked: &Table, current: (u64, u64)) -> Problem {
+    let message = format!(
+        "environment `{}` serves another table of generation {}",
+        asked.environment,
+        asked.position()
+    );
+    let next = "Send it with a greater revision if it is meant to replace the other one.";
+    Problem { current: Some(current), ..problem(ProblemCode::Contradicts, message, next) }
+}
+
+fn wrong(asked: &Table, entries: Vec<String>) -> Problem {
+    let message = format!(
+        "the table {} of environment `{}` has {} wrong entries: {}",
+        asked.position(),
+        asked.environment,
+        entries.len(),
+        entries.join("; ")
+    );
+    Problem {
+        entries,
+        ..problem(ProblemCode::Table, message, "Correct the entries and send the table again.")
+    }
+}
+
+fn cannot_bind(asked: &Table, error: &BindError) -> Problem {
+    let BindError { key, error } = error;
+    let address = key.address();
+    let names = asked.listeners.iter().filter(|(_, at)| **at == address).map(|(name, _)| name.as_str());
+    let names: Vec<&str> = names.collect();
+    let message = format!("listener `{}` can't be bound to {address}: {error}", names.join("`, `"));
+    problem(
+        ProblemCode::Listener,
+        message,
+        "Free the address (`ss -ltnp` shows who has it) or choose another one.",
+    )
+}
+
+fn cannot_store(error: &StoreError) -> Problem {
+    let message = format!("{error}: {}", error.source);
+    problem(ProblemCode::Storage, message, "Make room or correct the permissions, then send it again.")
+}

@@ -1,0 +1,147 @@
+//! The edge as a value: what its parts share, and what can be asked of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use fairway_forward::Forwarder;
+use fairway_protocol::edge::{API_VERSION, EdgeInfo};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::connection::Visitor;
+use crate::error::EdgeError;
+use crate::listener::Listener;
+use crate::settings::Settings;
+use crate::state::{DoorKey, Placed, Registry, State};
+use crate::store::Store;
+
+/// An edge that serves. Clones are the same edge.
+///
+/// It needs a tokio runtime. Dropping the last clone does not stop it: call [`Edge::shutdown`].
+#[derive(Clone, Debug)]
+pub struct Edge {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What the parts of an edge share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    /// What requests read. Only `apply` writes it.
+    pub(crate) state: ArcSwap<State>,
+    pub(crate) forwarder: Forwarder,
+    pub(crate) store: Store,
+    /// Changes happen one after the other.
+    pub(crate) control: tokio::sync::Mutex<Control>,
+    registry: Mutex<Registry>,
+    visitors: Mutex<HashMap<u64, Arc<Visitor>>>,
+    pub(crate) next_visitor: AtomicU64,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) connections: TaskTracker,
+    /// Parent of every listener's token.
+    pub(crate) closing: CancellationToken,
+    started: Instant,
+}
+
+/// What only changes of tables look at.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    pub(crate) placed: BTreeMap<String, Placed>,
+    pub(crate) listeners: BTreeMap<DoorKey, Listener>,
+    /// Up to which generation environments were removed.
+    pub(crate) removed: BTreeMap<String, u64>,
+}
+
+impl Shared {
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn visitors(&self) -> MutexGuard<'_, HashMap<u64, Arc<Visitor>>> {
+        self.visitors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Edge {
+    /// An edge that serves the tables that are stored in its home; no control socket yet.
+    ///
+    /// # Errors
+    /// When the home can't be used. What is wrong with single tables or listeners is logged and listed by
+    /// [`Edge::tables`]; the others serve.
+    pub async fn start(settings: Settings) -> Result<Self, EdgeError> {
+        let directory = settings.home.join("edge").join("tables");
+        make_directory(&settings.home)?;
+        make_directory(&directory)?;
+        let shared = Arc::new(Shared {
+            state: ArcSwap::default(),
+            forwarder: Forwarder::new(fairway_forward::Settings::default()),
+            store: Store::new(directory),
+            control: tokio::sync::Mutex::default(),
+            registry: Mutex::default(),
+            visitors: Mutex::default(),
+            next_visitor: AtomicU64::new(0),
+            slots: Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS))),
+            connections: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            started: Instant::now(),
+            settings,
+        });
+        let edge = Self { shared };
+        edge.restore().await?;
+        Ok(edge)
+    }
+
+    /// Who answers.
+    pub fn info(&self) -> EdgeInfo {
+        EdgeInfo {
+            api: API_VERSION,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_seconds: self.shared.started.elapsed().as_secs(),
+        }
+    }
+
+    /// Stops accepting, lets exchanges finish, ends streams and upgraded connections, and returns when nothing is
+    /// left or the time is up. Stored tables stay.
+    pub async fn shutdown(&self, grace: Duration) {
+        let shared = &self.shared;
+        let deadline = tokio::time::Instant::now() + grace;
+        let mut control = shared.control.lock().await;
+        shared.closing.cancel();
+        for listener in std::mem::take(&mut control.listeners).into_values() {
+            listener.close().await;
+        }
+        drop(control);
+        let instances: Vec<_> = shared.registry().instances.values().cloned().collect();
+        for instance in &instances {
+            instance.close(grace);
+        }
+        shared.connections.close();
+        let quiet = async {
+            shared.connections.wait().await;
+            // Tunnels outlive the connections they came from.
+            let mut look = tokio::time::interval(Duration::from_millis(20));
+            while instances.iter().any(|instance| instance.in_flight() > 0) {
+                look.tick().await;
+            }
+        };
+        if tokio::time::timeout_at(deadline, quiet).await.is_err() {
+            let left: u64 = instances.iter().map(|instance| instance.in_flight()).sum();
+            tracing::warn!(in_flight = left, "the time to finish is up, what is left is cut");
+        }
+    }
+}
+
+pub(crate) fn make_directory(path: &Path) -> Result<(), EdgeError> {
+    fs::create_dir_all(path).map_err(|source| EdgeError::Home {
+        path: path.to_owned(),
+        what: "could not be created",
+        source,
+    })
+}

@@ -1,0 +1,114 @@
+//! The stats as Prometheus reads them.
+
+use std::fmt::Write;
+
+use fairway_protocol::edge::{EnvironmentStats, InstanceStats, ServiceStats, Stats};
+
+/// Every environment, service, release and instance as labels; names and buckets never change between calls.
+pub(crate) fn render(stats: &Stats) -> String {
+    let mut page = Page::default();
+    page.family("fairway_edge_connections", "gauge", "Open client connections.");
+    page.line("fairway_edge_connections", "", stats.connections);
+    page.family("fairway_edge_table_generation", "gauge", "Generation of the route table that serves.");
+    each_environment(stats, |labels, it| {
+        page.line("fairway_edge_table_generation", labels, it.generation);
+    });
+    page.family("fairway_edge_unrouted_total", "counter", "Requests that no route matched.");
+    each_environment(stats, |labels, it| page.line("fairway_edge_unrouted_total", labels, it.unrouted));
+    page.family("fairway_edge_no_instance_total", "counter", "Requests that found no instance.");
+    each_service(stats, |labels, it| page.line("fairway_edge_no_instance_total", labels, it.no_instance));
+    page.family("fairway_edge_stubbed_total", "counter", "Requests that a stub answered.");
+    each_service(stats, |labels, it| page.line("fairway_edge_stubbed_total", labels, it.stubbed));
+    page.family("fairway_edge_in_flight", "gauge", "Exchanges that have begun and not ended.");
+    each_instance(stats, |labels, it| page.line("fairway_edge_in_flight", labels, it.in_flight));
+    page.family("fairway_edge_upgrades", "gauge", "Upgraded connections (WebSockets) that are open.");
+    each_instance(stats, |labels, it| page.line("fairway_edge_upgrades", labels, it.upgrades));
+    page.family("fairway_edge_requests_total", "counter", "Answers of instances by class of status.");
+    each_instance(stats, |labels, it| {
+        let classes = it.responses;
+        for (class, count) in [
+            ("1xx", classes.informational),
+            ("2xx", classes.success),
+            ("3xx", classes.redirection),
+            ("4xx", classes.client_error),
+            ("5xx", classes.server_error),
+        ] {
+            page.line("fairway_edge_requests_total", &format!("{labels},class=\"{class}\""), count);
+        }
+    });
+    page.family("fairway_edge_failed_total", "counter", "Exchanges that failed at the edge or broke off.");
+    each_instance(stats, |labels, it| {
+        let failed = it.failed;
+        for (reason, count) in [
+            ("refused", failed.refused),
+            ("connect_timeout", failed.connect_timeout),
+            ("header_timeout", failed.header_timeout),
+            ("broken", failed.broken),
+            ("broken_stream", failed.broken_streams),
+            ("cut", failed.cut),
+        ] {
+            page.line("fairway_edge_failed_total", &format!("{labels},reason=\"{reason}\""), count);
+        }
+    });
+    page.family("fairway_edge_redialled_total", "counter", "Dials that failed and went to another instance.");
+    each_instance(stats, |labels, it| page.line("fairway_edge_redialled_total", labels, it.redialled));
+    page.family("fairway_edge_clients_gone_total", "counter", "Clients that went away before the end.");
+    each_instance(stats, |labels, it| page.line("fairway_edge_clients_gone_total", labels, it.clients_gone));
+    let latency = "fairway_edge_latency_seconds";
+    page.family(latency, "histogram", "Time from the request to the head of the answer.");
+    each_instance(stats, |labels, it| {
+        for (bound_ms, count) in &it.latency.buckets {
+            let bound = bound_ms / 1000.0;
+            page.line(&format!("{latency}_bucket"), &format!("{labels},le=\"{bound}\""), count);
+        }
+        page.line(&format!("{latency}_bucket"), &format!("{labels},le=\"+Inf\""), it.latency.count);
+        page.line(&format!("{latency}_sum"), labels, it.latency.sum_ms / 1000.0);
+        page.line(&format!("{latency}_count"), labels, it.latency.count);
+    });
+    page.0
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("a string takes everything");
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+        let written = if labels.is_empty() {
+            writeln!(self.0, "{name} {value}")
+        } else {
+            writeln!(self.0, "{name}{{{labels}}} {value}")
+        };
+        written.expect("a string takes everything");
+    }
+}
+
+fn each_environment(stats: &Stats, mut with: impl FnMut(&str, &EnvironmentStats)) {
+    for (name, it) in &stats.environments {
+        with(&format!("environment=\"{}\"", escaped(name)), it);
+    }
+}
+
+fn each_service(stats: &Stats, mut with: impl FnMut(&str, &ServiceStats)) {
+    each_environment(stats, |labels, it| {
+        for (name, it) in &it.services {
+            with(&format!("{labels},service=\"{}\"", escaped(name)), it);
+        }
+    });
+}
+
+fn each_instance(stats: &Stats, mut with: impl FnMut(&str, &InstanceStats)) {
+    each_service(stats, |labels, it| {
+        for (id, it) in &it.instances {
+            let instance = escaped(id);
+            with(&format!("{labels},release=\"{}\",instance=\"{instance}\"", it.release), it);
+        }
+    });
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}

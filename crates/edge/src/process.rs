@@ -1,0 +1,88 @@
+//! The edge as a process: lock, socket, signals.
+
+use std::fs::{File, TryLockError};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::control::ControlSocket;
+use crate::edge::{Edge, make_directory};
+use crate::error::EdgeError;
+use crate::settings::Settings;
+
+/// Serves until it is told to end: by the control API, by SIGTERM or by SIGINT.
+///
+/// # Errors
+/// When it can't start; what goes wrong later is logged.
+pub async fn run(settings: Settings) -> Result<(), EdgeError> {
+    let home = settings.home.clone();
+    let grace = settings.shutdown_grace;
+    make_directory(&home.join("edge"))?;
+    let lock = lock(&settings)?;
+    let edge = Edge::start(settings).await?;
+    let socket = ControlSocket::bind(&home)?;
+    let (shutdown, mut shutdowns) = mpsc::channel(1);
+    let closing = CancellationToken::new();
+    let control = tokio::spawn(socket.serve(edge.clone(), shutdown, closing.clone()));
+    let refused = |source| EdgeError::System { what: "a signal handler", source };
+    let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
+    let info = edge.info();
+    tracing::info!(pid = info.pid, version = info.version, home = %home.display(), "edge serves");
+    let grace = tokio::select! {
+        asked = shutdowns.recv() => asked.unwrap_or(grace),
+        _ = terminate.recv() => grace,
+        _ = interrupt.recv() => grace,
+    };
+    tracing::info!(grace_ms = grace.as_millis(), "edge ends");
+    closing.cancel();
+    edge.shutdown(grace).await;
+    if control.await.is_err() {
+        tracing::error!("the control socket ended with a panic");
+    }
+    // The path stays: a successor renames its own socket over it, and removing it here could remove that one.
+    drop(lock);
+    Ok(())
+}
+
+/// [`run`] on a runtime of its own with [`Settings::workers`] threads.
+///
+/// # Errors
+/// See [`run`].
+pub fn run_blocking(settings: Settings) -> Result<(), EdgeError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(settings.workers.max(1))
+        .thread_name("edge")
+        .enable_all()
+        .build()
+        .map_err(|source| EdgeError::System { what: "threads", source })?;
+    let ended = runtime.block_on(run(settings));
+    // What did not end in its time is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Writes the log as JSON lines to stderr, from level info. A program that has set up its logging already keeps it.
+pub fn log_to_stderr() {
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(std::io::stderr)
+        .finish();
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// One edge in a home. The lock goes with the process, however it ends.
+fn lock(settings: &Settings) -> Result<File, EdgeError> {
+    let path = settings.home.join("edge").join("lock");
+    let failed = |source| EdgeError::Home { path: path.clone(), what: "could not be locked", source };
+    let file = File::create(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(EdgeError::Running { home: settings.home.clone() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}

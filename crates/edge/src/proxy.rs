@@ -1,0 +1,207 @@
+//! A request's way: find the service, count the request in, forward it, answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use fairway_forward::{Error, Exchange, Scheme, Target, Targets};
+use fairway_route::Miss;
+use http::header::HOST;
+use http::{Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+
+use crate::answer::{EdgeBody, Refusal, stub};
+use crate::connection::Visitor;
+use crate::edge::Shared;
+use crate::instance::Passage;
+use crate::state::{Admitted, Door, DoorKey, Service};
+
+/// Answers one request.
+pub(crate) async fn answer(
+    shared: &Shared,
+    visitor: &Arc<Visitor>,
+    door: &DoorKey,
+    client: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<EdgeBody> {
+    let host = match host(&request) {
+        Ok(host) => host,
+        Err(words) => {
+            return Refusal::new(StatusCode::BAD_REQUEST, "bad_request", words.into())
+                .response(request.headers());
+        }
+    };
+    if request.method() == Method::CONNECT {
+        let words = "this is a reverse proxy; CONNECT is not served here".to_owned();
+        return Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", words).response(request.headers());
+    }
+    let path = match request.uri().path() {
+        "*" => "/",
+        path => path,
+    };
+    let (service, first) = loop {
+        let state = shared.state.load();
+        let Some(door) = state.doors.get(door) else {
+            // The listener is being closed and this connection has not been told yet.
+            return unrouted(None, host, path).response(request.headers());
+        };
+        let service = match door.matcher.find(host, path) {
+            Ok(service) => service,
+            Err(miss) => return unrouted(Some((door, miss)), host, path).response(request.headers()),
+        };
+        if let Some(boundary) = &service.stub {
+            service.counters.stubbed.fetch_add(1, Ordering::Relaxed);
+            let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+            return stub(boundary, service.generation, path, reads);
+        }
+        match service.admit() {
+            Admitted::To(place, passage) => break (Arc::clone(service), (place, passage.on(visitor))),
+            Admitted::Nobody => return nobody(service).response(request.headers()),
+            // Another table serves already: look again.
+            Admitted::Outdated => {}
+        }
+    };
+    let exchange = Exchange {
+        client,
+        scheme: Scheme::Http,
+        trusted: shared.settings.trusts(client.ip()),
+        timeouts: service.timeouts,
+    };
+    let asked = request.headers().get(http::header::ACCEPT).cloned();
+    let choice = Choice { shared, visitor, service: &service, first: Some(first), others: None };
+    match shared.forwarder.forward(request, choice, &exchange).await {
+        Ok(response) => response.map(EdgeBody::Forwarded),
+        Err(error) => {
+            let mut headers = http::HeaderMap::new();
+            headers.extend(asked.map(|accept| (http::header::ACCEPT, accept)));
+            failed(&service, &error).response(&headers)
+        }
+    }
+}
+
+/// The instances of a service for one request: the chosen one, then the others.
+struct Choice<'a> {
+    shared: &'a Shared,
+    visitor: &'a Arc<Visitor>,
+    service: &'a Service,
+    first: Option<(usize, Passage)>,
+    others: Option<std::vec::IntoIter<(SocketAddr, Arc<crate::instance::Instance>)>>,
+}
+
+impl Targets for Choice<'_> {
+    type Guard = Passage;
+
+    fn next(&mut self) -> Option<Target<Passage>> {
+        if let Some((place, passage)) = self.first.take() {
+            self.others = Some(self.others(place));
+            return Some(Target { address: self.service.members[place].address, guard: passage });
+        }
+        let others = self.others.as_mut()?;
+        others.find_map(|(address, instance)| {
+            Some(Target { address, guard: instance.enter()?.on(self.visitor) })
+        })
+    }
+}
+
+impl Choice<'_> {
+    /// Of the table that serves now, as far as it has the service, for the one it was chosen from may be old by the
+    /// time that a dial has failed.
+    fn others(&self, chosen: usize) -> std::vec::IntoIter<(SocketAddr, Arc<crate::instance::Instance>)> {
+        let tried = self.service.members[chosen].address;
+        let members = |service: &Service, from: usize| -> Vec<_> {
+            let places = service.others(from);
+            let of = |place: usize| &service.members[place];
+            places.map(|place| (of(place).address, Arc::clone(&of(place).instance))).collect()
+        };
+        let mut all = members(self.service, chosen);
+        let state = self.shared.state.load();
+        let now = state.services.get(&self.service.environment).and_then(|all| all.get(&self.service.name));
+        if let Some(now) = now
+            && !std::ptr::eq(now.as_ref(), self.service)
+            && !now.members.is_empty()
+        {
+            all.extend(members(now, 0));
+            all.extend(now.members.first().map(|first| (first.address, Arc::clone(&first.instance))));
+        }
+        all.retain(|(address, _)| *address != tried);
+        all.into_iter()
+    }
+}
+
+/// The host that the request is for, as it was sent.
+fn host(request: &Request<Incoming>) -> Result<Option<&str>, &'static str> {
+    if let Some(authority) = request.uri().authority() {
+        return Ok(Some(authority.as_str().rsplit('@').next().unwrap_or_default()));
+    }
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err("the request has more than one Host header");
+    }
+    match host {
+        Some(host) => host.to_str().map(Some).map_err(|_| "the Host header is not a host"),
+        None if request.version() < Version::HTTP_11 => Ok(None),
+        None => Err("the request has no Host header"),
+    }
+}
+
+fn unrouted<'a>(missed: Option<(&'a Door, Miss)>, host: Option<&str>, path: &str) -> Refusal<'a> {
+    let named = host.unwrap_or("a request without a host");
+    let words = match &missed {
+        None => "nothing is served on this listener any more".to_owned(),
+        Some((_, Miss::Host)) => format!("no route for host `{named}` on this listener"),
+        Some((_, Miss::Path)) => format!("no route for path `{path}` of host `{named}`"),
+    };
+    let refusal = Refusal::new(StatusCode::NOT_FOUND, "no_route", words);
+    let Some((door, _)) = missed else { return refusal };
+    // With several environments behind one address nobody knows which one was meant.
+    let [environment] = door.environments.as_slice() else { return refusal };
+    environment.counters.unrouted.fetch_add(1, Ordering::Relaxed);
+    refusal.of_environment(&environment.name, environment.generation)
+}
+
+fn nobody(service: &Service) -> Refusal<'_> {
+    service.counters.no_instance.fetch_add(1, Ordering::Relaxed);
+    let words = format!("service `{}` has no instance that takes requests", service.name);
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "no_instance", words)
+        .of_environment(&service.environment, service.generation)
+        .of_service(&service.name)
+}
+
+fn failed<'a>(service: &'a Service, error: &Error) -> Refusal<'a> {
+    let code = match error {
+        Error::NoTarget => "no_instance",
+        Error::Refused { .. } => "upstream_refused",
+        Error::ConnectTimeout { .. } => "upstream_connect_timeout",
+        Error::HeaderTimeout { .. } => "upstream_timeout",
+        Error::Broken { .. } | Error::Unasked { .. } => "upstream_broken",
+        Error::ClientGone | Error::ClientSlow { .. } => "client",
+        Error::Request(_) => "bad_request",
+    };
+    let client = matches!(error, Error::ClientGone | Error::ClientSlow { .. } | Error::Request(_));
+    if !client {
+        let source = std::error::Error::source(error).map(ToString::to_string);
+        tracing::warn!(
+            environment = %service.environment, service = %service.name, release = service.generation,
+            code, %error, source, "exchange failed"
+        );
+    }
+    // Addresses are for the log; the client learns what kind of trouble it is.
+    let words = match error {
+        Error::NoTarget | Error::Refused { .. } => {
+            format!("service `{}` could not be connected to", service.name)
+        }
+        Error::ConnectTimeout { .. } => {
+            format!("service `{}` took too long to accept a connection", service.name)
+        }
+        Error::HeaderTimeout { after, .. } => {
+            format!("service `{}` did not answer within {} ms", service.name, after.as_millis())
+        }
+        Error::Broken { .. } => format!("service `{}` broke off before it answered", service.name),
+        Error::Unasked { .. } => format!("service `{}` switched protocols unasked", service.name),
+        Error::ClientGone | Error::ClientSlow { .. } | Error::Request(_) => error.to_string(),
+    };
+    Refusal::new(error.status(), code, words)
+        .of_environment(&service.environment, service.generation)
+        .of_service(&service.name)
+}
