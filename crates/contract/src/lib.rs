@@ -5,6 +5,7 @@
 //! [`Problems`]: all faults, each with its place and, where possible, what to write instead. Nothing is accepted
 //! and then ignored.
 
+mod compare;
 mod contract;
 mod digest;
 mod method;
@@ -22,6 +23,7 @@ mod settle;
 mod source;
 mod yaml;
 
+pub use compare::{Affected, Finding, Rule, Summary, Verdict, compare};
 pub use contract::Contract;
 pub use method::{Method, UnknownMethod};
 pub use operation::{Media, Operation, OperationKey, Parameter, ParameterIn, RequestBody, Response, Status};

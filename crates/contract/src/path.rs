@@ -161,32 +161,22 @@ impl PathTemplate {
 
     /// Whether some path matches both templates and neither is more specific than the other.
     pub fn ambiguous_with(&self, other: &PathTemplate) -> bool {
-        if self.segments.len() != other.segments.len() {
-            return false;
-        }
-        let mut decided = false;
-        for (a, b) in self.segments.iter().zip(&other.segments) {
-            match (a, b) {
-                (Segment::Literal(a), Segment::Literal(b)) if a != b => return false,
+        // The first segment of different rank would decide which of the two wins.
+        self.may_meet(other) && self.segments.iter().zip(&other.segments).all(|(a, b)| rank(a) == rank(b))
+    }
+
+    /// Whether some path may match both templates. Errs on the side of yes for segments with several holes.
+    pub(crate) fn may_meet(&self, other: &PathTemplate) -> bool {
+        self.segments.len() == other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(|pair| match pair {
+                (Segment::Literal(a), Segment::Literal(b)) => a == b,
                 (Segment::Literal(text), Segment::Mixed(pieces))
-                | (Segment::Mixed(pieces), Segment::Literal(text)) => {
-                    if match_mixed(pieces, text).is_none() {
-                        return false;
-                    }
-                }
+                | (Segment::Mixed(pieces), Segment::Literal(text)) => match_mixed(pieces, text).is_some(),
                 (Segment::Literal(text), Segment::Parameter(_))
-                | (Segment::Parameter(_), Segment::Literal(text))
-                    if text.is_empty() =>
-                {
-                    return false;
-                }
-                (Segment::Mixed(a), Segment::Mixed(b)) if !may_overlap(a, b) => return false,
-                _ => {}
-            }
-            // The first segment of different rank decides which of the two wins.
-            decided |= rank(a) != rank(b);
-        }
-        !decided
+                | (Segment::Parameter(_), Segment::Literal(text)) => !text.is_empty(),
+                (Segment::Mixed(a), Segment::Mixed(b)) => may_overlap(a, b),
+                (Segment::Parameter(_), _) | (_, Segment::Parameter(_)) => true,
+            })
     }
 }
 

@@ -17,7 +17,11 @@ pub(crate) struct Merger {
 impl Merger {
     pub(crate) fn new(mut raws: Vec<RawSchema>) -> Merger {
         unwrap_unions(&mut raws);
-        Merger { raws, known: HashMap::new(), sets: Vec::new() }
+        let mut merger = Merger { raws, known: HashMap::new(), sets: Vec::new() };
+        // The two that every contract has, in the order of `SchemaId::ANY` and `SchemaId::NEVER`.
+        merger.id(RawId::ANY);
+        merger.id(RawId::NEVER);
+        merger
     }
 
     /// The id of a raw schema's meaning.

@@ -25,6 +25,13 @@ use crate::Place;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SchemaId(pub(crate) u32);
 
+impl SchemaId {
+    /// Everything fits; the same number in every contract.
+    pub(crate) const ANY: SchemaId = SchemaId(0);
+    /// Nothing fits; the same number in every contract.
+    pub(crate) const NEVER: SchemaId = SchemaId(1);
+}
+
 /// All schemas that the operations of a contract can reach.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Schemas(pub(crate) Vec<Schema>);
