@@ -89,7 +89,10 @@ pub(crate) fn services(from: Option<&ServiceSpec>, to: &ServiceSpec) -> Vec<Chan
     differences.value("routes", from_routes, to_routes, |routes| {
         routes.iter().map(route).collect::<Vec<_>>().join(", ")
     });
-    differences.text("replicas", from.map(|from| from.replicas.to_string()), Some(replicas.to_string()));
+    // A new stub runs nothing, whatever its number.
+    if from.is_some() || to.process().is_some() {
+        differences.text("replicas", from.map(|from| from.replicas.to_string()), Some(replicas.to_string()));
+    }
     let from_contract = from.and_then(|from| from.contract.as_ref());
     contracts(&mut differences, from_contract, contract.as_ref());
     differences.0

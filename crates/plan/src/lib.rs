@@ -49,10 +49,8 @@ mod compare;
 mod contract;
 mod decide;
 mod describe;
-
 mod input;
 pub mod migration;
-
 mod observation;
 mod order;
 mod plan;

@@ -105,16 +105,16 @@ fn deliveries(observation: &Observation<'_>, decisions: &[Decision<'_>]) -> Vec<
     let mut position: BTreeMap<ArtifactDigest, usize> = BTreeMap::new();
     let mut missing: Vec<(ArtifactDigest, Vec<&ServiceName>)> = Vec::new();
     for decision in decisions {
-        let Some(process) = decision.desired.process().filter(|_| decision.desired.replicas > 0) else {
+        let Some(process) = decision.desired.process() else { continue };
+        let runs_command =
+            decision.database.as_ref().is_some_and(|database| database.migrate || database.seed);
+        if decision.desired.replicas == 0 && !runs_command {
             continue;
-        };
+        }
         let artifact = process.artifact.digest;
         let wanted = match observation.artifacts {
             Some(there) => !there.contains(&artifact),
-            None => {
-                decision.start.is_some()
-                    || decision.database.as_ref().is_some_and(|database| database.migrate || database.seed)
-            }
+            None => decision.start.is_some() || runs_command,
         };
         if wanted {
             let at = *position.entry(artifact).or_insert_with(|| {
@@ -174,10 +174,10 @@ fn switch(
         changed.extend(leaving.iter().filter(|leaving| leaving.recorded).map(|leaving| leaving.name));
         let mut what = Vec::new();
         if !changed.is_empty() {
-            what.push(format!("the release of {}", count(changed.len(), "service")));
+            what.push(count(changed.len(), "service"));
         }
         what.extend(environment_changes.iter().map(|change| change.what.clone()));
-        return Some(format!("release {} changes {}", desired.short(), list(&what)));
+        return Some(format!("traffic moves to release {}: {}", desired.short(), list(&what)));
     }
     let starting = names(&|decision| decision.start.is_some());
     if !starting.is_empty() {
