@@ -256,7 +256,7 @@ fn limits(differences: &mut Differences, from: Option<&Limits>, to: Option<&Limi
 /// Bytes with the largest binary unit that divides them.
 fn bytes(bytes: u64) -> String {
     for (factor, unit) in [(1 << 30, "Gi"), (1 << 20, "Mi"), (1 << 10, "Ki")] {
-        if bytes >= factor && bytes % factor == 0 {
+        if bytes >= factor && bytes.is_multiple_of(factor) {
             return format!("{}{unit}", bytes / factor);
         }
     }
@@ -297,9 +297,9 @@ fn route(route: &RouteSpec) -> String {
 fn duration(millis: Millis) -> String {
     let exact = match millis.0 {
         0..1_000 => true,
-        ms @ 1_000..60_000 => ms % 100 == 0,
-        ms @ 60_000..3_600_000 => ms % 1_000 == 0,
-        ms => ms % 60_000 == 0,
+        ms @ 1_000..60_000 => ms.is_multiple_of(100),
+        ms @ 60_000..3_600_000 => ms.is_multiple_of(1_000),
+        ms => ms.is_multiple_of(60_000),
     };
     if exact { millis.to_string() } else { format!("{}ms", millis.0) }
 }
