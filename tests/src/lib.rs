@@ -1,1 +1,10 @@
 //! End-to-end stories: the real binary, real services, real PostgreSQL, real traffic.
+//!
+//! [`World`] is a copy of the shop in a directory of its own, with its own ports and its own PostgreSQL, driven through
+//! the `fairway` binary as a user would. [`Load`] is traffic that remembers every request that failed.
+
+mod load;
+mod world;
+
+pub use load::{Load, Tally, Target};
+pub use world::{Finished, World, free_port, get, missing};

@@ -1,0 +1,156 @@
+//! kill -9 at a bad moment: of the command line, the agent, the edge, PostgreSQL.
+
+#[path = "common/mod.rs"]
+mod common;
+
+use common::{ENV, eventually, started, version};
+use fairway_stories::{Load, Target, World};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::fs;
+
+fn kill_process(pid: u64) -> anyhow::Result<()> {
+    kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL)?;
+    Ok(())
+}
+
+async fn host(world: &World) -> anyhow::Result<serde_json::Value> {
+    Ok(world.status().await?["host"].clone())
+}
+
+/// Everything that a user can see is as if nothing had happened, and a plan of it is empty.
+async fn settled(world: &World, expected: &str) -> anyhow::Result<()> {
+    assert_eq!(version(world).await?, expected);
+    for path in ["/health", "/ready", "/bff/bootstrap", "/catalog/products"] {
+        let (status, body) = world.get(path).await?;
+        assert_eq!(status, 200, "{path}: {body}");
+    }
+    world.run(&["plan", ENV, "--detailed-exitcode"]).await?.expect(0)?;
+    for (service, instances) in world.instances().await? {
+        assert_eq!(instances.len(), 1, "{service}: {instances:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn traffic_flows_while_the_agent_is_dead_and_the_next_one_takes_over() -> anyhow::Result<()> {
+    let Some(world) = started().await? else { return Ok(()) };
+    let before = world.instances().await?;
+    let agent = host(&world).await?["pid"].as_u64().expect("the agent has a pid");
+    let load = Load::start(&Target::usual(world.address()));
+    load.flow(200).await?;
+    kill_process(agent)?;
+    load.flow(500).await?;
+    // Any command starts a new agent.
+    let next = host(&world).await?["pid"].as_u64().expect("the agent has a pid");
+    assert_ne!(agent, next);
+    assert_eq!(world.instances().await?, before, "the instances were found again, not started again");
+    world.configure(&[("gateway-bff", "SERVICE_VERSION", "two")])?;
+    world.run(&["apply", ENV, "--yes"]).await?.expect(0)?;
+    let tally = load.stop().await;
+    assert_eq!(tally.failed, 0, "{tally:?}");
+    settled(&world, "two").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_edge_comes_back_with_its_last_good_table() -> anyhow::Result<()> {
+    let Some(world) = started().await? else { return Ok(()) };
+    let edge = host(&world).await?["edge_pid"].as_u64().expect("the edge has a pid");
+    kill_process(edge)?;
+    eventually("the edge serves again", async || Ok(world.get("/health").await.ok().filter(|(status, _)| *status == 200))).await?;
+    settled(&world, "one").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_postgres_comes_back() -> anyhow::Result<()> {
+    let Some(world) = started().await? else { return Ok(()) };
+    let pid = host(&world).await?["postgres_pid"].as_u64().expect("PostgreSQL has a pid");
+    kill_process(pid)?;
+    eventually("the catalogue answers again", async || {
+        let pid_now = host(&world).await?["postgres_pid"].as_u64();
+        let answer = world.get("/catalog/products").await.ok().filter(|(status, _)| *status == 200);
+        Ok(answer.filter(|_| pid_now.is_some_and(|now| now != pid)))
+    })
+    .await?;
+    settled(&world, "one").await
+}
+
+/// The command line dies in the phase; afterwards the same change is applied again by somebody else.
+async fn command_line_dies_in(phase: &str) -> anyhow::Result<()> {
+    let Some(world) = started().await? else { return Ok(()) };
+    let hold = world.root().join("hold");
+    fs::write(&hold, "")?;
+    // The new gateway starts to serve when the story lets it; so "preparing" lasts as long as is needed.
+    world.replace_program("gateway-bff", &format!("while [ -e {} ]; do sleep 0.05; done; exec $REAL serve", hold.display()))?;
+    world.configure(&[("gateway-bff", "SERVICE_VERSION", "two")])?;
+    if phase == "baking" {
+        fs::remove_file(&hold)?;
+        world.edit("fairway.yaml", "bake: 1s", "bake: 4s")?;
+    }
+    let load = Load::start(&Target::usual(world.address()));
+    let mut apply = world.spawn(&["apply", ENV, "--yes"])?;
+    eventually("the phase", async || {
+        let activity = world.status().await?["observed"]["activity"].clone();
+        Ok((activity[0] == 2 && activity[1] == phase).then_some(()))
+    })
+    .await?;
+    apply.start_kill()?;
+    apply.wait().await?;
+    let _ = fs::remove_file(&hold);
+
+    let again = world.run(&["apply", ENV, "--yes", "--wait", "60s"]).await?.expect(0)?;
+    let tally = load.stop().await;
+    assert_eq!(tally.failed, 0, "{tally:?}\n{}", again.err);
+    settled(&world, "two").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line_dies_while_preparing() -> anyhow::Result<()> {
+    command_line_dies_in("preparing").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line_dies_while_baking() -> anyhow::Result<()> {
+    command_line_dies_in("baking").await
+}
+
+/// The agent dies in the phase while an apply goes on; the apply starts it again and ends well.
+async fn agent_dies_in(phase: &str) -> anyhow::Result<()> {
+    let Some(world) = started().await? else { return Ok(()) };
+    let hold = world.root().join("hold");
+    fs::write(&hold, "")?;
+    world.replace_program("gateway-bff", &format!("while [ -e {} ]; do sleep 0.05; done; exec $REAL serve", hold.display()))?;
+    world.configure(&[("gateway-bff", "SERVICE_VERSION", "two")])?;
+    if phase == "baking" {
+        fs::remove_file(&hold)?;
+        world.edit("fairway.yaml", "bake: 1s", "bake: 4s")?;
+    }
+    let agent = host(&world).await?["pid"].as_u64().expect("the agent has a pid");
+    let load = Load::start(&Target::usual(world.address()));
+    let apply = world.spawn(&["apply", ENV, "--yes"])?;
+    eventually("the phase", async || {
+        let activity = world.status().await?["observed"]["activity"].clone();
+        Ok((activity[0] == 2 && activity[1] == phase).then_some(()))
+    })
+    .await?;
+    kill_process(agent)?;
+    let _ = fs::remove_file(&hold);
+    let output = apply.wait_with_output().await?;
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    let tally = load.stop().await;
+    assert_eq!(tally.failed, 0, "{tally:?}\n{err}");
+    settled(&world, "two").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_agent_dies_while_preparing() -> anyhow::Result<()> {
+    agent_dies_in("preparing").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_agent_dies_while_baking() -> anyhow::Result<()> {
+    agent_dies_in("baking").await
+}
