@@ -60,7 +60,9 @@ pub(crate) async fn serve(
         .timer(HeadTimer { first_byte: first_byte.clone(), head_timeout: settings.head_timeout })
         .header_read_timeout(settings.keep_alive)
         .max_headers(settings.head_fields)
-        .max_buf_size(settings.head_bytes.max(8192));
+        .max_header_size(settings.head_bytes)
+        // Room beyond the limit: closing a socket with unread bytes would take the answer away from the client.
+        .max_buf_size(settings.head_bytes.saturating_mul(2).max(8192));
     let socket = Socket::new(stream, first_byte, settings.stall_timeout);
     let service = service_fn(|request| {
         let (shared, door) = (&shared, &door);

@@ -1,0 +1,104 @@
+//! What the tests of the edge share: instances that can be told how to behave, an edge, and clients.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
+
+pub mod upstream;
+pub mod wire;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use fairway_edge::{Edge, Settings};
+use fairway_protocol::edge::InstanceStats;
+use fairway_route::{Backend, Route, Service, Table};
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An edge in this process with a home of its own.
+pub struct World {
+    pub home: TempDir,
+    pub edge: Edge,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(adjust: impl FnOnce(&mut Settings)) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut settings = Settings::new(home.path());
+        adjust(&mut settings);
+        let edge = Edge::start(settings).await.unwrap();
+        Self { home, edge }
+    }
+
+    /// Applies a table and returns where its listener `public` is.
+    pub async fn apply(&self, table: &Table) -> SocketAddr {
+        self.edge.apply(table.clone()).await.unwrap().listeners["public"]
+    }
+
+    /// What an instance of service `web` in `dev` did.
+    pub async fn instance(&self, id: &str) -> InstanceStats {
+        self.find(id).await.unwrap_or_else(|| panic!("no instance {id}"))
+    }
+
+    pub async fn find(&self, id: &str) -> Option<InstanceStats> {
+        let stats = self.edge.stats(Some("dev")).await;
+        stats.environments.get("dev")?.services.get("web")?.instances.get(id).cloned()
+    }
+
+    /// Waits until an instance's numbers are as wanted.
+    pub async fn until(&self, id: &str, wanted: impl Fn(&InstanceStats) -> bool) -> InstanceStats {
+        let mut last = None;
+        let reached = async {
+            loop {
+                let stats = self.instance(id).await;
+                if wanted(&stats) {
+                    return stats;
+                }
+                last = Some(stats);
+                tokio::task::yield_now().await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, reached).await {
+            Ok(stats) => stats,
+            Err(_) => panic!("instance {id} stayed as it is: {last:#?}"),
+        }
+    }
+}
+
+/// A table of `dev`: listener `public` on a port that the edge chooses, service `web` with these instances behind `/`.
+pub fn table(generation: u64, instances: &[(&str, SocketAddr)]) -> Table {
+    let mut table = Table::empty("dev", generation, 0);
+    table.listeners.insert("public".into(), ([127, 0, 0, 1], 0).into());
+    let instances = instances.iter().map(|(id, address)| backend(id, *address, generation)).collect();
+    table.services.insert("web".into(), Service { instances, ..Service::default() });
+    table.routes.push(route(None, "/", "web"));
+    table
+}
+
+pub fn backend(id: &str, address: SocketAddr, release: u64) -> Backend {
+    Backend { id: id.into(), address, weight: 1, release }
+}
+
+pub fn route(host: Option<&str>, path: &str, service: &str) -> Route {
+    Route {
+        listener: "public".into(),
+        host: host.map(Into::into),
+        path: path.into(),
+        service: service.into(),
+    }
+}
+
+/// An address on which nothing listens.
+pub async fn nobody() -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// Gives up on a test that hangs.
+pub async fn within<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, what).await.expect("nothing happened for too long")
+}
