@@ -34,6 +34,33 @@ pub(crate) fn resolve(spec: &Spec) -> Result<PathBuf, StartError> {
     }
 }
 
+/// Refuses a program that the kernel would refuse with `ENOEXEC`. It has to be looked at before: the C library answers
+/// that error by handing the file to the shell, and a binary for another machine would end as a syntax error.
+pub(crate) fn check_format(program: &Path) -> Result<(), StartError> {
+    // A program that may be executed and not read is the kernel's to judge, and so is one that is not there.
+    let Ok(head) = head(program) else { return Ok(()) };
+    if head.starts_with(b"#!") || elf_machine(&head).is_some_and(runs_here) || foreign_formats_run() {
+        return Ok(());
+    }
+    Err(StartError::WrongFormat { found: format_of(&head), program: program.to_owned(), host: host() })
+}
+
+fn runs_here(machine: u16) -> bool {
+    match machine {
+        3 | 62 => cfg!(target_arch = "x86_64"),
+        40 | 183 => cfg!(target_arch = "aarch64"),
+        _ => cfg!(not(any(target_arch = "x86_64", target_arch = "aarch64"))),
+    }
+}
+
+/// Has somebody registered an emulator or an interpreter for other formats?
+fn foreign_formats_run() -> bool {
+    let entries = fs::read_dir("/proc/sys/fs/binfmt_misc").into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .any(|name| name != "register" && name != "status")
+}
+
 /// What the failed start of `program` means.
 pub(crate) fn diagnose(spec: &Spec, program: PathBuf, source: io::Error) -> StartError {
     if let Err(source) = fs::read_dir(&spec.directory) {
@@ -50,7 +77,9 @@ pub(crate) fn diagnose(spec: &Spec, program: PathBuf, source: io::Error) -> Star
             StartError::User { uid: user.uid, gid: user.gid, source }
         }
         Some(libc::ENOEXEC | libc::ELIBBAD | libc::EINVAL) => {
-            StartError::WrongFormat { found: format_of(&program), program, host: host() }
+            let found =
+                head(&program).map_or_else(|_| "a file that cannot be read".into(), |head| format_of(&head));
+            StartError::WrongFormat { found, program, host: host() }
         }
         _ => StartError::Spawn { program, source },
     }
@@ -131,8 +160,7 @@ fn elf_interpreter(head: &[u8]) -> Option<PathBuf> {
 }
 
 /// What a file that the kernel does not run is, in words.
-fn format_of(program: &Path) -> String {
-    let Ok(head) = head(program) else { return "a file that cannot be read".into() };
+fn format_of(head: &[u8]) -> String {
     if head.is_empty() {
         return "an empty file".into();
     }
@@ -153,11 +181,7 @@ fn format_of(program: &Path) -> String {
             "not a program".into()
         };
     }
-    let machine = match (head.get(5), head.get(18), head.get(19)) {
-        (Some(2), Some(high), Some(low)) => u16::from_be_bytes([*high, *low]),
-        (_, Some(low), Some(high)) => u16::from_le_bytes([*low, *high]),
-        _ => return "a truncated ELF file".into(),
-    };
+    let Some(machine) = elf_machine(head) else { return "a truncated ELF file".into() };
     match machine {
         3 => "a program for 32-bit x86".into(),
         40 => "a program for 32-bit ARM".into(),
@@ -166,6 +190,15 @@ fn format_of(program: &Path) -> String {
         243 => "a program for RISC-V".into(),
         other => format!("a program for ELF machine {other}"),
     }
+}
+
+/// The machine that an ELF file is for.
+fn elf_machine(head: &[u8]) -> Option<u16> {
+    if !head.starts_with(b"\x7fELF") {
+        return None;
+    }
+    let bytes = [*head.get(18)?, *head.get(19)?];
+    Some(if head.get(5) == Some(&2) { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(10);
 pub(crate) async fn spawn(spec: &Spec, group: &Group) -> Result<u32, StartError> {
     check_strings(spec)?;
     let program = exec::resolve(spec)?;
+    exec::check_format(&program)?;
     let began = Instant::now();
     loop {
         let log =

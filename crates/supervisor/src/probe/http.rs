@@ -81,11 +81,10 @@ pub(super) async fn get(address: SocketAddr, path: &str, host: Option<&str>) -> 
         ended = connection => ended,
     };
     match (exchange.await, ended) {
-        (Err(Failed::Exchange(_)), Err(cause)) => Err(Failed::Exchange(cause)),
-        (Err(Failed::Exchange(_)), Ok(())) => Err(Failed::Connect(io::Error::new(
-            io::ErrorKind::UnexpectedEof,
-            "the connection was closed without an answer",
-        ))),
+        // The question found the connection gone; the connection knows why.
+        (Err(Failed::Exchange(error)), Err(cause)) if error.is_canceled() || error.is_closed() => {
+            Err(Failed::Exchange(cause))
+        }
         (answer, _) => answer,
     }
 }
