@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn literal_segments_win_and_dead_ends_are_left() {
         let routes = Routes::of(&[
-            ("identity", "paths: { /a/{x}/c: { get: {} } }"),
+            ("identity", r#"paths: { "/a/{x}/c": { get: {} } }"#),
             ("commerce", "paths: { /a/b: { get: {} } }"),
         ])
         .unwrap();

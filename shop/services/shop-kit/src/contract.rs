@@ -168,7 +168,7 @@ paths:
 
     #[test]
     fn what_is_promised_and_not_built_says_so() {
-        let unbuilt = Unbuilt::of("commerce", "paths: { /orders/{id}: { get: {} } }").unwrap();
+        let unbuilt = Unbuilt::of("commerce", r#"paths: { "/orders/{id}": { get: {} } }"#).unwrap();
         let check = |method: Method, path: &str, expect: &str| {
             assert_eq!(unbuilt.answer(&method, path).to_string(), expect, "{method} {path}");
         };

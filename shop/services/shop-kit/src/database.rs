@@ -52,9 +52,15 @@ impl Database {
     /// # Errors
     /// When the address can't be read.
     pub fn at(variable: &'static str, dsn: &Secret) -> Result<Self, DatabaseError> {
-        let options = PgConnectOptions::from_str(dsn.reveal())
-            .map_err(|source| DatabaseError::Address { variable, source })?
-            .disable_statement_logging();
+        let text = dsn.reveal();
+        // The parser looks at everything but the scheme.
+        let options = if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            PgConnectOptions::from_str(text)
+        } else {
+            Err(sqlx::Error::Configuration("it does not begin with postgres://".into()))
+        };
+        let options =
+            options.map_err(|source| DatabaseError::Address { variable, source })?.disable_statement_logging();
         Ok(Self { variable, options })
     }
 

@@ -64,6 +64,10 @@ async fn around(State(coat): State<Coat>, mut request: Request, next: Next) -> R
     let millis = started.elapsed().as_secs_f64() * 1000.0;
     let cause = error.as_ref().and_then(|e| e.cause.as_deref());
     match status {
+        // Not built yet is no accident of this request.
+        501 => {
+            tracing::warn!(%method, path, status, millis, request_id = %id.0, cause, "request");
+        }
         500.. => {
             tracing::error!(%method, path, status, millis, request_id = %id.0, cause, "request");
         }

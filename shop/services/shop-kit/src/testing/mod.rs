@@ -1,9 +1,11 @@
 //! For tests of services: a private PostgreSQL, a server on a free port, a client that shows everything.
 
+mod contract;
 mod http;
 mod postgres;
 mod server;
 
+pub use contract::Contracts;
 pub use http::{Client, Reply};
 pub use postgres::{Cluster, TestDatabase};
 pub use server::TestServer;
