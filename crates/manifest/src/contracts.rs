@@ -110,6 +110,6 @@ pub(crate) fn missing(parsed: &Parsed, service: &ServiceName, entry: &str, sourc
         None if files.is_empty() => format!("`{directory}` has no files; `contracts:` names the directory"),
         None => format!("`contract` is a path inside `{directory}`"),
     };
-    Problem::error(&parsed.file, span, "contract-missing", format!("the contract `{entry}` does not exist"))
+    Problem::error(&parsed.file, span, "no-contract", format!("the contract `{entry}` does not exist"))
         .help(help)
 }

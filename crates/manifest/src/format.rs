@@ -21,8 +21,8 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), FormatError> {
             Ok(_) => Ok(()),
             Err(error) => plain(error.to_string()),
         },
-        "memory" => positive(text.parse::<Memory>().map(|memory| memory.0), "an amount of memory"),
-        "cpu" => positive(text.parse::<Cpu>().map(|cpu| u64::from(cpu.0)), "an amount of CPU"),
+        "memory" => positive(text, text.parse::<Memory>().map(|memory| memory.0), "memory"),
+        "cpu" => positive(text, text.parse::<Cpu>().map(|cpu| u64::from(cpu.0)), "CPU"),
         "target" => target(text),
         "socket-address" => socket_address(text),
         "postgres-version" => postgres_version(text),
@@ -74,9 +74,9 @@ fn name<T>(text: &str, result: Result<T, fairway_model::NameError>) -> Result<()
     })
 }
 
-fn positive<E: std::fmt::Display>(parsed: Result<u64, E>, what: &str) -> Result<(), FormatError> {
+fn positive<E: std::fmt::Display>(text: &str, parsed: Result<u64, E>, what: &str) -> Result<(), FormatError> {
     match parsed {
-        Ok(0) => plain(format!("{what} of nothing makes no sense here")),
+        Ok(0) => wrong(format!("`{text}` is no {what} at all"), "leave it out for no limit".to_owned()),
         Ok(_) => Ok(()),
         Err(error) => plain(error.to_string()),
     }

@@ -161,7 +161,11 @@ fn program(
         }
         ProjectKind::Go { package, binary } => {
             let output = crate::sources::join(directory, &format!("bin/{binary}"));
-            let command = list(&["go", "build", "-C", here, "-o", &format!("bin/{binary}"), package]);
+            let built = format!("bin/{binary}");
+            let command = match directory.as_str() {
+                "" => list(&["go", "build", "-o", &built, package]),
+                directory => list(&["go", "build", "-C", directory, "-o", &built, package]),
+            };
             out.line(2, &format!("build: {{ command: {command}, output: {} }}", scalar(&output)));
             out.line(2, &format!("run: {}", list(&[binary])));
         }

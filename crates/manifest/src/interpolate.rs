@@ -74,6 +74,12 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Piece>, InterpolateError> {
     Ok(pieces)
 }
 
+/// The whole value is written down: no variable, and something there.
+pub(crate) fn is_literal(text: &str) -> bool {
+    let pieces = parse(text).unwrap_or_default();
+    !pieces.is_empty() && pieces.iter().all(|piece| matches!(piece, Piece::Text(_)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ pub const CONFIG_DIRECTORY: &str = "config";
 /// The layer of every environment.
 pub const BASE_FILE: &str = "config/base.yaml";
 /// The key of a layer whose values count for every service.
-const ALL: &str = "all";
+pub(crate) const ALL: &str = "all";
 
 /// The file of the layer of one environment: `config/environments/test.yaml` for `test/pr-42`.
 #[must_use]

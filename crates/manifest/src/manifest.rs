@@ -31,11 +31,14 @@ pub struct Manifest {
     pub resources: Resources,
 
     /// The services of the system by name.
-    #[schemars(schema_with = "map::<crate::schema::ServiceKey, Service>")]
+    #[schemars(
+        schema_with = "map::<crate::schema::ServiceKey, Service>",
+        extend("examples" = [{"api": {"build": {"cargo": "api"}, "run": ["api", "serve"]}}])
+    )]
     pub services: BTreeMap<ServiceName, Service>,
 
     /// The environments that the system runs in, by name.
-    #[schemars(schema_with = "environment_map")]
+    #[schemars(schema_with = "environment_map", extend("examples" = [{"dev": {"target": "local", "listen": "127.0.0.1:8080"}}]))]
     pub environments: BTreeMap<String, Environment>,
 }
 
@@ -50,6 +53,7 @@ pub struct Resources {
     /// The PostgreSQL server of each environment. Without this key, a system whose services have databases gets a
     /// private server of whatever version is installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"version": "15"}]))]
     pub postgres: Option<Postgres>,
 }
 

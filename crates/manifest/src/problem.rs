@@ -52,7 +52,8 @@ impl Problem {
             file: file.to_owned(),
             line: span.line,
             column: span.column,
-            length: span.length,
+            // A mark of no width cannot be seen.
+            length: if span.line > 0 { span.length.max(1) } else { 0 },
             severity: Severity::Error,
             rule: rule.to_owned(),
             message: message.into(),
@@ -200,8 +201,8 @@ impl Report {
     }
 }
 
-/// By file, then by place; the manifest, which is read first, keeps its turn through its name.
+/// By file, then by place. The manifest lies in the root, so it comes before what lies in directories.
 fn sort(problems: &mut Vec<Problem>) {
-    problems.sort();
+    problems.sort_by(|a, b| (a.file.contains('/'), a).cmp(&(b.file.contains('/'), b)));
     problems.dedup();
 }

@@ -59,12 +59,15 @@ pub fn resolve(
     inputs: &Inputs<'_>,
 ) -> Result<Resolution, Problems> {
     let written = find_environment(parsed, environment).map_err(Problems::one)?;
-    let mut problems = check::check(parsed, inputs.sources).problems;
+    let mut problems = check::check_for(parsed, inputs.sources, Some(environment.base())).problems;
+    // What is missing because something is wrong is not worth a second message.
+    let quiet = problems.iter().any(Problem::is_error);
     let mut lowering = Lowering {
         parsed,
         environment,
         written,
         inputs,
+        quiet,
         problems: Vec::new(),
         secrets: BTreeMap::new(),
         origins: Origins::new(),
@@ -161,6 +164,8 @@ struct Lowering<'a> {
     environment: &'a EnvironmentName,
     written: &'a Environment,
     inputs: &'a Inputs<'a>,
+    /// Missing inputs are no news.
+    quiet: bool,
     problems: Vec<Problem>,
     secrets: BTreeMap<SecretVersion, Redacted>,
     origins: Origins,
@@ -179,6 +184,7 @@ impl Lowering<'_> {
                 services.insert(name.clone(), spec);
             }
         }
+        self.distinct_routes(&services);
         let complete = services.len() == self.parsed.manifest.services.len();
         let resources = Resources { postgres: self.postgres()? };
         complete.then(|| Release {
@@ -207,9 +213,8 @@ impl Lowering<'_> {
                 match self.inputs.contract_digests.get(name) {
                     Some(digest) => Some(ContractRef { file, digest: *digest }),
                     None => {
-                        // A contract that is missing or broken is a problem that `check` has named already.
                         let message = format!("the digest of the contract `{file}` was not given");
-                        self.error(&["services", name.as_str(), "contract"], "missing-input", message);
+                        self.missing_input(&["services", name.as_str(), "contract"], message);
                         return None;
                     }
                 }
@@ -234,7 +239,7 @@ impl Lowering<'_> {
     ) -> Option<ProcessSpec> {
         let Some(artifact) = self.inputs.artifacts.get(name).cloned() else {
             let message = format!("`{name}` was not built");
-            self.error(&["services", name.as_str(), "build"], "missing-input", message);
+            self.missing_input(&["services", name.as_str(), "build"], message);
             return None;
         };
         self.commands(name, service, &artifact);
@@ -385,6 +390,25 @@ impl Lowering<'_> {
         routes
     }
 
+    /// Routes that differ as they are written can be the same here: without a domain, every host is any host.
+    fn distinct_routes(&mut self, services: &BTreeMap<ServiceName, ServiceSpec>) {
+        let mut claimed: BTreeMap<&RouteSpec, &ServiceName> = BTreeMap::new();
+        for (name, spec) in services {
+            for route in &spec.routes {
+                let Some(first) = claimed.insert(route, name).filter(|first| *first != name) else {
+                    continue;
+                };
+                let host = route.host.as_deref().unwrap_or("any host");
+                let path = &route.path;
+                let message = format!(
+                    "in `{}`, both `{first}` and `{name}` claim `{path}` on {host}",
+                    self.environment
+                );
+                self.error(&["services", name.as_str(), "expose"], "route-twice", message);
+            }
+        }
+    }
+
     fn placeholders(&mut self, template: &str, place: &[&str], domain: Option<&str>) -> Option<String> {
         let mut text = template.replace("{environment.name}", &self.environment.as_str().replace('/', "-"));
         if text.contains("{number}") {
@@ -411,6 +435,12 @@ impl Lowering<'_> {
             }
         }
         Some(text)
+    }
+
+    fn missing_input(&mut self, path: &[&str], message: String) {
+        if !self.quiet {
+            self.error(path, "missing-input", message);
+        }
     }
 
     fn error(&mut self, path: &[&str], rule: &str, message: String) {

@@ -36,26 +36,52 @@ pub(crate) fn config_root() -> &'static Value {
 
 fn generate<T: JsonSchema>() -> Value {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
-    allow_extensions(&mut schema);
+    tidy(&mut schema);
     schema
 }
 
-/// Lets `x-*` keys into every mapping whose other keys are fixed.
-fn allow_extensions(schema: &mut Value) {
+/// Makes the generated schema say what is meant: a key that is left out is left out and not `null`, and `x-*` keys
+/// are welcome in every mapping whose other keys are fixed.
+fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
+            without_null(object);
             if object.get("additionalProperties") == Some(&Value::Bool(false)) {
                 object.insert("patternProperties".to_owned(), json!({ "^x-": true }));
             }
             // What stands under these keywords is data, not a schema.
             for (keyword, inner) in object.iter_mut() {
                 if !["examples", "default", "enum", "x-reserved"].contains(&keyword.as_str()) {
-                    allow_extensions(inner);
+                    tidy(inner);
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(allow_extensions),
+        Value::Array(items) => items.iter_mut().for_each(tidy),
         _ => {}
+    }
+}
+
+fn without_null(object: &mut Map<String, Value>) {
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            object.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(branches)) = object.get_mut("anyOf") {
+        branches.retain(|branch| branch.get("type").is_none_or(|name| name != "null"));
+        if let [Value::Object(only)] = branches.as_mut_slice() {
+            let only = std::mem::take(only);
+            object.remove("anyOf");
+            // What is said about this use wins over what is said about the type.
+            for (keyword, value) in only {
+                object.entry(keyword).or_insert(value);
+            }
+        }
+    }
+    if object.get("default") == Some(&Value::Null) {
+        object.remove("default");
     }
 }
 

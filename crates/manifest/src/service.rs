@@ -21,6 +21,7 @@ pub struct Service {
 
     /// How the program is made. Every service that is not a stub needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"cargo": "identity"}]))]
     pub build: Option<Build>,
 
     /// The command that starts the service, the program first: the name of the built file, or a program that is
@@ -37,6 +38,7 @@ pub struct Service {
 
     /// The service's own database: Fairway makes it, with a login that can touch nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"env": "IDENTITY_DB_DSN", "migrate": ["identity", "migrate"]}]))]
     pub database: Option<Database>,
 
     /// Environment variables of the service in every environment: the lowest of the configuration layers. A value
@@ -61,6 +63,7 @@ pub struct Service {
 
     /// The public routes of the service: one, or a list. A service without it is reachable for other services only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"host": "{environment.domain}", "path": "/"}]))]
     pub expose: Option<Expose>,
 
     /// Is the process alive? A path to `GET`, or `none`. An instance that fails it is started again.

@@ -98,7 +98,7 @@ pub(crate) fn escape(path: &str) -> Option<&'static str> {
         Some("it is absolute; write it relative to the root of the repository")
     } else if path.contains('\\') {
         Some("it has a backslash; write `/` between its parts")
-    } else if normal(path).starts_with("..") {
+    } else if normal(path).split('/').next() == Some("..") {
         Some("it leaves the repository")
     } else {
         None
@@ -138,6 +138,8 @@ mod tests {
         for bad in ["", "/etc", "..", "a/../../b", "a\\b"] {
             assert!(escape(bad).is_some(), "{bad}");
         }
-        assert_eq!(escape("a/../b"), None);
+        for good in ["a/../b", ".", "..a/b"] {
+            assert_eq!(escape(good), None, "{good}");
+        }
     }
 }

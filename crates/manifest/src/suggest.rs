@@ -24,6 +24,57 @@ pub(crate) fn did_you_mean<'a>(text: &str, candidates: impl IntoIterator<Item = 
     }
 }
 
+/// What other tools call the things that have keys here.
+const SYNONYMS: [(&str, &str); 41] = [
+    ("cmd", "run"),
+    ("command", "run"),
+    ("entrypoint", "run"),
+    ("exec", "run"),
+    ("start_command", "run"),
+    ("image", "build"),
+    ("dockerfile", "build"),
+    ("environment", "env"),
+    ("variables", "env"),
+    ("vars", "env"),
+    ("depends_on", "needs"),
+    ("dependencies", "needs"),
+    ("links", "needs"),
+    ("upstreams", "needs"),
+    ("port", "listen"),
+    ("ports", "listen"),
+    ("address", "listen"),
+    ("bind", "listen"),
+    ("healthcheck", "health"),
+    ("liveness", "health"),
+    ("live", "health"),
+    ("readiness", "ready"),
+    ("resources", "limits"),
+    ("mem", "memory"),
+    ("ram", "memory"),
+    ("cpus", "cpu"),
+    ("scale", "replicas"),
+    ("instances", "replicas"),
+    ("count", "replicas"),
+    ("routes", "expose"),
+    ("ingress", "expose"),
+    ("domains", "expose"),
+    ("hostname", "host"),
+    ("prefix", "path"),
+    ("url", "path"),
+    ("openapi", "contract"),
+    ("db", "database"),
+    ("postgresql", "postgres"),
+    ("period", "interval"),
+    ("retries", "fall"),
+    ("type", "target"),
+];
+
+/// What a key of other tools is called here.
+pub(crate) fn synonym(text: &str) -> Option<&'static str> {
+    let wanted = text.to_lowercase().replace('-', "_");
+    SYNONYMS.iter().find(|(theirs, _)| *theirs == wanted).map(|(_, ours)| *ours)
+}
+
 /// `a`, `b` and `c`.
 pub(crate) fn list(items: &[&str], and: &str) -> String {
     match items {

@@ -52,18 +52,19 @@ impl<'a> Walker<'a> {
 
     fn node(&mut self, schema: &'a Value, node: &Node, key: Span) -> Value {
         self.places.0.insert(self.path.clone(), NodePlace { key, value: node.span });
+        let usage = schema;
         let schema = self.deref(schema);
         if let Some(branches) = alternatives(schema) {
-            return self.alternative(schema, branches, node, key);
+            return self.alternative(usage, schema, branches, node, key);
         }
         let expected = types(schema);
         match &node.kind {
-            Kind::Scalar(scalar) => self.scalar(schema, &expected, scalar, node.span),
+            Kind::Scalar(scalar) => self.scalar(usage, schema, &expected, scalar, node.span),
             Kind::Sequence(items) if expected.contains(&"array") => self.sequence(schema, items, node.span),
             Kind::Mapping(entries) if expected.contains(&"object") => {
                 self.mapping(schema, &[], entries, if key == Span::FILE { Span::FILE } else { key })
             }
-            Kind::Sequence(_) | Kind::Mapping(_) => self.wrong_type(schema, node),
+            Kind::Sequence(_) | Kind::Mapping(_) => self.wrong_type(usage, schema, node),
         }
     }
 
@@ -79,7 +80,14 @@ impl<'a> Walker<'a> {
     }
 
     /// Chooses the alternative that was probably meant and goes on with it.
-    fn alternative(&mut self, schema: &'a Value, branches: &'a [Value], node: &Node, key: Span) -> Value {
+    fn alternative(
+        &mut self,
+        usage: &'a Value,
+        schema: &'a Value,
+        branches: &'a [Value],
+        node: &Node,
+        key: Span,
+    ) -> Value {
         let branches: Vec<&'a Value> = branches.iter().map(|branch| self.deref(branch)).collect();
         let fitting: Vec<&'a Value> =
             branches.iter().copied().filter(|branch| accepts(branch, node)).collect();
@@ -88,7 +96,7 @@ impl<'a> Walker<'a> {
                 self.mapping_alternative(schema, fitting, entries, key)
             }
             (_, [branch, ..]) => self.node(branch, node, key),
-            (_, []) => self.wrong_type(schema, node),
+            (_, []) => self.wrong_type(usage, schema, node),
         }
     }
 
@@ -126,24 +134,32 @@ impl<'a> Walker<'a> {
             .reduce(|best, branch| if score(branch) > score(best) { branch } else { best });
         let Some(best) = best else { return Value::Null };
         if score(best).0 == 0 && !score(best).1 {
-            let choices: Vec<String> = branches
-                .iter()
-                .map(|branch| suggest::list(&required(branch).collect::<Vec<_>>(), "and"))
-                .collect();
-            let all = branches.iter().flat_map(|branch| properties(branch));
-            let near =
-                written.iter().find_map(|name| suggest::nearest(name, all.clone()).map(|near| (*name, near)));
-            let help = match near {
-                Some((written, near)) => format!("`{written}` is unknown; did you mean `{near}`?"),
-                None => format!("write {}", choices.join(", or ")),
-            };
-            let what = self.name();
-            self.error(key, "missing-key", format!("{what} says none of the things it can be"), Some(help));
+            self.no_alternative(branches, entries, key);
             return Value::Null;
         }
         let others: Vec<&'a Value> =
             branches.iter().copied().filter(|branch| !std::ptr::eq(*branch, best)).collect();
         self.mapping(best, &others, entries, key)
+    }
+
+    /// None of the keys that tell the alternatives apart is there.
+    fn no_alternative(&mut self, branches: &[&'a Value], entries: &[(Node, Node)], key: Span) {
+        let what = self.name();
+        let known: Vec<&str> = branches.iter().flat_map(|branch| properties(branch)).collect();
+        for (name, _) in entries.iter() {
+            let Some(text) = key_text(name) else { continue };
+            if let Some(near) = suggest::nearest(text, known.iter().copied()) {
+                let message = format!("unknown key `{text}` in {what}");
+                self.error(name.span, "unknown-key", message, Some(format!("did you mean `{near}`?")));
+                return;
+            }
+        }
+        let choices: Vec<String> = branches
+            .iter()
+            .map(|branch| suggest::list(&required(branch).collect::<Vec<_>>(), "and"))
+            .collect();
+        let message = format!("{what} has none of the keys that it needs");
+        self.error(key, "missing-key", message, Some(format!("write {}", choices.join(", or "))));
     }
 
     fn mapping(
@@ -155,6 +171,7 @@ impl<'a> Walker<'a> {
     ) -> Value {
         let mut out = Map::new();
         let mut seen: Vec<(String, Span)> = Vec::new();
+        let mut strangers: Vec<(&str, Span)> = Vec::new();
         for (name_node, value) in self.merged(entries) {
             let Some(name) = key_text(name_node) else {
                 self.error(name_node.span, "bad-key", "a key must be text".to_owned(), None);
@@ -176,10 +193,14 @@ impl<'a> Walker<'a> {
                 let value = self.below(name, |walker| walker.node(inner, value, name_node.span));
                 out.insert(name.to_owned(), value);
             } else {
-                self.unknown_key(schema, others, entries, name, name_node.span);
+                strangers.push((name, name_node.span));
             }
         }
-        for name in required(schema).filter(|name| !seen.iter().any(|(seen, _)| seen == name)) {
+        let meant = self.unknown_keys(schema, others, entries, &strangers);
+        // A key that was misspelt is not missing as well.
+        for name in required(schema)
+            .filter(|name| !seen.iter().any(|(seen, _)| seen == name) && !meant.contains(name))
+        {
             let message = match self.path.as_slice() {
                 [] => format!("`{name}` is missing"),
                 _ => format!("{} has no `{name}`", self.name()),
@@ -232,37 +253,50 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn unknown_key(
+    /// Names the keys that are not known here, and gives back the ones that were probably meant.
+    fn unknown_keys(
         &mut self,
         schema: &'a Value,
         others: &[&'a Value],
         entries: &[(Node, Node)],
-        name: &str,
-        span: Span,
-    ) {
-        if others.iter().any(|other| has_property(other, name)) {
-            let together: Vec<&str> = entries
-                .iter()
-                .filter_map(|(key, _)| key_text(key))
-                .filter(|key| has_property(schema, key))
-                .collect();
-            let message = format!("`{name}` does not go together with {}", suggest::list(&together, "and"));
-            self.error(span, "conflicting-keys", message, Some("write one or the other".to_owned()));
-            return;
+        strangers: &[(&str, Span)],
+    ) -> Vec<&'a str> {
+        let known: Vec<&'a str> = properties(schema).collect();
+        let mut meant = Vec::new();
+        let mut listed = false;
+        for (name, span) in strangers {
+            if others.iter().any(|other| has_property(other, name)) {
+                let together: Vec<&str> = entries
+                    .iter()
+                    .filter_map(|(key, _)| key_text(key))
+                    .filter(|key| has_property(schema, key))
+                    .collect();
+                let message =
+                    format!("`{name}` does not go together with {}", suggest::list(&together, "and"));
+                self.error(*span, "conflicting-keys", message, Some("write one or the other".to_owned()));
+                continue;
+            }
+            let help = if let Some(near) = suggest::nearest(name, known.iter().copied()) {
+                meant.push(near);
+                Some(format!("did you mean `{near}`?"))
+            } else if let Some(ours) = suggest::synonym(name).filter(|ours| known.contains(ours)) {
+                Some(format!("this is called `{ours}` here; `fairway explain` describes it"))
+            } else if !listed {
+                listed = true;
+                Some(format!(
+                    "the keys here are {}; keys that begin with `x-` are ignored",
+                    suggest::list(&known, "and")
+                ))
+            } else {
+                None
+            };
+            let message = match self.path.as_slice() {
+                [] => format!("unknown key `{name}`"),
+                _ => format!("unknown key `{name}` in {}", self.name()),
+            };
+            self.error(*span, "unknown-key", message, help);
         }
-        let known: Vec<&str> = properties(schema).collect();
-        let help = match suggest::nearest(name, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!(
-                "the keys here are {}; keys that begin with `x-` are ignored",
-                suggest::list(&known, "and")
-            ),
-        };
-        let message = match self.path.as_slice() {
-            [] => format!("unknown key `{name}`"),
-            _ => format!("unknown key `{name}` in {}", self.name()),
-        };
-        self.error(span, "unknown-key", message, Some(help));
+        meant
     }
 
     fn sequence(&mut self, schema: &'a Value, items: &[Node], span: Span) -> Value {
@@ -293,11 +327,18 @@ impl<'a> Walker<'a> {
         Value::Array(out)
     }
 
-    fn scalar(&mut self, schema: &'a Value, expected: &[&str], scalar: &Scalar, span: Span) -> Value {
+    fn scalar(
+        &mut self,
+        usage: &'a Value,
+        schema: &'a Value,
+        expected: &[&str],
+        scalar: &Scalar,
+        span: Span,
+    ) -> Value {
         let meaning = scalar.meaning();
         let has = |name: &str| expected.contains(&name);
         match meaning {
-            Meaning::Null => self.no_value(schema, expected, span),
+            Meaning::Null => self.no_value(usage, schema, expected, span),
             Meaning::Bool(value) if has("boolean") && !has("string") => Value::Bool(value),
             Meaning::Integer if has("integer") && !has("string") => self.integer(schema, &scalar.text, span),
             Meaning::Text if has("string") => self.text(schema, &scalar.text, span),
@@ -308,7 +349,7 @@ impl<'a> Walker<'a> {
             }
             Meaning::Float if has("string") && has("number") => self.text(schema, &scalar.text, span),
             Meaning::Bool(_) | Meaning::Integer | Meaning::Float | Meaning::Text => {
-                self.wrong_scalar(schema, expected, scalar, span)
+                self.wrong_scalar(usage, schema, expected, scalar, span)
             }
         }
     }
@@ -362,21 +403,27 @@ impl<'a> Walker<'a> {
         Value::String(text.to_owned())
     }
 
-    fn no_value(&mut self, schema: &'a Value, expected: &[&str], span: Span) -> Value {
+    fn no_value(&mut self, usage: &'a Value, schema: &'a Value, expected: &[&str], span: Span) -> Value {
         let what = self.name();
         let help = if expected.contains(&"string")
             && schema.get("format").and_then(Value::as_str) == Some("variable-text")
         {
             "write `\"\"` for an empty value, or remove the line".to_owned()
         } else {
-            format!("write {}, or remove the line", describe(schema))
+            self.example(usage, schema).unwrap_or_else(|| format!("write {}", describe(schema)))
         };
-        let span = Span { length: span.length.max(1), ..span };
         self.error(span, "no-value", format!("{what} has no value"), Some(help));
         Value::Null
     }
 
-    fn wrong_scalar(&mut self, schema: &'a Value, expected: &[&str], scalar: &Scalar, span: Span) -> Value {
+    fn wrong_scalar(
+        &mut self,
+        usage: &'a Value,
+        schema: &'a Value,
+        expected: &[&str],
+        scalar: &Scalar,
+        span: Span,
+    ) -> Value {
         let found = match scalar.meaning() {
             Meaning::Integer | Meaning::Float => format!("the number {}", scalar.text),
             Meaning::Bool(_) => format!("`{}`", scalar.text),
@@ -389,26 +436,27 @@ impl<'a> Walker<'a> {
             Some("write `false`".to_owned())
         } else if schema.get("format").and_then(Value::as_str) == Some("duration-text") && numeric {
             Some(format!("write a unit, such as `{}s`", scalar.text))
-        } else if expected.contains(&"string") {
+        } else if expected == ["string"] && schema.get("format").is_none() {
             Some("put it in quotes if it is meant as text".to_owned())
         } else if scalar.quoted && expected == ["integer"] && scalar.text.parse::<i64>().is_ok() {
             Some("remove the quotes".to_owned())
+        } else if expected == ["array"] {
+            let words: Vec<&str> = scalar.text.split_whitespace().collect();
+            Some(format!("write `[{}]`", words.join(", ")))
         } else {
-            None
+            self.example(usage, schema)
         };
         let what = self.name();
         self.error(span, "wrong-type", format!("{what} must be {}, not {found}", describe(schema)), help);
         Value::Null
     }
 
-    fn wrong_type(&mut self, schema: &'a Value, node: &Node) -> Value {
+    fn wrong_type(&mut self, usage: &'a Value, schema: &'a Value, node: &Node) -> Value {
         let found = match &node.kind {
             Kind::Sequence(_) => "a list".to_owned(),
             Kind::Mapping(_) => "a mapping".to_owned(),
-            Kind::Scalar(scalar) => match scalar.meaning() {
-                Meaning::Null => "empty".to_owned(),
-                _ => format!("`{}`", shorten(&scalar.text)),
-            },
+            Kind::Scalar(scalar) if scalar.meaning() == Meaning::Null => "empty".to_owned(),
+            Kind::Scalar(scalar) => format!("`{}`", shorten(&scalar.text)),
         };
         let expected = match alternatives(schema) {
             Some(branches) => {
@@ -419,16 +467,16 @@ impl<'a> Walker<'a> {
             }
             None => describe(schema),
         };
-        let help = match &node.kind {
-            Kind::Scalar(scalar) if types(schema).contains(&"array") && !scalar.text.is_empty() => {
-                let words: Vec<&str> = scalar.text.split_whitespace().collect();
-                Some(format!("write `[{}]`", words.join(", ")))
-            }
-            _ => None,
-        };
+        let help = self.example(usage, schema);
         let what = self.name();
         self.error(node.span, "wrong-type", format!("{what} must be {expected}, not {found}"), help);
         Value::Null
+    }
+
+    /// `for example …`, from the schema of this use or of the type.
+    fn example(&self, usage: &'a Value, schema: &'a Value) -> Option<String> {
+        let key = self.path.last().filter(|key| key.parse::<usize>().is_err())?;
+        example(key, usage).or_else(|| example(key, schema))
     }
 
     fn below<T>(&mut self, key: &str, inner: impl FnOnce(&mut Self) -> T) -> T {
@@ -531,6 +579,7 @@ fn describe(schema: &Value) -> String {
         Some("cpu") => return "an amount of CPU such as `\"0.5\"`".to_owned(),
         Some("probe") => return "a path or `none`".to_owned(),
         Some("variable-name") => return "the name of a variable".to_owned(),
+        Some("socket-address") => return "an address and a port".to_owned(),
         _ => {}
     }
     let words: Vec<&str> = types(schema)

@@ -10,19 +10,19 @@ use std::{
 pub(super) fn check(check: &mut Check<'_>) {
     ports(check);
     order(check);
-    let environments = &check.parsed.manifest.environments;
-    for (name, environment) in environments {
+    for (name, environment) in check.environments() {
         data(check, name, environment);
         placeholders(check, name, environment);
-        without_effect(check, name, environment);
+        if check.concerns(name) {
+            without_effect(check, name, environment);
+        }
     }
 }
 
 /// Two environments on this machine cannot have one address.
 fn ports(check: &mut Check<'_>) {
-    let environments = &check.parsed.manifest.environments;
     let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
-    for (name, environment) in environments {
+    for (name, environment) in check.environments() {
         let Some(address) = environment.listen.filter(|address| address.port() != 0) else { continue };
         if environment.target != Target::Local || environment.ephemeral {
             continue;
@@ -47,9 +47,9 @@ fn clash(one: SocketAddr, other: SocketAddr) -> bool {
 fn order(check: &mut Check<'_>) {
     let environments = &check.parsed.manifest.environments;
     let mut covered: BTreeSet<&str> = BTreeSet::new();
-    for (name, environment) in environments {
+    for (name, environment) in check.environments() {
         let Some(after) = &environment.after else { continue };
-        let path = ["environments", name.as_str(), "after"];
+        let path = ["environments", name, "after"];
         if after != name && !environments.contains_key(after) {
             let message = format!("`{name}` comes after `{after}`, which is not an environment");
             let others = environments.keys().filter(|other| *other != name).map(String::as_str);
@@ -105,12 +105,12 @@ fn placeholders(check: &mut Check<'_>, name: &str, environment: &Environment) {
     }
 }
 
-/// What is understood and not used yet must not look as if it were.
+/// What is understood and not used must not look as if it were.
 fn without_effect(check: &mut Check<'_>, name: &str, environment: &Environment) {
     let Environment {
         target,
         listen: _,
-        domain: _,
+        domain,
         ephemeral,
         per,
         after,
@@ -121,41 +121,58 @@ fn without_effect(check: &mut Check<'_>, name: &str, environment: &Environment) 
         data,
     } = environment;
     let unused = [
-        ("ephemeral", *ephemeral),
-        ("per", per.is_some()),
-        ("after", after.is_some()),
-        ("approval", approval.is_some()),
-        ("data", data.is_some()),
+        (
+            "ephemeral",
+            *ephemeral,
+            "`ephemeral` only leaves the address to other environments so far",
+            "nothing is removed by itself",
+        ),
+        (
+            "per",
+            per.is_some(),
+            "`per` makes nothing by itself yet",
+            "an instance such as `test/pr-42` appears when it is named",
+        ),
+        (
+            "after",
+            after.is_some(),
+            "`after` has no effect yet",
+            "nothing stops a release that has not been in the other environment",
+        ),
+        (
+            "approval",
+            approval.is_some(),
+            "`approval` has no effect yet",
+            "nothing stops a release that nobody has approved",
+        ),
+        (
+            "data",
+            data.is_some(),
+            "`data` has no effect yet",
+            "a new environment begins with empty databases and their seeds",
+        ),
+        (
+            "domain",
+            domain.is_some() && !uses_domain(check),
+            "`domain` has no effect: no route uses it",
+            "write `host: \"{environment.domain}\"` under `expose`",
+        ),
     ];
-    for (key, _) in unused.into_iter().filter(|(_, written)| *written) {
-        let (message, help) = match key {
-            "ephemeral" => {
-                ("`ephemeral` only keeps the address free for others so far", "nothing is removed by itself")
-            }
-            "per" => (
-                "`per` has no effect yet",
-                "instances such as `test/pr-42` can be named, and nothing makes or removes them",
-            ),
-            "after" => (
-                "`after` has no effect yet",
-                "nothing stops a release that has not been in the environment before",
-            ),
-            "approval" => {
-                ("`approval` has no effect yet", "nothing stops a release that nobody has approved")
-            }
-            _ => {
-                ("`data` has no effect yet", "a new environment begins with empty databases and their seeds")
-            }
-        };
-        check.warn_at_key(
-            &["environments", name, key],
-            "no-effect",
-            message.to_owned(),
-            Some(help.to_owned()),
-        );
+    for (key, _, message, help) in unused.into_iter().filter(|(_, written, ..)| *written) {
+        let path = ["environments", name, key];
+        check.warn_at_key(&path, "no-effect", message.to_owned(), Some(help.to_owned()));
     }
     if *target != Target::Local {
         let message = format!("`{name}` cannot be applied yet: only `local` environments run today");
-        check.warn_at_key(&["environments", name, "target"], "no-effect", message, None);
+        let help = Some("`fairway check` reads the rest of it all the same".to_owned());
+        check.warn_at_key(&["environments", name, "target"], "no-effect", message, help);
     }
+}
+
+fn uses_domain(check: &Check<'_>) -> bool {
+    let mut exposed = check.parsed.manifest.services.values().filter_map(|service| service.expose.as_ref());
+    exposed.any(|expose| {
+        let mut hosts = expose.routes().iter().filter_map(|route| route.host.as_ref());
+        hosts.any(|host| host.contains("{environment.domain}"))
+    })
 }

@@ -8,13 +8,20 @@ mod promises;
 mod routes;
 mod services;
 
-use crate::{Parsed, Problem, Report, Sources};
+use crate::{Environment, Parsed, Problem, Report, Service, Sources};
+use fairway_model::ServiceName;
 
 /// Checks a system: its services, their contracts and how they hang together, its environments, and the files of its
 /// configuration layers.
 #[must_use]
 pub fn check(parsed: &Parsed, sources: &Sources) -> Report {
-    let mut check = Check { parsed, sources, problems: Vec::new() };
+    check_for(parsed, sources, None)
+}
+
+/// The same, for somebody who is about to release to one environment: what is merely worth a warning in another one
+/// does not concern them.
+pub(crate) fn check_for(parsed: &Parsed, sources: &Sources, only: Option<&str>) -> Report {
+    let mut check = Check { parsed, sources, only, problems: Vec::new() };
     services::check(&mut check);
     needs::check(&mut check);
     routes::check(&mut check);
@@ -28,10 +35,33 @@ pub fn check(parsed: &Parsed, sources: &Sources) -> Report {
 struct Check<'a> {
     parsed: &'a Parsed,
     sources: &'a Sources,
+    /// The environment whose warnings are wanted; all when there is none.
+    only: Option<&'a str>,
     problems: Vec<Problem>,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    /// The services in the order in which they are written, so that the second of two is the one to blame.
+    fn services(&self) -> Vec<(&'a ServiceName, &'a Service)> {
+        let mut services: Vec<_> = self.parsed.manifest.services.iter().collect();
+        services.sort_by_key(|(name, _)| self.parsed.places.key(&["services", name.as_str()]));
+        services
+    }
+
+    /// The environments in the order in which they are written.
+    fn environments(&self) -> Vec<(&'a str, &'a Environment)> {
+        let environments = &self.parsed.manifest.environments;
+        let mut environments: Vec<_> =
+            environments.iter().map(|(name, spec)| (name.as_str(), spec)).collect();
+        environments.sort_by_key(|(name, _)| self.parsed.places.key(&["environments", name]));
+        environments
+    }
+
+    /// Warnings about this environment are wanted.
+    fn concerns(&self, environment: &str) -> bool {
+        self.only.is_none_or(|only| only == environment)
+    }
+
     /// An error about the value at a path of the manifest.
     fn error(&mut self, path: &[&str], rule: &str, message: String, help: Option<String>) {
         let span = self.parsed.places.value(path);

@@ -15,7 +15,7 @@ struct Claim {
 pub(super) fn check(check: &mut Check<'_>) {
     let mut claims: BTreeMap<String, Vec<Claim>> = BTreeMap::new();
     let mut entries: BTreeMap<String, ServiceName> = BTreeMap::new();
-    for (name, service) in &check.parsed.manifest.services {
+    for (name, service) in check.services() {
         let Some(entry) = contracts::entry(check.parsed, name) else { continue };
         if let Some(first) = entries.get(&entry) {
             let message = format!("`{name}` and `{first}` promise the same contract `{entry}`");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 pub(super) fn check(check: &mut Check<'_>) {
     let mut claims: BTreeMap<(Option<String>, String), Vec<String>> = BTreeMap::new();
-    for (name, service) in &check.parsed.manifest.services {
+    for (name, service) in check.services() {
         for (index, route) in
             service.expose.as_ref().map(Expose::routes).unwrap_or_default().iter().enumerate()
         {
@@ -38,16 +38,12 @@ pub(super) fn check(check: &mut Check<'_>) {
 
 /// Routes need a listener.
 fn unheard(check: &mut Check<'_>) {
-    let exposed = check
-        .parsed
-        .manifest
-        .services
-        .iter()
-        .find(|(_, service)| service.expose.is_some())
-        .map(|(name, _)| name.clone());
+    let exposed =
+        check.services().into_iter().find(|(_, service)| service.expose.is_some()).map(|(name, _)| name);
     let Some(exposed) = exposed else { return };
-    for (name, environment) in &check.parsed.manifest.environments {
-        if environment.listen.is_none() && environment.target == crate::Target::Local {
+    for (name, environment) in check.environments() {
+        if check.concerns(name) && environment.listen.is_none() && environment.target == crate::Target::Local
+        {
             let message = format!("`{name}` listens nowhere, so nobody can reach `{exposed}` there");
             let help = Some("write `listen: 127.0.0.1:8080`, or port 0 for any free port".to_owned());
             check.warn_at_key(&["environments", name], "no-listener", message, help);

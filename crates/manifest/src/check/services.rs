@@ -1,16 +1,24 @@
 //! Each service by itself: is there a program, can it be reached, does anything in it contradict the rest?
 
 use super::Check;
-use crate::{Build, Cpu, Memory, Probe, Service, layers::is_secret_name};
+use crate::{
+    Build, Cpu, Memory, Postgres, Probe, Problem, Service, interpolate,
+    layers::{ALL, is_secret_name},
+};
 use fairway_model::{Millis, ServiceName, VariableName};
 use std::collections::BTreeMap;
 
 pub(super) fn check(check: &mut Check<'_>) {
+    resources(check);
     if check.parsed.manifest.services.is_empty() {
         let help = Some("write at least one service".to_owned());
         check.error_at_key(&["services"], "no-services", "the system has no services".to_owned(), help);
     }
-    for (name, service) in &check.parsed.manifest.services {
+    for (name, service) in check.services() {
+        if name.as_str() == ALL {
+            let message = format!("`{ALL}` cannot name a service: in `config/` it stands for every service");
+            check.error_at_key(&["services", ALL], "bad-name", message, Some("take another name".to_owned()));
+        }
         if service.stub {
             stub(check, name, service);
         } else {
@@ -22,6 +30,26 @@ pub(super) fn check(check: &mut Check<'_>) {
         }
         database(check, name, service);
         variables(check, name, service);
+    }
+}
+
+/// A server that nobody uses is not started; a URL with a password does not belong into a file.
+fn resources(check: &mut Check<'_>) {
+    let manifest = &check.parsed.manifest;
+    let Some(postgres) = &manifest.resources.postgres else { return };
+    if !manifest.services.values().any(|service| service.database.is_some()) {
+        let message = "`postgres` has no effect: no service has a `database`".to_owned();
+        check.warn_at_key(&["resources", "postgres"], "no-effect", message, None);
+    }
+    if let Postgres::Existing(existing) = postgres
+        && interpolate::is_literal(&existing.url)
+    {
+        let message =
+            "the URL of the server stands in the file, for everybody who can read the repository".to_owned();
+        let span = check.parsed.places.value(&["resources", "postgres", "url"]);
+        let problem = Problem::warning(&check.parsed.file, span, "secret-in-file", message);
+        let help = "write `${DATABASE_ADMIN_URL}`, which is read from the process environment";
+        check.problems.push(problem.help(help));
     }
 }
 
@@ -152,7 +180,8 @@ fn probes(check: &mut Check<'_>, name: &ServiceName, service: &Service) {
                 check.error(&["services", name, key, field], "bad-value", message, None);
             }
         }
-        if service.start.deadline.0 < spec.interval && key == "ready" {
+        let deadline = service.start.deadline.0;
+        if deadline != Millis(0) && deadline < spec.interval && key == "ready" {
             let message = format!(
                 "`{name}` has {} to become ready and is asked every {} only",
                 service.start.deadline, spec.interval
@@ -164,6 +193,12 @@ fn probes(check: &mut Check<'_>, name: &ServiceName, service: &Service) {
     if service.start.deadline.0 == Millis(0) {
         let message = "nothing starts in no time".to_owned();
         check.error(&["services", name, "start", "deadline"], "bad-value", message, None);
+    }
+    let asked = service.ready.as_ref().is_some_and(|ready| ready.path().is_some());
+    if check.parsed.places.contains(&["services", name, "start"]) && !asked {
+        let message = format!("`start` has no effect: nothing asks `{name}` whether it is ready");
+        let help = Some("write `ready: /path`".to_owned());
+        check.warn_at_key(&["services", name, "start"], "no-effect", message, help);
     }
 }
 
