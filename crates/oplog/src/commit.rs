@@ -110,12 +110,8 @@ impl State {
             .filter(|entry| entry.committed.generation > planned.generation)
             .map(|entry| {
                 let Committed { generation, summary, .. } = &entry.committed;
-                format!(
-                    "generation {generation} was {} by {} at {} ({summary})",
-                    entry.word(),
-                    entry.by,
-                    When(entry.at)
-                )
+                let (by, at, word) = (&entry.by, When(entry.at), entry.word());
+                format!("generation {generation} ({summary}) was committed by {by} at {at}: {word}")
             })
             .collect();
         Err(Stale { environment: self.environment.clone(), planned: planned.clone(), current, since }.into())

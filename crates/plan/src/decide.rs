@@ -203,6 +203,11 @@ impl<'a> Decision<'a> {
             // A worker serves nothing, and nothing is served without instances; the edge may name them or not.
             (Program::Process(process), _) if process.listen.is_none() || self.desired.replicas == 0 => true,
             (Program::Process(_), Some(ServedBy::Instances(spec))) => Some(*spec) == self.spec,
+            // The edge takes them as soon as their supervisor has them ready.
+            (Program::Process(_), Some(ServedBy::Nothing)) => self.spec.is_some_and(|spec| {
+                let group = observation.group(self.name, spec);
+                group.is_some_and(|group| group.ready == 0 && group.kept > 0)
+            }),
             (Program::Process(_), _) => false,
         };
         if right {

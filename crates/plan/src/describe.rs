@@ -73,7 +73,10 @@ impl fmt::Display for Line {
         let Self { kind, indent, text } = self;
         match kind.marker() {
             _ if *kind == LineKind::Blank => Ok(()),
-            ' ' => write!(f, "{:width$}{text}", "", width = indent * 2),
+            // Lines that stand among marked ones keep the marker's room.
+            ' ' if !matches!(kind, LineKind::Step | LineKind::Note) => {
+                write!(f, "{:width$}{text}", "", width = indent * 2)
+            }
             marker => write!(f, "{:width$}{marker} {text}", "", width = indent * 2),
         }
     }

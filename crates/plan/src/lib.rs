@@ -42,7 +42,7 @@
 //! |---|---|---|---|
 //! | contract | compatible | nobody could tell; breaking, and every consumer changes with it, or it was allowed, or it is a revert | breaking, and a consumer stays as it is or is outside (the service has public routes) |
 //! | migration | | unknown; edited after it ran; destructive and allowed | destructive |
-//! | observation | | something could not be seen; an instance is unwell; the target is ahead of the log | the input contradicts itself |
+//! | observation | | something could not be seen; an instance is unwell; the target is busy, or ahead of the log | the input contradicts itself |
 //! | revert | additive migrations stay; a database stays | unknown or destructive migrations stay | |
 
 mod compare;

@@ -2,8 +2,8 @@
 
 use crate::text::some;
 use fairway_model::{
-    ArtifactDigest, InstanceState, Observed, ObservedInstance, ObservedRoutes, ServedBy, ServiceName, Sight,
-    SpecDigest,
+    ArtifactDigest, InstanceState, Observed, ObservedInstance, ObservedRoutes, Phase, ServedBy, ServiceName,
+    Sight, SpecDigest,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,6 +126,29 @@ pub(crate) fn blind_spots(observed: &Observed) -> Vec<String> {
         "those of services that start are missing; bringing one twice does no harm",
     );
     spots
+}
+
+/// What the target is in the middle of, if it is.
+pub(crate) fn unfinished(observed: &Observed) -> Option<String> {
+    let (generation, phase) = observed.activity?;
+    let doing = match phase {
+        Phase::Preparing => "is being prepared",
+        Phase::Prepared => "is prepared and has not switched",
+        Phase::Switching => "is switching",
+        Phase::Baking => "has switched, and its bake is not over",
+        Phase::Baked => "has switched, and what it replaced is still there",
+        Phase::Retiring => "has switched, and what it replaced is ending",
+        Phase::Stuck => {
+            return Some(format!(
+                "generation {generation} switched on the target, had trouble and could not go back: look at what the \
+                 edge serves before you apply"
+            ));
+        }
+        Phase::Applied | Phase::Aborted | Phase::Failed | Phase::Reverted => return None,
+    };
+    Some(format!(
+        "generation {generation} {doing} on the target; what it brought is not its final state. Plan again when it is done"
+    ))
 }
 
 fn why<T>(sight: &Sight<T>) -> Option<&String> {

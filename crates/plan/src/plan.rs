@@ -3,7 +3,7 @@
 use crate::{
     PlanInput, compare, contract,
     decide::Decision,
-    observation::{Observation, blind_spots},
+    observation::{Observation, blind_spots, unfinished},
     order,
     schema::{Outlook, Presence, left_behind},
     steps::{self, Leaving},
@@ -115,6 +115,9 @@ fn verdicts(input: &PlanInput<'_>, decisions: &[Decision<'_>], leaving: &[Leavin
     let environment = |level, gate, message| Verdict { level, gate, service: None, message };
     for spot in blind_spots(input.observed) {
         verdicts.push(environment(VerdictLevel::Warn, Gate::Observation, spot));
+    }
+    if let Some(message) = unfinished(input.observed) {
+        verdicts.push(environment(VerdictLevel::Warn, Gate::Observation, message));
     }
     if input.observed.generation > input.base.generation {
         let message = format!(

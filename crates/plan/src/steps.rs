@@ -81,7 +81,7 @@ pub(crate) fn steps(
         }
     }
     for leaving in leaving.iter().filter(|leaving| leaving.recorded) {
-        let reason = "the service is not part of the release any more; its database, if it has one, stays";
+        let reason = "the release does not have it any more; a database stays";
         steps.push(of(leaving.name, StepKind::Remove, reason.to_owned()));
     }
     steps

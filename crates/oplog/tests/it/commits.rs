@@ -66,9 +66,9 @@ fn a_stale_plan_is_refused_and_told_what_moved() {
         refusal.to_string(),
         format!(
             "the plan is stale: it was made for staging when generation 1 served (release {}). Since then: generation 2 \
-             was applied by ana (terminal) at 2026-03-01 00:02:00 UTC (1 service changes); generation 3 was failed by \
-             ana (terminal) at 2026-03-01 00:04:00 UTC (1 service changes). Nothing was changed; plan again and look \
-             at what is different",
+             (1 service changes) was committed by ana (terminal) at 2026-03-01 00:02:00 UTC: applied; generation 3 \
+             (1 service changes) was committed by ana (terminal) at 2026-03-01 00:04:00 UTC: failed. Nothing was \
+             changed; plan again and look at what is different",
             digest("a").short()
         )
     );

@@ -5,7 +5,7 @@ use crate::{
     world::World,
 };
 use fairway_model::{
-    ConfigValue, Digest, Gate, Generation, InstanceState, Observed, Plan, Program, Release, RouteSpec,
+    ConfigValue, Digest, Gate, Generation, InstanceState, Observed, Phase, Plan, Program, Release, RouteSpec,
     SecretVersion, ServedBy, ServiceChange, Sight, StepKind, VerdictLevel,
 };
 use fairway_plan::{Context, describe};
@@ -286,4 +286,34 @@ fn a_target_ahead_of_the_log_gets_a_number_it_accepts() {
             .iter()
             .any(|verdict| verdict.level == VerdictLevel::Warn && verdict.message.contains("generation 9"))
     );
+}
+
+#[test]
+fn an_unready_instance_without_a_route_is_left_to_its_supervisor_too() {
+    let shop = shop();
+    let seen = observed(&shop, |world| {
+        let instance =
+            world.instances.iter_mut().find(|instance| instance.service == service("identity")).unwrap();
+        instance.state = InstanceState::Restarting { reason: "exit 1".to_owned() };
+        world.routes.services.insert(service("identity"), ServedBy::Nothing);
+    });
+    check(&plan_with(Some(&shop), &shop, &seen, Context::default()), &[]);
+}
+
+#[test]
+fn a_busy_target_is_remarked() {
+    for (phase, words) in [
+        (Phase::Preparing, Some("generation 5 is being prepared on the target")),
+        (Phase::Baking, Some("generation 5 has switched, and its bake is not over")),
+        (Phase::Stuck, Some("could not go back")),
+        (Phase::Applied, None),
+        (Phase::Failed, None),
+    ] {
+        let mut seen = observed(&shop(), |_| {});
+        seen.activity = Some((Generation(5), phase));
+        let plan = plan_with(Some(&shop()), &shop(), &seen, Context::default());
+        let message = plan.verdicts.first().map(|verdict| verdict.message.as_str());
+        assert_eq!(message.is_some(), words.is_some(), "{plan:#?}");
+        assert!(message.unwrap_or_default().contains(words.unwrap_or_default()), "{message:?}");
+    }
 }

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod cases;
+mod comparing;
 mod contracts;
 mod databases;
+mod describing;
 mod generate;
 mod order;
 mod properties;

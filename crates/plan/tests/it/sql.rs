@@ -149,3 +149,33 @@ fn files() {
         assert_eq!(is_migration_file(name), expect, "{name}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_text_has_an_effect(text in "\\PC*") {
+        let worst = classify_statements(&text).iter().map(|statement| statement.effect).max();
+        proptest::prop_assert_eq!(classify(&text), worst.unwrap_or(Additive));
+    }
+
+    /// Of statements that do not concern each other's tables, the worst decides.
+    #[test]
+    fn a_file_is_as_bad_as_its_worst_statement(
+        which in proptest::collection::vec(0..6_usize, 0..6),
+        comments in proptest::collection::vec("[-/*a-z ;']{0,8}", 6),
+    ) {
+        let known = [
+            ("CREATE INDEX i ON a (b)", Additive),
+            ("ALTER TABLE a ADD COLUMN c text DEFAULT 'x;y'", Additive),
+            ("COMMENT ON TABLE a IS 'one; two'", Additive),
+            ("UPDATE a SET b = 1", Unknown),
+            ("NOT A STATEMENT", Unknown),
+            ("ALTER TABLE a DROP COLUMN b", Destructive),
+        ];
+        let mut text = String::new();
+        for (at, which) in which.iter().enumerate() {
+            text.push_str(&format!("-- {}\n{};\n", comments[at], known[*which].0));
+        }
+        let expect = which.iter().map(|which| known[*which].1).max().unwrap_or(Additive);
+        proptest::prop_assert_eq!(classify(&text), expect, "{}", text);
+    }
+}
