@@ -60,13 +60,12 @@ type Pair<'d> = (Option<&'d DetectedProject>, Option<&'d DetectedContract>);
 fn pairs(detected: &Detected) -> Vec<Pair<'_>> {
     let mut free: Vec<&DetectedContract> = detected.contracts.iter().collect();
     let mut found: BTreeMap<usize, &DetectedContract> = BTreeMap::new();
-    let same = |project: &str, contract: &str| project == contract;
-    let longer = |project: &str, contract: &str| {
+    let same: fn(&str, &str) -> bool = |project, contract| project == contract;
+    let longer: fn(&str, &str) -> bool = |project, contract| {
         project.strip_prefix(contract).is_some_and(|rest| rest.starts_with('-'))
             || project.strip_suffix(contract).is_some_and(|rest| rest.ends_with('-'))
     };
-    let rules: [&dyn Fn(&str, &str) -> bool; 2] = [&same, &longer];
-    for rule in rules {
+    for rule in [same, longer] {
         for (index, project) in detected.projects.iter().enumerate() {
             if found.contains_key(&index) {
                 continue;

@@ -1,8 +1,8 @@
 //! From text to a manifest with places, or to everything that is wrong with the text.
 
-use crate::{Manifest, Places, Problem, Problems, format, schema, walk::Walker, yaml};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use crate::{Manifest, Places, Problem, Problems, Span, check, format, schema, walk::Walker, yaml};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
 /// A manifest and where everything in it stands.
 #[derive(Debug, Clone)]
@@ -21,31 +21,24 @@ impl Manifest {
     /// Reads a manifest. `file` is used in problems only.
     ///
     /// # Errors
-    /// Everything that is wrong with the text itself: syntax, unknown keys, wrong types, bad names. What is wrong
-    /// with the system that it describes, [`crate::check`] finds.
+    /// Everything that is wrong with the text itself: syntax, unknown keys, wrong types, bad names; and of what is
+    /// wrong with the system, as much as can be told without other files. [`crate::check`] finds the rest.
     pub fn parse(file: &str, text: &str) -> Result<Parsed, Problems> {
-        let (manifest, places) = read(file, text, schema::root(), "the manifest")?;
-        Ok(Parsed { manifest, file: file.to_owned(), text: text.to_owned(), places })
+        let Walked { value, places, problems } = walk(file, text, schema::root(), "the manifest")?;
+        let parsed = |manifest| Parsed { manifest, file: file.to_owned(), text: text.to_owned(), places };
+        match Problems::new(problems) {
+            None => Ok(parsed(typed(file, value, "the manifest")?)),
+            Some(problems) => {
+                let mut problems = problems.into_vec();
+                // What could be read is enough to find, say, a need that does not exist: nobody should have to mend
+                // the file twice.
+                if let Ok(manifest) = Manifest::deserialize(without_null(value)) {
+                    problems.extend(check::of_the_text_alone(&parsed(manifest)));
+                }
+                Err(Problems::new(problems).expect("there were errors already"))
+            }
+        }
     }
-}
-
-/// Reads one document by a schema.
-pub(crate) fn read<T: DeserializeOwned>(
-    file: &str,
-    text: &str,
-    schema: &Value,
-    what: &str,
-) -> Result<(T, Places), Problems> {
-    let (value, places) = read_value(file, text, schema, what)?;
-    let typed = T::deserialize(value).map_err(|error| {
-        // The schema is generated from the type, so this is a defect of ours; it still must not end the program.
-        let message = format!("{what} agrees with its schema and can still not be read: {error}");
-        Problems::one(
-            Problem::error(file, crate::Span::FILE, "internal", message)
-                .help("please report this as a defect"),
-        )
-    })?;
-    Ok((typed, places))
 }
 
 /// Reads one document by a schema, as JSON.
@@ -55,18 +48,63 @@ pub(crate) fn read_value(
     schema: &Value,
     what: &str,
 ) -> Result<(Value, Places), Problems> {
-    let tree = yaml::parse(file, text)?;
-    let mut walker = Walker::new(file, schema, format::check);
-    let value = match tree.root {
-        Some(root) => walker.walk(&root),
-        None => {
-            let problem = Problem::error(file, crate::Span::FILE, "empty", format!("{what} is empty"));
-            return Err(Problems::one(problem.help("`fairway init` writes a first version")));
-        }
-    };
-    let (problems, places) = walker.finish();
+    let Walked { value, places, problems } = walk(file, text, schema, what)?;
     match Problems::new(problems) {
         Some(problems) => Err(problems),
         None => Ok((value, places)),
+    }
+}
+
+/// A document that was gone through. Where something was wrong, the value is null.
+struct Walked {
+    value: Value,
+    places: Places,
+    problems: Vec<Problem>,
+}
+
+fn walk(file: &str, text: &str, schema: &Value, what: &str) -> Result<Walked, Problems> {
+    let Some(root) = yaml::parse(file, text)?.root else {
+        let problem = Problem::error(file, Span::FILE, "empty", format!("{what} is empty"));
+        return Err(Problems::one(problem.help("`fairway init` writes a first version")));
+    };
+    let mut walker = Walker::new(file, schema, format::check);
+    let value = walker.walk(&root);
+    let (problems, places) = walker.finish();
+    Ok(Walked { value, places, problems })
+}
+
+fn typed<T: DeserializeOwned>(file: &str, value: Value, what: &str) -> Result<T, Problems> {
+    T::deserialize(value).map_err(|error| {
+        // The schema is generated from the type, so this is a defect of ours; it still must not end the program.
+        let message = format!("{what} agrees with its schema and can still not be read: {error}");
+        Problems::one(
+            Problem::error(file, Span::FILE, "internal", message).help("please report this as a defect"),
+        )
+    })
+}
+
+/// Leaves out what could not be read; a mapping that could not be read at all stays as an empty one, so that its
+/// name is still known.
+fn without_null(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let clean = |key: String, value: Value| match (key.as_str(), value) {
+                ("services", Value::Object(services)) => {
+                    let named = |(name, value): (String, Value)| {
+                        let value =
+                            if value.is_null() { Value::Object(Map::new()) } else { without_null(value) };
+                        (name, value)
+                    };
+                    Some((key, Value::Object(services.into_iter().map(named).collect())))
+                }
+                (_, Value::Null) => None,
+                (_, value) => Some((key, without_null(value))),
+            };
+            Value::Object(map.into_iter().filter_map(|(key, value)| clean(key, value)).collect())
+        }
+        Value::Array(items) => {
+            Value::Array(items.into_iter().filter(|item| !item.is_null()).map(without_null).collect())
+        }
+        value => value,
     }
 }

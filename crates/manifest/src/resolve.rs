@@ -58,7 +58,7 @@ pub fn resolve(
     environment: &EnvironmentName,
     inputs: &Inputs<'_>,
 ) -> Result<Resolution, Problems> {
-    let written = find_environment(parsed, environment).map_err(Problems::one)?;
+    let written = find_environment(parsed, environment)?;
     let mut problems = check::check_for(parsed, inputs.sources, Some(environment.base())).problems;
     // What is missing because something is wrong is not worth a second message.
     let quiet = problems.iter().any(Problem::is_error);
@@ -100,7 +100,7 @@ pub fn config(
     process_environment: &BTreeMap<String, String>,
     sources: &Sources,
 ) -> Result<Config, Problems> {
-    find_environment(parsed, environment).map_err(Problems::one)?;
+    find_environment(parsed, environment)?;
     let mut problems = Vec::new();
     let resolved = layers::resolve(parsed, environment, process_environment, sources, &mut problems);
     match Problems::new(problems) {
@@ -114,35 +114,31 @@ pub fn config(
     }
 }
 
-/// What the manifest says about an environment or about the environment that this is an instance of.
+/// What the manifest says about an environment, or about the environment that this is an instance of.
 ///
 /// # Errors
-/// The problem that there is none, with a suggestion.
-pub fn find_environment<'p>(parsed: &'p Parsed, name: &EnvironmentName) -> Result<&'p Environment, Problem> {
+/// The one problem that there is no such environment, with a suggestion.
+pub fn find_environment<'p>(parsed: &'p Parsed, name: &EnvironmentName) -> Result<&'p Environment, Problems> {
     let environments = &parsed.manifest.environments;
-    let Some(environment) = environments.get(name.base()) else {
-        let span = parsed.places.key(&["environments"]);
-        let problem = Problem::error(
-            &parsed.file,
-            span,
-            "unknown-environment",
-            format!("there is no environment `{}`", name.base()),
-        );
-        return Err(
-            problem.maybe_help(suggest::did_you_mean(name.base(), environments.keys().map(String::as_str)))
-        );
+    let base = name.base();
+    let wrong = |path: &[&str], message: String, help: Option<String>| {
+        let span = parsed.places.key(path);
+        let problem = Problem::error(&parsed.file, span, "unknown-environment", message);
+        Err(Problems::one(problem.maybe_help(help)))
     };
-    let span = parsed.places.key(&["environments", name.base()]);
+    let Some(environment) = environments.get(base) else {
+        let help = suggest::did_you_mean(base, environments.keys().map(String::as_str));
+        return wrong(&["environments"], format!("there is no environment `{base}`"), help);
+    };
+    let path = ["environments", base];
     match (instance(name), environment.per) {
         (Some(_), None) => {
-            let message = format!("`{}` exists once; there is no `{name}`", name.base());
-            Err(Problem::error(&parsed.file, span, "unknown-environment", message)
-                .help(format!("name `{}`, or add `per: pull-request` to it", name.base())))
+            let help = format!("name `{base}`, or add `per: pull-request` to it");
+            wrong(&path, format!("`{base}` exists once; there is no `{name}`"), Some(help))
         }
         (None, Some(Per::PullRequest)) => {
-            let message = format!("`{name}` exists once for each pull request");
-            Err(Problem::error(&parsed.file, span, "unknown-environment", message)
-                .help(format!("name the instance, such as `{name}/pr-42`")))
+            let help = format!("name the instance, such as `{name}/pr-42`");
+            wrong(&path, format!("`{name}` exists once for each pull request"), Some(help))
         }
         (Some(_), Some(Per::PullRequest)) | (None, None) => Ok(environment),
     }

@@ -19,8 +19,11 @@ pub(crate) fn did_you_mean<'a>(text: &str, candidates: impl IntoIterator<Item = 
     let candidates: Vec<&str> = candidates.into_iter().collect();
     match nearest(text, candidates.iter().copied()) {
         Some(candidate) => Some(format!("did you mean `{candidate}`?")),
-        None if candidates.is_empty() => None,
-        None => Some(format!("there is {}", list(&candidates, "and"))),
+        None => match candidates.as_slice() {
+            [] => None,
+            [only] => Some(format!("there is only `{only}`")),
+            several => Some(format!("there are {}", list(several, "and"))),
+        },
     }
 }
 

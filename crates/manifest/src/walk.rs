@@ -189,9 +189,11 @@ impl<'a> Walker<'a> {
             } else if name.starts_with(EXTENSION) {
                 // Somebody's notes, or an anchor that is used elsewhere.
             } else if let Some(inner) = schema.get("additionalProperties").filter(|inner| inner.is_object()) {
-                self.property_name(schema, name, name_node.span);
+                let fits = self.property_name(schema, name, name_node.span);
                 let value = self.below(name, |walker| walker.node(inner, value, name_node.span));
-                out.insert(name.to_owned(), value);
+                if fits {
+                    out.insert(name.to_owned(), value);
+                }
             } else {
                 strangers.push((name, name_node.span));
             }
@@ -246,10 +248,14 @@ impl<'a> Walker<'a> {
         all
     }
 
-    fn property_name(&mut self, schema: &'a Value, name: &str, span: Span) {
+    fn property_name(&mut self, schema: &'a Value, name: &str, span: Span) -> bool {
         let format = schema.pointer("/propertyNames/format").and_then(Value::as_str);
-        if let Some(Err(error)) = format.map(|format| (self.format)(format, name)) {
-            self.error(span, "bad-name", error.message, error.help);
+        match format.map(|format| (self.format)(format, name)) {
+            Some(Err(error)) => {
+                self.error(span, "bad-name", error.message, error.help);
+                false
+            }
+            Some(Ok(())) | None => true,
         }
     }
 

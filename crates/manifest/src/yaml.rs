@@ -124,7 +124,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Document, Problems> {
     // A byte order mark at the begin is allowed by YAML and means nothing in UTF-8.
     for event in Parser::new_from_str(text.strip_prefix('\u{feff}').unwrap_or(text)) {
         match event {
-            Ok((event, span)) => builder.on(event, span).map_err(Problems::one)?,
+            Ok((event, span)) => builder.on(event, span).map_err(|problem| Problems::one(*problem))?,
             Err(error) => {
                 let span = builder.point(error.marker());
                 let problem =
@@ -164,8 +164,11 @@ struct Builder<'a> {
     nodes: usize,
 }
 
+/// Reading goes on, or ends with this problem.
+type Step = Result<(), Box<Problem>>;
+
 impl Builder<'_> {
-    fn on(&mut self, event: Event<'_>, place: saphyr_parser::Span) -> Result<(), Problem> {
+    fn on(&mut self, event: Event<'_>, place: saphyr_parser::Span) -> Step {
         let span = self.span(place);
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
@@ -173,7 +176,7 @@ impl Builder<'_> {
                 self.documents += 1;
                 if self.documents > 1 {
                     let problem = self.problem(span, "several-documents", "a second document begins here");
-                    return Err(problem.help("write one document in each file"));
+                    return Err(Box::new(problem.help("write one document in each file")));
                 }
                 Ok(())
             }
@@ -181,7 +184,7 @@ impl Builder<'_> {
                 let Some((node, size)) = self.anchors.get(&anchor).cloned() else {
                     let problem =
                         self.problem(span, "yaml-alias", "this alias points into a node that contains it");
-                    return Err(problem.help("write the value out"));
+                    return Err(Box::new(problem.help("write the value out")));
                 };
                 self.count(size, span)?;
                 self.add(Node { span, kind: node.kind }, 0, size)
@@ -211,20 +214,20 @@ impl Builder<'_> {
         }
     }
 
-    fn open(&mut self, open: Open, span: Span) -> Result<(), Problem> {
+    fn open(&mut self, open: Open, span: Span) -> Step {
         self.count(1, span)?;
         if self.open.len() >= MAX_DEPTH {
-            return Err(self.problem(
+            return Err(Box::new(self.problem(
                 span,
                 "yaml-depth",
                 &format!("this is nested deeper than {MAX_DEPTH} levels"),
-            ));
+            )));
         }
         self.open.push(open);
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Problem> {
+    fn close(&mut self) -> Step {
         let (anchor, node) = match self.open.pop() {
             Some(Open::Sequence { anchor, start, items }) => {
                 (anchor, Node { span: start, kind: Kind::Sequence(items.into()) })
@@ -242,7 +245,7 @@ impl Builder<'_> {
         self.add(node, anchor, size)
     }
 
-    fn add(&mut self, node: Node, anchor: usize, size: usize) -> Result<(), Problem> {
+    fn add(&mut self, node: Node, anchor: usize, size: usize) -> Step {
         if anchor != 0 {
             self.anchors.insert(anchor, (node.clone(), size));
         }
@@ -262,7 +265,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Problem> {
+    fn count(&mut self, nodes: usize, span: Span) -> Step {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > MAX_NODES {
             let problem = self.problem(
@@ -270,17 +273,17 @@ impl Builder<'_> {
                 "yaml-size",
                 &format!("the document has more than {MAX_NODES} nodes here"),
             );
-            return Err(problem.help("aliases are copies; copies of copies grow quickly"));
+            return Err(Box::new(problem.help("aliases are copies; copies of copies grow quickly")));
         }
         Ok(())
     }
 
-    fn refuse_tag(&self, tag: Option<&saphyr_parser::Tag>, span: Span) -> Result<(), Problem> {
+    fn refuse_tag(&self, tag: Option<&saphyr_parser::Tag>, span: Span) -> Step {
         match tag {
             Some(tag) => {
                 let problem =
                     self.problem(span, "yaml-tag", &format!("tags such as `{tag}` mean nothing here"));
-                Err(problem.help("leave the tag out; put text that looks like a number in quotes"))
+                Err(Box::new(problem.help("leave the tag out; put text that looks like a number in quotes")))
             }
             None => Ok(()),
         }

@@ -31,6 +31,17 @@ pub(crate) fn check_for(parsed: &Parsed, sources: &Sources, only: Option<&str>) 
     Report::new(check.problems)
 }
 
+/// The errors that can be told from a manifest of which parts could not be read: what is there and contradicts
+/// itself, and never what is missing, because that may be one of the parts.
+pub(crate) fn of_the_text_alone(parsed: &Parsed) -> Vec<Problem> {
+    let mut check = Check { parsed, sources: &Sources::new(), only: None, problems: Vec::new() };
+    needs::check(&mut check);
+    routes::check(&mut check);
+    environments::check(&mut check);
+    check.problems.retain(Problem::is_error);
+    check.problems
+}
+
 /// What the checks share.
 struct Check<'a> {
     parsed: &'a Parsed,

@@ -213,6 +213,20 @@ fn everything_at_once() {
     );
 }
 
+/// What is wrong with the system is said along with what is wrong with the text.
+#[test]
+fn text_and_system_at_once() {
+    check(
+        "text_and_system_at_once",
+        &[(
+            "six mistakes",
+            "system: a\nservices:\n  api:\n    biuld: { cargo: api }\n    needs: { ap: URL, broken: URL2, web: URL3 }\n    expose: { path: /x }\n  \
+             broken: [what]\n  web:\n    needs: { api: API }\n    replicas: many\n    expose: { path: /x/ }\nenvironments:\n  \
+             dev: { target: local, listen: 127.0.0.1:80, after: prod }\n  ci: { target: local, listen: 127.0.0.1:80 }\n",
+        )],
+    );
+}
+
 #[test]
 fn resources() {
     let text = |postgres: &str| format!("{}resources: {{ postgres: {postgres} }}\n", with(""));

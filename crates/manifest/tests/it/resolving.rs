@@ -9,7 +9,7 @@ fn shop(name: &str) -> Resolution {
 }
 
 fn process<'r>(release: &'r Release, name: &str) -> &'r ProcessSpec {
-    release.services[&service(name)].process().unwrap()
+    release.services[&service(name)].process().expect("it is not a stub")
 }
 
 #[test]

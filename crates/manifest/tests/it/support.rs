@@ -52,11 +52,11 @@ pub(crate) fn parse(text: &str) -> Parsed {
 }
 
 pub(crate) fn environment(name: &str) -> EnvironmentName {
-    EnvironmentName::new(name).unwrap()
+    EnvironmentName::new(name).expect("the test names an environment")
 }
 
 pub(crate) fn service(name: &str) -> ServiceName {
-    ServiceName::new(name).unwrap()
+    ServiceName::new(name).expect("the test names a service")
 }
 
 /// A version that tells about the value, which is what a test wants and a real one must not.
@@ -83,7 +83,7 @@ pub(crate) fn resolve_with(
         }
         if let Some(directory) = service.database.as_ref().and_then(|database| database.migrations.as_ref()) {
             let files = sources.below(directory).map(|path| Migration {
-                name: path.rsplit('/').next().unwrap().to_owned(),
+                name: path.rsplit('/').next().unwrap_or(path).to_owned(),
                 digest: Digest::of(path.as_bytes()),
                 effect: MigrationEffect::Additive,
             });
