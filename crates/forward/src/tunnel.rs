@@ -15,6 +15,9 @@ use crate::idle::Idle;
 use crate::target::{Closing, Ending, Guard};
 use crate::websocket::{CLOSE_RESTART, Frames};
 
+/// How long one side of a WebSocket may stay when the other one is gone.
+const LINGER: Duration = Duration::from_secs(5);
+
 type Stream = TokioIo<Upgraded>;
 
 /// Waits for both sides to switch and copies until the end. `websocket`: whether the frames can be followed.
@@ -34,9 +37,11 @@ pub(crate) async fn run<G: Guard>(
         up: Flow::default(),
         down: Flow::default(),
         frames: websocket.then(Frames::default),
+        said: websocket.then(Frames::default),
         idle: Idle::new(idle),
         closing: guard.closing(),
         farewell: None,
+        linger: None,
     };
     let ending = poll_fn(|cx| tunnel.poll(cx, &mut client, &mut target)).await;
     guard.ended(ending);
@@ -49,11 +54,14 @@ struct Tunnel {
     down: Flow,
     /// Where the target is within its frames; none if these are not WebSocket frames.
     frames: Option<Frames>,
+    /// The same of the client.
+    said: Option<Frames>,
     idle: Idle,
     closing: Option<Closing>,
-    /// Runs once the client has been told goodbye: what the target sends is dropped from then on, and the client has
-    /// this long to answer.
+    /// Runs once the client is told goodbye: it has this long to answer.
     farewell: Option<Idle>,
+    /// Runs once one side is done.
+    linger: Option<Idle>,
 }
 
 impl Tunnel {
@@ -65,28 +73,25 @@ impl Tunnel {
             self.closing = None;
             self.say_goodbye(grace);
         }
-        let up = self.up.poll(cx, client, target, &mut moved, |_| Pass::All);
-        let farewell = &mut self.farewell;
+        let said = &mut self.said;
+        let up = self.up.poll(cx, client, target, &mut moved, |bytes| {
+            if let Some(frames) = said.as_mut() {
+                frames.follow(bytes);
+            }
+            Pass::All
+        });
+        let leaving = self.farewell.is_some();
         let frames = &mut self.frames;
         let down = self.down.poll(cx, target, client, &mut moved, |bytes| {
-            match (farewell.is_some(), frames.as_mut()) {
-                (true, Some(frames)) => {
-                    // The rest of the frame that had begun goes through, then the goodbye, then nothing.
-                    let boundary = frames.first_boundary(bytes);
-                    frames.follow(&bytes[..boundary]);
-                    if frames.at_boundary() && boundary > 0 && !frames.is_closed() {
-                        Pass::ThenGoodbye(boundary)
-                    } else {
-                        Pass::UpTo(boundary)
-                    }
-                }
-                (true, None) => Pass::UpTo(0),
-                (false, Some(frames)) => {
-                    frames.follow(bytes);
-                    Pass::All
-                }
-                (false, None) => Pass::All,
+            let Some(frames) = frames.as_mut() else { return Pass::All };
+            if !leaving {
+                frames.follow(bytes);
+                return Pass::All;
             }
+            // The rest of the frame that had begun, then the goodbye, then nothing.
+            let boundary = frames.first_boundary(bytes);
+            frames.follow(&bytes[..boundary]);
+            if frames.at_boundary() { Pass::ThenGoodbye(boundary) } else { Pass::All }
         });
         match (up, down) {
             (Poll::Ready(Err(side)), _) => return Poll::Ready(side.of(Way::Up)),
@@ -94,14 +99,27 @@ impl Tunnel {
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => {
                 return Poll::Ready(if self.farewell.is_some() { Ending::Closed } else { Ending::Complete });
             }
+            // Both have said goodbye and all of it is delivered.
+            (Poll::Pending, Poll::Ready(Ok(())))
+                if self.up.is_empty() && self.said.as_ref().is_some_and(Frames::is_closed) =>
+            {
+                return Poll::Ready(if self.farewell.is_some() { Ending::Closed } else { Ending::Complete });
+            }
             // The client has answered the goodbye and is gone; the target has nobody to talk to.
             (Poll::Ready(Ok(())), Poll::Pending) if self.farewell.is_some() => {
                 return Poll::Ready(Ending::Closed);
+            }
+            // One side of a WebSocket is done; the other one has nobody to talk to and should notice.
+            (Poll::Ready(Ok(())), _) | (_, Poll::Ready(Ok(()))) if self.frames.is_some() => {
+                self.linger.get_or_insert_with(|| Idle::new(Some(LINGER)));
             }
             _ => {}
         }
         if let Some(farewell) = &mut self.farewell {
             return farewell.poll(cx).map(|_| Ending::Closed);
+        }
+        if let Some(linger) = &mut self.linger {
+            return linger.poll(cx).map(|_| Ending::Complete);
         }
         if moved {
             self.idle.reset();
@@ -113,7 +131,7 @@ impl Tunnel {
         self.farewell = Some(Idle::new(Some(grace)));
         match &self.frames {
             Some(frames) if frames.is_closed() => {}
-            Some(frames) if frames.at_boundary() => self.down.waiting.extend(CLOSE_RESTART),
+            Some(frames) if frames.at_boundary() => self.down.goodbye(),
             // Within a frame: the goodbye follows its end.
             Some(_) => {}
             // Nobody knows how this protocol says goodbye.
@@ -124,8 +142,9 @@ impl Tunnel {
 
 /// What of some bytes goes on.
 enum Pass {
+    /// All of it.
     All,
-    UpTo(usize),
+    /// So many of them, then the goodbye, then the end.
     ThenGoodbye(usize),
 }
 
@@ -160,6 +179,17 @@ struct Flow {
 }
 
 impl Flow {
+    /// Whether everything that was read is written.
+    fn is_empty(&self) -> bool {
+        self.written == self.waiting.len()
+    }
+
+    /// The close frame, and then the end: a client waits for the server to close the connection first.
+    fn goodbye(&mut self) {
+        self.waiting.extend(CLOSE_RESTART);
+        self.ended = true;
+    }
+
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -172,7 +202,7 @@ impl Flow {
             if self.shut {
                 return Poll::Ready(Ok(()));
             }
-            if self.written < self.waiting.len() {
+            if !self.is_empty() {
                 let piece = &self.waiting[self.written..];
                 let count = ready!(Pin::new(&mut *to).poll_write(cx, piece)).and_then(nonzero);
                 self.written += count.map_err(|_| Side::Writing)?;
@@ -210,10 +240,9 @@ impl Flow {
             }
             let bytes = match pass(bytes) {
                 Pass::All => bytes,
-                Pass::UpTo(end) => &bytes[..end],
                 Pass::ThenGoodbye(end) => {
                     self.waiting.extend(&bytes[..end]);
-                    self.waiting.extend(CLOSE_RESTART);
+                    self.goodbye();
                     continue;
                 }
             };

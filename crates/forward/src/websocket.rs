@@ -3,7 +3,7 @@
 /// The frame that a server sends before it goes away for a moment: close, 1012 (service restart).
 pub(crate) const CLOSE_RESTART: [u8; 4] = [0x88, 0x02, 0x03, 0xf4];
 
-/// Follows the frames that a server sends, to know where one ends.
+/// Follows the frames that one side sends, to know where one ends.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Frames {
     /// What has been seen of the header of the frame that comes next.
@@ -21,12 +21,12 @@ impl Frames {
         self.seen == 0 && self.payload == 0
     }
 
-    /// Whether the server has said goodbye itself.
+    /// Whether this side has said goodbye.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Takes what the server sent. Returns how many of these bytes come before the first boundary, all of them if
+    /// Looks at what comes next. Returns how many of these bytes come before the first boundary, all of them if
     /// there is none among them.
     pub(crate) fn first_boundary(&self, bytes: &[u8]) -> usize {
         let mut ahead = self.clone();
@@ -37,7 +37,7 @@ impl Frames {
         passed
     }
 
-    /// Takes what the server sent.
+    /// Takes what was sent.
     pub(crate) fn follow(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
