@@ -45,6 +45,7 @@
 //! | observation | | something could not be seen; an instance is unwell; the target is busy, or ahead of the log | the input contradicts itself |
 //! | revert | additive migrations stay; a database stays | unknown or destructive migrations stay | |
 
+mod again;
 mod compare;
 mod contract;
 mod decide;
@@ -58,6 +59,7 @@ mod schema;
 mod steps;
 mod text;
 
+pub use again::moved_since;
 pub use describe::{Line, LineKind, PlanText, describe};
 pub use input::{Context, ContractFinding, FindingLevel, PlanInput};
 pub use plan::plan;

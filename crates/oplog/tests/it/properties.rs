@@ -144,7 +144,7 @@ fn play(tries: &[(Try, u8)]) -> Log {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn what_the_constructors_write_folds_at_every_prefix(tries in tries()) {

@@ -8,7 +8,7 @@ use fairway_model::{
     ConfigValue, Digest, Gate, Generation, InstanceState, Observed, Phase, Plan, Program, Release, RouteSpec,
     SecretVersion, ServedBy, ServiceChange, Sight, StepKind, VerdictLevel,
 };
-use fairway_plan::{Context, describe};
+use fairway_plan::{Context, describe, moved_since};
 
 fn check(plan: &Plan, expect: &[&str]) {
     assert_eq!(steps(plan), expect, "\n{plan:#?}");
@@ -316,4 +316,24 @@ fn a_busy_target_is_remarked() {
         assert_eq!(message.is_some(), words.is_some(), "{plan:#?}");
         assert!(message.unwrap_or_default().contains(words.unwrap_or_default()), "{message:?}");
     }
+}
+
+#[test]
+fn a_world_that_moved_since_the_plan_was_shown() {
+    let desired = changed("bff", |bff| bff.artifact = artifact("bff 2"));
+    let shown = plan_from(&shop(), &desired);
+    let again = |change: &dyn Fn(&mut World)| {
+        let plan = plan_with(Some(&shop()), &desired, &observed(&shop(), change), Context::default());
+        moved_since(&shown, &plan)
+    };
+    assert_eq!(again(&|_| {}), Vec::<String>::new());
+    assert_eq!(again(&|world| drop(world.artifacts.insert(artifact("bff 2").digest))), Vec::<String>::new());
+    let gone = |world: &mut World| world.instances.retain(|instance| instance.service == service("identity"));
+    assert_eq!(
+        again(&gone),
+        [
+            "`retire` of bff is not necessary any more",
+            "`start` of commerce has become necessary: none of 1 run"
+        ]
+    );
 }

@@ -87,7 +87,7 @@ fn replan(world: &World, plan: &Plan, desired: &Release) -> Plan {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn planning_the_planned_is_empty((recorded, desired, mut world) in worlds()) {
