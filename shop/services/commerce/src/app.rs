@@ -32,10 +32,8 @@ struct Inner {
 impl App {
     /// An application on its database.
     pub fn new(settings: Settings) -> Self {
-        let inner = Inner {
-            pool: settings.database.pool(),
-            authorizer: Authorizer::new(settings.authorization),
-        };
+        let inner =
+            Inner { pool: settings.database.pool(), authorizer: Authorizer::new(settings.authorization) };
         Self { inner: Arc::new(inner) }
     }
 

@@ -36,6 +36,9 @@ pub struct Authorizer {
     inner: Option<Arc<Asking>>,
 }
 
+/// What identity said, and when, for a token and a permission.
+type Memory = HashMap<(String, &'static str), (Instant, bool)>;
+
 #[derive(Debug)]
 struct Asking {
     base: Option<BaseUrl>,
@@ -43,7 +46,7 @@ struct Asking {
     issuer: Option<String>,
     ttl: Duration,
     http: HttpClient,
-    memory: Mutex<HashMap<(String, &'static str), (Instant, bool)>>,
+    memory: Mutex<Memory>,
 }
 
 #[derive(Deserialize)]
@@ -54,7 +57,9 @@ struct Decision {
 impl Authorizer {
     /// An authorizer as configured.
     pub fn new(settings: Authorization) -> Self {
-        let Authorization::Identity { base, secret, issuer, ttl } = settings else { return Self { inner: None } };
+        let Authorization::Identity { base, secret, issuer, ttl } = settings else {
+            return Self { inner: None };
+        };
         let asking = Asking {
             base,
             key: TokenKey::new(secret),
@@ -103,7 +108,9 @@ impl Asking {
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "identity is not available")
                 .because(cause)
         };
-        let Some(base) = &self.base else { return Err(unavailable("COMMERCE_IDENTITY_BASE_URL is empty".into())) };
+        let Some(base) = &self.base else {
+            return Err(unavailable("COMMERCE_IDENTITY_BASE_URL is empty".into()));
+        };
         let mut question = HeaderMap::new();
         question.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Ok(value) = HeaderValue::from_str(&format!("Bearer {token}")) {

@@ -63,7 +63,10 @@ const PRODUCTS: [Product; 12] = [
         "Q235 焊接钢管",
         "1",
         "根",
-        [("MET-PIPE-001", "DN40 x 3.5mm x 6m", 12800, None), ("MET-PIPE-002", "DN50 x 3.8mm x 6m", 16200, None)],
+        [
+            ("MET-PIPE-001", "DN40 x 3.5mm x 6m", 12800, None),
+            ("MET-PIPE-002", "DN50 x 3.8mm x 6m", 16200, None),
+        ],
     ),
     product(
         "23",
@@ -77,7 +80,10 @@ const PRODUCTS: [Product; 12] = [
         "镀锌槽钢 C100",
         "1",
         "根",
-        [("MET-CHN-001", "C100 x 2.5mm x 6m", 14200, None), ("MET-CHN-002", "C100 x 3.0mm x 6m", 16800, None)],
+        [
+            ("MET-CHN-001", "C100 x 2.5mm x 6m", 14200, None),
+            ("MET-CHN-002", "C100 x 3.0mm x 6m", 16800, None),
+        ],
     ),
     product(
         "25",

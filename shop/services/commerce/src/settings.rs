@@ -55,8 +55,10 @@ impl Settings {
     /// # Errors
     /// When one of them can't be used.
     pub fn read(env: &Environment) -> Result<Self, SettingsError> {
-        let dsn = env
-            .secret("COMMERCE_DB_DSN", "postgres://commerce:commerce@localhost:5432/commerce?sslmode=disable");
+        let dsn = env.secret(
+            "COMMERCE_DB_DSN",
+            "postgres://commerce:commerce@localhost:5432/commerce?sslmode=disable",
+        );
         let authorization = if env.switch("COMMERCE_AUTH_ENABLED", true)? {
             Authorization::Identity {
                 base: env.base_url("COMMERCE_IDENTITY_BASE_URL", "http://localhost:8081")?,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::response::sse::{Event, Sse};
 use axum::response::Response;
+use axum::response::sse::{Event, Sse};
 use futures::{SinkExt, Stream, StreamExt};
 use serde::Serialize;
 use shop_kit::server::Shutdown;
@@ -66,7 +66,7 @@ async fn converse(mut socket: WebSocket, shutdown: Shutdown) {
             Some(Err(_)) | None => return,
         }
     }
-    let goodbye = CloseFrame { code: close_code::AWAY, reason: "the gateway is stopping".into() };
+    let goodbye = CloseFrame { code: close_code::RESTART, reason: "the gateway is stopping".into() };
     if socket.send(Message::Close(Some(goodbye))).await.is_ok() && socket.flush().await.is_ok() {
         let answer = async { while let Some(Ok(_)) = socket.recv().await {} };
         let _gone_without_a_word = timeout(GOODBYE, answer).await;

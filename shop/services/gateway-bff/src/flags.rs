@@ -25,7 +25,8 @@ pub struct FeatureFlags {
 /// switch can't be read.
 pub async fn load(upstreams: &Upstreams, headers: HeaderMap) -> FeatureFlags {
     let Some(identity) = upstreams.get(Boundary::Identity) else { return FeatureFlags::default() };
-    let asked = tokio::time::timeout(LIMIT, upstreams.ask(identity, "/admin/config/feature-flags", headers)).await;
+    let asked =
+        tokio::time::timeout(LIMIT, upstreams.ask(identity, "/admin/config/feature-flags", headers)).await;
     let reason = match asked {
         Ok(Ok(answer)) if answer.status.is_success() => match serde_json::from_slice(&answer.body) {
             Ok(flags) => return flags,

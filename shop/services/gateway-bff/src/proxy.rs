@@ -51,10 +51,20 @@ pub async fn forward(State(app): State<App>, request: Request) -> ApiResult<Resp
     }
 }
 
-async fn exchange(app: &App, upstream: &Upstream, boundary: Boundary, mut request: Request) -> ApiResult<Response> {
+async fn exchange(
+    app: &App,
+    upstream: &Upstream,
+    boundary: Boundary,
+    mut request: Request,
+) -> ApiResult<Response> {
     let limit = app.max_body_bytes();
-    let too_large =
-        || ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", format!("the body is larger than {limit} bytes"));
+    let too_large = || {
+        ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "payload_too_large",
+            format!("the body is larger than {limit} bytes"),
+        )
+    };
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
@@ -63,34 +73,40 @@ async fn exchange(app: &App, upstream: &Upstream, boundary: Boundary, mut reques
     copy_request_id(&request, &mut headers);
     *request.headers_mut() = headers;
     if !upstream.prefix().is_empty() {
-        prefix(request.uri_mut(), upstream.prefix()).map_err(|e| ApiError::internal("internal server error", e))?;
+        prefix(request.uri_mut(), upstream.prefix())
+            .map_err(|e| ApiError::internal("internal server error", e))?;
     }
     let path = request.uri().path().to_owned();
     // The edge in front of the gateway has said who asks; what it said is kept and added to.
     let client = request.extensions().get::<Peer>().map(|peer| peer.0);
-    let from = client.map_or_else(Exchange::own, |address| Exchange { trusted: true, ..Exchange::from_client(address) });
+    let from = client
+        .map_or_else(Exchange::own, |address| Exchange { trusted: true, ..Exchange::from_client(address) });
     let from = from.with_timeouts(app.upstreams().timeouts());
 
     let exceeded = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&exceeded);
     let request = request.map(|body| RequestBody::new(Capped { body, left: limit, exceeded: flag }));
-    let addresses = upstream.addresses().await.map_err(|e| ApiError::bad_gateway(format!("{boundary}: {e}")))?;
+    let addresses =
+        upstream.addresses().await.map_err(|e| ApiError::bad_gateway(format!("{boundary}: {e}")))?;
     let targets = Watched { addresses: addresses.into_iter(), shutdown: app.shutdown().clone() };
     match app.upstreams().forwarder().forward(request, targets, &from).await {
         // Every service of the shop says its name, even in a 501. Without one it came from whatever stands
         // in for a program that does not exist yet, and clients should see the shop's own words.
         Ok(response)
-            if response.status() == StatusCode::NOT_IMPLEMENTED && !response.headers().contains_key(SERVICE) =>
+            if response.status() == StatusCode::NOT_IMPLEMENTED
+                && !response.headers().contains_key(SERVICE) =>
         {
             Err(without_program(boundary, &path))
         }
         Ok(response) => Ok(response.map(Body::new)),
         Err(_) if exceeded.load(Ordering::Relaxed) => Err(too_large()),
         Err(error @ (Error::ClientGone | Error::ClientSlow { .. } | Error::Request(_))) => {
-            Err(ApiError::new(error.status(), "invalid_request", "the request could not be read").because(error))
+            Err(ApiError::new(error.status(), "invalid_request", "the request could not be read")
+                .because(error))
         }
         Err(error) => {
-            let cause = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
+            let cause =
+                std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
             Err(ApiError::bad_gateway(format!("{boundary}: {error}{cause}")))
         }
     }

@@ -87,7 +87,9 @@ pub enum RoutingError {
         boundary: String,
     },
     /// Two boundaries claim one path.
-    #[error("{path} is claimed by {first} and by {second}; nothing was started. Take it out of one of the contracts")]
+    #[error(
+        "{path} is claimed by {first} and by {second}; nothing was started. Take it out of one of the contracts"
+    )]
     Clash {
         /// The path template.
         path: String,
@@ -203,7 +205,8 @@ impl Node {
     /// The only owner of everything below the longest known beginning. Below the root there is no beginning.
     fn beginning(&self, wanted: &[&str]) -> Option<Boundary> {
         let (first, rest) = wanted.split_first()?;
-        let child = self.literal.get(*first).or_else(|| self.parameter.as_deref().filter(|_| !first.is_empty()))?;
+        let child =
+            self.literal.get(*first).or_else(|| self.parameter.as_deref().filter(|_| !first.is_empty()))?;
         let mut node = child;
         for segment in rest {
             match node.literal.get(*segment).or(node.parameter.as_deref().filter(|_| !segment.is_empty())) {
@@ -281,7 +284,8 @@ mod tests {
             check("GET", path, Some("ai"));
         }
         // Shared or unknown beginnings decide nothing; what is internal is not reachable from outside.
-        for path in ["/", "/admin", "/admin/nobody", "/internal/orders/1/payment-status", "/metrics", "//me"] {
+        for path in ["/", "/admin", "/admin/nobody", "/internal/orders/1/payment-status", "/metrics", "//me"]
+        {
             check("GET", path, None);
         }
     }
@@ -305,7 +309,11 @@ mod tests {
         .unwrap();
         let find = |path: &str| routes.find("GET", path).map(|d| d.boundary);
         assert_eq!(find("/a/b"), Some(Boundary::Commerce));
-        assert_eq!(find("/a/b/c"), Some(Boundary::Identity), "the literal b leads nowhere, the parameter does");
+        assert_eq!(
+            find("/a/b/c"),
+            Some(Boundary::Identity),
+            "the literal b leads nowhere, the parameter does"
+        );
         assert_eq!(find("/a/z/c"), Some(Boundary::Identity));
         assert_eq!(find("/a"), None);
     }

@@ -101,7 +101,8 @@ impl Upstream {
         let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
         let addresses: Vec<_> =
             found.map_err(|source| AskError::Resolve { host: self.host.clone(), source })?.collect();
-        *self.resolved.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), addresses.clone()));
+        *self.resolved.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Instant::now(), addresses.clone()));
         Ok(addresses)
     }
 }

@@ -37,10 +37,11 @@ pub struct FlagChange {
 /// # Errors
 /// 500 when the database does not answer.
 pub async fn show(State(app): State<App>) -> ApiResult<Json<FeatureFlags>> {
-    let flags = sqlx::query_as("SELECT payment_enabled, wechat_pay_enabled, alipay_pay_enabled FROM feature_flags")
-        .fetch_one(app.pool())
-        .await
-        .or_internal("failed to load feature flags")?;
+    let flags =
+        sqlx::query_as("SELECT payment_enabled, wechat_pay_enabled, alipay_pay_enabled FROM feature_flags")
+            .fetch_one(app.pool())
+            .await
+            .or_internal("failed to load feature flags")?;
     Ok(Json(flags))
 }
 

@@ -54,8 +54,10 @@ impl Settings {
         if mode != "mock" {
             return Err(SettingsError::LoginMode(mode));
         }
-        let dsn = env
-            .secret("IDENTITY_DB_DSN", "postgres://commerce:commerce@localhost:5432/identity?sslmode=disable");
+        let dsn = env.secret(
+            "IDENTITY_DB_DSN",
+            "postgres://commerce:commerce@localhost:5432/identity?sslmode=disable",
+        );
         let jwt_secret = env.secret("IDENTITY_JWT_SECRET", DEVELOPMENT_SECRET);
         if jwt_secret.reveal() == DEVELOPMENT_SECRET {
             tracing::warn!("IDENTITY_JWT_SECRET is the development secret; anybody can sign tokens");

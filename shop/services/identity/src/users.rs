@@ -1,8 +1,8 @@
 //! Users as they are stored and as they go over the wire.
 
 use serde::Serialize;
-use shop_kit::error::OrInternal;
 use shop_kit::ApiResult;
+use shop_kit::error::OrInternal;
 use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;

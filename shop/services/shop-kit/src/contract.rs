@@ -162,8 +162,13 @@ paths:
             .into_iter()
             .map(|o| format!("{} {} {:?} {:?}", o.method, o.path, o.served_by, o.feature_flags))
             .collect();
-        assert_eq!(got, [r#"GET /b/{id} Some("commerce") []"#, r#"POST /b/{id} Some("identity") ["a", "b"]"#]);
-        assert!(operations("t", "paths: [1]").unwrap_err().to_string().starts_with("contract t can't be read: "));
+        assert_eq!(
+            got,
+            [r#"GET /b/{id} Some("commerce") []"#, r#"POST /b/{id} Some("identity") ["a", "b"]"#]
+        );
+        assert!(
+            operations("t", "paths: [1]").unwrap_err().to_string().starts_with("contract t can't be read: ")
+        );
     }
 
     #[test]
@@ -172,7 +177,8 @@ paths:
         let check = |method: Method, path: &str, expect: &str| {
             assert_eq!(unbuilt.answer(&method, path).to_string(), expect, "{method} {path}");
         };
-        let promised = "501 not_implemented: GET /orders/{id} is in the contract of commerce and not built yet";
+        let promised =
+            "501 not_implemented: GET /orders/{id} is in the contract of commerce and not built yet";
         check(Method::GET, "/orders/1", promised);
         check(Method::PUT, "/orders/1", "405 method_not_allowed: method not allowed");
         check(Method::GET, "/orders", "404 not_found: page not found");
@@ -180,7 +186,8 @@ paths:
 
     #[test]
     fn templates() {
-        let check = |template: &str, path: &str, expect: bool| assert_eq!(fits(template, path), expect, "{path}");
+        let check =
+            |template: &str, path: &str, expect: bool| assert_eq!(fits(template, path), expect, "{path}");
         check("/a/{id}", "/a/1", true);
         check("/a/{id}", "/a/", false);
         check("/a/{id}", "/a", false);

@@ -14,7 +14,9 @@ use crate::settings::Secret;
 #[derive(Debug, Error)]
 pub enum DatabaseError {
     /// The address can't be read. It may hold a password, so it is not repeated.
-    #[error("{variable} is not a PostgreSQL address like postgres://user:password@host:5432/name; nothing was started")]
+    #[error(
+        "{variable} is not a PostgreSQL address like postgres://user:password@host:5432/name; nothing was started"
+    )]
     Address {
         /// The variable that held it.
         variable: &'static str,
@@ -23,7 +25,9 @@ pub enum DatabaseError {
         source: sqlx::Error,
     },
     /// No connection.
-    #[error("no connection to the database named by {variable}; nothing was changed. Is PostgreSQL running there?")]
+    #[error(
+        "no connection to the database named by {variable}; nothing was changed. Is PostgreSQL running there?"
+    )]
     Connect {
         /// The variable that names it.
         variable: &'static str,
@@ -32,7 +36,9 @@ pub enum DatabaseError {
         source: sqlx::Error,
     },
     /// A migration failed; those before it stay applied.
-    #[error("a migration failed and was rolled back; the ones before it stay. Repair it and run migrate again")]
+    #[error(
+        "a migration failed and was rolled back; the ones before it stay. Repair it and run migrate again"
+    )]
     Migrate(#[source] MigrateError),
     /// A statement failed.
     #[error("the database refused a statement; this run was rolled back")]
@@ -59,8 +65,9 @@ impl Database {
         } else {
             Err(sqlx::Error::Configuration("it does not begin with postgres://".into()))
         };
-        let options =
-            options.map_err(|source| DatabaseError::Address { variable, source })?.disable_statement_logging();
+        let options = options
+            .map_err(|source| DatabaseError::Address { variable, source })?
+            .disable_statement_logging();
         Ok(Self { variable, options })
     }
 

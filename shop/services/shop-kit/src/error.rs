@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -15,9 +16,13 @@ use serde_json::Value;
 /// What a handler returns.
 pub type ApiResult<T> = Result<T, ApiError>;
 
-/// An answer that is not a success: one part for the client, one for the log.
+/// An answer that is not a success. In a box, because results that carry it are moved about a lot.
 #[derive(Debug, Clone)]
-pub struct ApiError {
+pub struct ApiError(Box<Refusal>);
+
+/// What an [`ApiError`] says: one part for the client, one for the log.
+#[derive(Debug, Clone)]
+pub struct Refusal {
     /// HTTP status.
     pub status: StatusCode,
     /// Machine-readable code, e.g. `invalid_request`.
@@ -48,7 +53,7 @@ pub struct Envelope<'a> {
 impl ApiError {
     /// An error with the given status, code and message.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), details: None, cause: None }
+        Self(Box::new(Refusal { status, code, message: message.into(), details: None, cause: None }))
     }
 
     /// 400 `invalid_request`.
@@ -94,20 +99,28 @@ impl ApiError {
     /// Adds facts the client may branch on.
     #[must_use]
     pub fn with_details(mut self, details: Value) -> Self {
-        self.details = Some(details);
+        self.0.details = Some(details);
         self
     }
 
     /// Adds what only the log may know.
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
-        self.cause = Some(cause.to_string());
+        self.0.cause = Some(cause.to_string());
         self
     }
 
     /// The body for a given request.
     pub fn envelope<'a>(&'a self, request_id: &'a str) -> Envelope<'a> {
         Envelope { code: self.code, message: &self.message, request_id, details: self.details.as_ref() }
+    }
+}
+
+impl Deref for ApiError {
+    type Target = Refusal;
+
+    fn deref(&self) -> &Refusal {
+        &self.0
     }
 }
 

@@ -73,7 +73,9 @@ impl QueryParams {
 
     fn integer(&self, name: &str) -> ApiResult<Option<i64>> {
         let parse = |text: &str| {
-            text.parse().map_err(|_| ApiError::invalid(format!("Invalid format for parameter {name}: not an integer")))
+            text.parse().map_err(|_| {
+                ApiError::invalid(format!("Invalid format for parameter {name}: not an integer"))
+            })
         };
         self.text(name).map(parse).transpose()
     }
@@ -100,7 +102,8 @@ impl Paging {
 /// # Errors
 /// 400 naming the parameter.
 pub fn parameter_uuid(name: &str, text: &str) -> ApiResult<Uuid> {
-    Uuid::parse_str(text).map_err(|_| ApiError::invalid(format!("Invalid format for parameter {name}: not a UUID")))
+    Uuid::parse_str(text)
+        .map_err(|_| ApiError::invalid(format!("Invalid format for parameter {name}: not a UUID")))
 }
 
 /// What the `Authorization` header holds.

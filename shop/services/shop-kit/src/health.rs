@@ -61,7 +61,8 @@ impl Health {
             Ok(Err(reason)) => reason,
             Err(_) => format!("no answer from the dependencies within {READY_BUDGET:?}"),
         };
-        Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "dependencies not ready").because(reason))
+        Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "dependencies not ready")
+            .because(reason))
     }
 }
 

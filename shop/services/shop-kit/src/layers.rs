@@ -34,9 +34,7 @@ struct Coat {
 /// own business, see [`crate::contract::Unbuilt::attach`].
 pub fn dress(service: &'static str, routes: Router, health: Health) -> Router {
     let coat = Coat { service: HeaderValue::from_static(service) };
-    routes
-        .merge(health::routes(health))
-        .layer(from_fn_with_state(coat, around))
+    routes.merge(health::routes(health)).layer(from_fn_with_state(coat, around))
 }
 
 async fn around(State(coat): State<Coat>, mut request: Request, next: Next) -> Response {
@@ -93,12 +91,14 @@ fn write_envelope(response: Response, error: &ApiError, id: &str) -> Response {
     let (mut parts, _) = response.into_parts();
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     parts.headers.remove(header::CONTENT_LENGTH);
-    let body = serde_json::to_vec(&error.envelope(id)).expect("an envelope holds only strings and JSON values");
+    let body =
+        serde_json::to_vec(&error.envelope(id)).expect("an envelope holds only strings and JSON values");
     Response::from_parts(parts, Body::from(body))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("panic: {}", text.unwrap_or("no message"))
 }
 
@@ -117,13 +117,10 @@ mod tests {
         async fn panics() -> &'static str {
             panic!("boom")
         }
-        let routes = Router::new()
-            .route("/ok", get(async || "fine"))
-            .route("/panics", get(panics))
-            .route(
-                "/fails",
-                get(async || ApiError::conflict("no").with_details(json!({"a": 1})).because("secret cause")),
-            );
+        let routes = Router::new().route("/ok", get(async || "fine")).route("/panics", get(panics)).route(
+            "/fails",
+            get(async || ApiError::conflict("no").with_details(json!({"a": 1})).because("secret cause")),
+        );
         let unbuilt = Unbuilt::of("tester", "paths: { /ok: { get: {} } }").unwrap();
         let app = dress("tester", unbuilt.attach(routes), Health::always_ready(None));
         let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
@@ -138,12 +135,17 @@ mod tests {
     async fn envelopes_carry_the_callers_request_id_and_no_cause() {
         let check = async |path: &str, status: u16, expect: &str| {
             let got = ask(http::Request::get(path).header("X-Request-ID", "abc")).await;
-            assert_eq!(got, (StatusCode::from_u16(status).unwrap(), Some("abc".into()), expect.into()), "{path}");
+            assert_eq!(
+                got,
+                (StatusCode::from_u16(status).unwrap(), Some("abc".into()), expect.into()),
+                "{path}"
+            );
         };
         check("/ok", 200, "fine").await;
         check("/health", 200, "OK").await;
         check("/ready", 200, "OK").await;
-        check("/fails", 409, r#"{"code":"conflict","message":"no","requestId":"abc","details":{"a":1}}"#).await;
+        check("/fails", 409, r#"{"code":"conflict","message":"no","requestId":"abc","details":{"a":1}}"#)
+            .await;
         check("/nowhere", 404, r#"{"code":"not_found","message":"page not found","requestId":"abc"}"#).await;
         check(
             "/panics",

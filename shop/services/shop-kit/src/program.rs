@@ -106,7 +106,11 @@ mod tests {
         let all = [Command::Serve, Command::Migrate, Command::Seed];
         let check = |arguments: &[&str], expect: Result<Command, &str>| {
             let got = Command::parse("identity", &all, arguments);
-            assert_eq!(got.as_ref().map_err(String::as_str), expect.as_ref().map_err(|e| *e), "{arguments:?}");
+            assert_eq!(
+                got.as_ref().map_err(String::as_str),
+                expect.as_ref().map_err(|e| *e),
+                "{arguments:?}"
+            );
         };
         check(&[], Ok(Command::Serve));
         check(&["migrate"], Ok(Command::Migrate));

@@ -56,8 +56,9 @@ impl fmt::Debug for Secret {
 impl Environment {
     /// What the process was started with. Values that are not UTF-8 are left out.
     pub fn of_process() -> Self {
-        let values =
-            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        let values = std::env::vars_os()
+            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+            .collect();
         Self { values }
     }
 

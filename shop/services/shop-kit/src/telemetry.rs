@@ -25,8 +25,12 @@ pub enum TelemetryError {
 pub fn start(level: &str) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(level)
         .map_err(|source| TelemetryError::Level { level: level.to_owned(), source })?;
-    let subscriber =
-        tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_target(false).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_target(false)
+        .finish();
     let _already_started = tracing::subscriber::set_global_default(subscriber);
     Ok(())
 }

@@ -130,8 +130,8 @@ impl TokenKey {
     }
 
     fn mac(&self, message: &str) -> Hmac<Sha256> {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.secret.reveal().as_bytes()).expect("HMAC takes keys of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.reveal().as_bytes())
+            .expect("HMAC takes keys of any length");
         mac.update(message.as_bytes());
         mac
     }
@@ -194,7 +194,8 @@ mod tests {
                      SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c";
         // It carries no expiry, so it is past its end; a wrong signature would read the same, hence the control.
         let (message, signature) = known.rsplit_once('.').unwrap();
-        let expected = URL_SAFE_NO_PAD.encode(key("your-256-bit-secret").mac(message).finalize().into_bytes());
+        let expected =
+            URL_SAFE_NO_PAD.encode(key("your-256-bit-secret").mac(message).finalize().into_bytes());
         assert_eq!(expected, signature);
     }
 }

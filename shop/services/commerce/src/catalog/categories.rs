@@ -38,10 +38,11 @@ pub struct CreateCategory {
 /// # Errors
 /// 500 when the database does not answer.
 pub async fn list(State(app): State<App>) -> ApiResult<Json<Items<Category>>> {
-    let items = sqlx::query_as("SELECT id, name, parent_id, sort FROM catalog_categories ORDER BY sort, name, id")
-        .fetch_all(app.pool())
-        .await
-        .or_internal("failed to list categories")?;
+    let items =
+        sqlx::query_as("SELECT id, name, parent_id, sort FROM catalog_categories ORDER BY sort, name, id")
+            .fetch_all(app.pool())
+            .await
+            .or_internal("failed to list categories")?;
     Ok(Json(Items { items }))
 }
 

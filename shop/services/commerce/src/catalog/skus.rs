@@ -72,7 +72,17 @@ struct SkuRow {
 impl SkuRow {
     fn with(self, price_tiers: Vec<PriceTier>) -> Sku {
         let Self { id, product_id, sku_code, name, spec, attributes, unit, is_active } = self;
-        Sku { id, spu_id: product_id, sku_code, name, spec, attributes: attributes.0, price_tiers, unit, is_active }
+        Sku {
+            id,
+            spu_id: product_id,
+            sku_code,
+            name,
+            spec,
+            attributes: attributes.0,
+            price_tiers,
+            unit,
+            is_active,
+        }
     }
 }
 
@@ -106,7 +116,11 @@ pub async fn of_product(pool: &PgPool, product: Uuid) -> sqlx::Result<Vec<Sku>> 
     for Tier { sku_id, tier } in tiers {
         by_sku.entry(sku_id).or_default().push(tier);
     }
-    Ok(rows.into_iter().map(|row| (by_sku.remove(&row.id).unwrap_or_default(), row)).map(|(t, row)| row.with(t)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (by_sku.remove(&row.id).unwrap_or_default(), row))
+        .map(|(t, row)| row.with(t))
+        .collect())
 }
 
 /// `POST /catalog/products/{spuId}/skus`: the SKU and its tiers, or nothing.
@@ -129,7 +143,10 @@ pub async fn create(
     // Spreadsheets put the specification among the attributes; it has a column of its own.
     let spec = filled(request.spec).or_else(|| filled(attributes.remove("spec")));
     let mut tiers = request.price_tiers.unwrap_or_default();
-    if tiers.iter().any(|t| t.min_qty < 1 || t.unit_price_fen < 0 || t.max_qty.is_some_and(|max| max < t.min_qty)) {
+    if tiers
+        .iter()
+        .any(|t| t.min_qty < 1 || t.unit_price_fen < 0 || t.max_qty.is_some_and(|max| max < t.min_qty))
+    {
         return Err(ApiError::invalid("invalid price tier"));
     }
     tiers.sort_by_key(|t| t.min_qty);

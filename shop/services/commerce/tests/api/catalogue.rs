@@ -56,7 +56,8 @@ async fn product_lists() {
         assert_eq!(refusal(&world.get(&format!("/catalog/products{query}")).await), expect, "{query}");
     };
     refused("?page=x", "400 invalid_request: Invalid format for parameter page: not an integer").await;
-    refused("?categoryId=7", "400 invalid_request: Invalid format for parameter categoryId: not a UUID").await;
+    refused("?categoryId=7", "400 invalid_request: Invalid format for parameter categoryId: not a UUID")
+        .await;
     refused("?status=SOLD", "400 invalid_request: Invalid format for parameter status: `SOLD`").await;
     world.stop().await;
 }
@@ -110,7 +111,10 @@ async fn one_product_with_its_skus() {
 #[tokio::test]
 async fn seeding_twice_changes_nothing() {
     let Some(world) = World::start().await else { return };
-    sqlx::query("UPDATE catalog_products SET name = 'renamed' WHERE name LIKE 'LED%'").execute(&world.pool).await.unwrap();
+    sqlx::query("UPDATE catalog_products SET name = 'renamed' WHERE name LIKE 'LED%'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
     commerce::seed::run(&world.pool, "http://elsewhere").await.unwrap();
     let list = world.get("/catalog/products?q=renamed").await.json();
     assert_eq!(list["total"], 1);

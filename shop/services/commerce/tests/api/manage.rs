@@ -51,7 +51,10 @@ async fn a_product_from_draft_to_sale() {
     });
     assert_eq!((made.status, answer), (201, expected));
     assert_eq!(admin.get(&path).await.json()["skus"][0]["id"], sku_id);
-    assert_eq!(refusal(&admin.post(&format!("{path}/skus"), sku).await), "409 conflict: skuCode already exists");
+    assert_eq!(
+        refusal(&admin.post(&format!("{path}/skus"), sku).await),
+        "409 conflict: skuCode already exists"
+    );
     world.stop().await;
 }
 
@@ -65,7 +68,8 @@ async fn what_can_not_be_made() {
     };
     let category = "11111111-1111-1111-1111-111111111111";
     check("/catalog/categories", json!({ "name": " " }), "400 invalid_request: name is required").await;
-    check("/catalog/products", json!({ "categoryId": category }), "400 invalid_request: name is required").await;
+    check("/catalog/products", json!({ "categoryId": category }), "400 invalid_request: name is required")
+        .await;
     check("/catalog/products", json!({ "name": "x" }), "400 invalid_request: categoryId is required").await;
     let body = json!({ "name": "x", "categoryId": "7" });
     check("/catalog/products", body, "400 invalid_request: invalid request body").await;

@@ -1,4 +1,5 @@
 //! One commerce service with its own, seeded database, and a stand-in for identity's decisions.
+#![expect(clippy::unwrap_used, reason = "a world that can't be set up ends the test")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -61,7 +62,8 @@ impl World {
         let environment = Environment::from_pairs(base.into_iter().chain(more.iter().copied()));
         let app = App::new(Settings::read(&environment).unwrap());
         let server = TestServer::start(router(app, None).unwrap()).await;
-        let contracts = Contracts::in_directory(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/openapi"));
+        let contracts =
+            Contracts::in_directory(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/openapi"));
         Some(Self {
             client: server.client(),
             contracts,

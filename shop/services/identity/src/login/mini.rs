@@ -113,7 +113,9 @@ async fn find_or_lock(connection: &mut PgConnection, platform: &str, code: &str)
 
 async fn load(connection: &mut PgConnection, id: Uuid) -> ApiResult<UserRow> {
     let user = users::find(connection, id).await?;
-    user.ok_or_else(|| ApiError::internal("failed to load user", format!("user {id} went away during its login")))
+    user.ok_or_else(|| {
+        ApiError::internal("failed to load user", format!("user {id} went away during its login"))
+    })
 }
 
 /// A new customer, named after the last four characters of its id so that staff can tell it from others.

@@ -17,7 +17,8 @@ use crate::session::{AuthResponse, OwnerClaim, open};
 use crate::users;
 
 /// Verified when the user is unknown, so that the answer takes as long as for a wrong password.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// The body of the login.
 #[derive(Debug, Default, Deserialize)]
@@ -49,7 +50,9 @@ pub async fn login(
             .await
             .or_internal("failed to log in")?;
     let (user_id, hash) = found.map_or((None, NOBODY.to_owned()), |(id, hash)| (Some(id), hash));
-    let right = tokio::task::spawn_blocking(move || verify(&password, &hash)).await.or_internal("failed to log in")?;
+    let right = tokio::task::spawn_blocking(move || verify(&password, &hash))
+        .await
+        .or_internal("failed to log in")?;
     let refuse = || ApiError::unauthorized("invalid credentials");
     let user_id = user_id.filter(|_| right).ok_or_else(refuse)?;
     let user = users::find(&mut connection, user_id).await?.ok_or_else(refuse)?;

@@ -70,7 +70,12 @@ mod tests {
         let roles: Vec<String> = roles.iter().map(|r| (*r).to_owned()).collect();
         let got = match choose(&roles, wish) {
             Ok(role) => role,
-            Err(e) => format!("{} {}{}", e.status.as_u16(), e.message, e.details.map_or(String::new(), |d| format!(" {d}"))),
+            Err(e) => format!(
+                "{} {}{}",
+                e.status.as_u16(),
+                e.message,
+                e.details.as_ref().map_or(String::new(), |d| format!(" {d}"))
+            ),
         };
         assert_eq!(got, expect, "{roles:?} {wish:?}");
     }

@@ -13,16 +13,22 @@ use crate::users::UserRow;
 ///
 /// # Errors
 /// 400 when the role is not CUSTOMER or the scene is unknown or expired.
-pub async fn apply(connection: &mut PgConnection, user: &mut UserRow, role: &str, scene: &str) -> ApiResult<()> {
+pub async fn apply(
+    connection: &mut PgConnection,
+    user: &mut UserRow,
+    role: &str,
+    scene: &str,
+) -> ApiResult<()> {
     if role != "CUSTOMER" {
         return Err(ApiError::invalid("scene only allowed for customer login"));
     }
-    let found: Option<(Uuid, bool)> =
-        sqlx::query_as("SELECT sales_user_id, coalesce(expires_at <= now(), false) FROM sales_qr_codes WHERE scene = $1")
-            .bind(scene)
-            .fetch_optional(&mut *connection)
-            .await
-            .or_internal("failed to load scene")?;
+    let found: Option<(Uuid, bool)> = sqlx::query_as(
+        "SELECT sales_user_id, coalesce(expires_at <= now(), false) FROM sales_qr_codes WHERE scene = $1",
+    )
+    .bind(scene)
+    .fetch_optional(&mut *connection)
+    .await
+    .or_internal("failed to load scene")?;
     let sales = match found {
         None => return Err(ApiError::invalid("invalid scene")),
         Some((_, true)) => return Err(ApiError::invalid("scene expired")),

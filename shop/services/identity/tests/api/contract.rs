@@ -12,10 +12,14 @@ async fn operations_are_built_or_say_that_they_are_not() {
     let mut unbuilt = BTreeSet::new();
     for operation in world.contracts.operations("identity.yaml") {
         let path = operation.path.replace("{role}", "ADMIN");
-        let path = path.split('/').map(|s| if s.starts_with('{') { "1" } else { s }).collect::<Vec<_>>().join("/");
+        let path =
+            path.split('/').map(|s| if s.starts_with('{') { "1" } else { s }).collect::<Vec<_>>().join("/");
         let method = Method::from_bytes(operation.method.as_bytes()).unwrap();
         let reply = world.client.send(method, &path, Bytes::new()).await;
-        assert!(reply.status != 404 && reply.status != 405 && reply.status != 500, "{operation:?}: {reply:?}");
+        assert!(
+            reply.status != 404 && reply.status != 405 && reply.status != 500,
+            "{operation:?}: {reply:?}"
+        );
         reply.error();
         if reply.status == 501 {
             unbuilt.insert(format!("{} {}", operation.method, operation.path));
@@ -59,7 +63,8 @@ async fn without_a_database_the_service_is_alive_and_not_ready() {
     use shop_kit::settings::Environment;
     use shop_kit::testing::TestServer;
 
-    let nowhere = Environment::from_pairs([("IDENTITY_DB_DSN", "postgres://x@localhost/x?host=/nonexistent")]);
+    let nowhere =
+        Environment::from_pairs([("IDENTITY_DB_DSN", "postgres://x@localhost/x?host=/nonexistent")]);
     let app = App::new(Settings::read(&nowhere).unwrap());
     let server = TestServer::start(router(app, None).unwrap()).await;
     let client = server.client();

@@ -29,7 +29,9 @@ async fn password_logins() {
     let as_boss = json!({ "username": "admin", "password": "admin123", "role": "BOSS" });
     check(as_boss, "400 invalid_request: role not assigned").await;
 
-    for (name, role, user_type) in [("admin", "ADMIN", "admin"), ("boss", "BOSS", "admin"), ("cs", "CS", "staff")] {
+    for (name, role, user_type) in
+        [("admin", "ADMIN", "admin"), ("boss", "BOSS", "admin"), ("cs", "CS", "staff")]
+    {
         let reply = login(with(name, &format!("{name}123"))).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
         let user = &reply.json()["user"];

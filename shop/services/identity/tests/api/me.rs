@@ -27,7 +27,8 @@ async fn the_caller_and_its_permissions() {
 #[tokio::test]
 async fn permissions_are_the_widest_over_all_roles() {
     let Some(world) = World::start().await else { return };
-    let login = world.mini(json!({ "platform": "weapp", "code": "mock_multi_001", "role": "CUSTOMER" })).await;
+    let login =
+        world.mini(json!({ "platform": "weapp", "code": "mock_multi_001", "role": "CUSTOMER" })).await;
     let client = world.client.signed_in(login.json()["accessToken"].as_str().unwrap());
     let permissions = client.get("/me/permissions").await.json();
     let scope = |code: &str| {

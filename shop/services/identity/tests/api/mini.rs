@@ -46,7 +46,11 @@ async fn an_unknown_code_becomes_one_customer() {
     let first = replies[0].json();
     for reply in &replies {
         assert_eq!(reply.status, 200, "{}", reply.text);
-        assert_eq!(reply.json()["user"]["id"], first["user"]["id"], "eight first logins at once are one user");
+        assert_eq!(
+            reply.json()["user"]["id"],
+            first["user"]["id"],
+            "eight first logins at once are one user"
+        );
     }
     let id = first["user"]["id"].as_str().unwrap();
     assert_eq!(first["user"]["displayName"], format!("用户{}", &id[id.len() - 4..]));
@@ -91,14 +95,16 @@ async fn refusals() {
     check(with("mock_sales_001", "role", "ADMIN"), "400 invalid_request: role not allowed").await;
     check(with("nobody yet", "role", "SALES"), "400 invalid_request: role not allowed").await;
     check(with("nobody yet", "scene", "NOWHERE"), "400 invalid_request: invalid scene").await;
-    check(with("mock_sales_001", "scene", "X"), "400 invalid_request: scene only allowed for customer login").await;
+    check(with("mock_sales_001", "scene", "X"), "400 invalid_request: scene only allowed for customer login")
+        .await;
     check(with("nobody yet", "bindingToken", "x"), "401 unauthorized: invalid binding token").await;
     check(with("mock_sales_001", "bindingToken", "x"), "409 conflict: identity already bound").await;
 
-    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM user_identities WHERE provider_user_id = 'nobody yet'")
-        .fetch_one(&world.pool)
-        .await
-        .unwrap();
+    let left: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM user_identities WHERE provider_user_id = 'nobody yet'")
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
     assert_eq!(left, 0, "a refused login leaves no user behind");
     world.stop().await;
 }
@@ -128,11 +134,17 @@ async fn a_scene_ties_a_customer_once() {
              WHERE u.display_name = s.owner",
         )
         .await;
-    let scan = async |scene: &str| world.mini(json!({ "platform": "weapp", "code": "walks in", "scene": scene })).await;
+    let scan = async |scene: &str| {
+        world.mini(json!({ "platform": "weapp", "code": "walks in", "scene": scene })).await
+    };
     assert_eq!(refusal(&scan("OLD").await), "400 invalid_request: scene expired");
     let sales = "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb";
     assert_eq!(scan("GOOD").await.json()["user"]["ownerSalesUserId"], sales);
-    assert_eq!(scan("OTHER").await.json()["user"]["ownerSalesUserId"], sales, "the second scan changes nothing");
+    assert_eq!(
+        scan("OTHER").await.json()["user"]["ownerSalesUserId"],
+        sales,
+        "the second scan changes nothing"
+    );
     world.stop().await;
 }
 
@@ -152,8 +164,14 @@ async fn a_binding_token_ties_an_account_to_staff_once() {
         world.mini(json!({ "platform": platform, "code": code, "bindingToken": token })).await
     };
     assert_eq!(refusal(&bind("alipay", "a", "late").await), "401 unauthorized: binding token expired");
-    assert_eq!(refusal(&bind("weapp", "a", "good").await), "400 invalid_request: binding token platform mismatch");
-    assert_eq!(refusal(&bind("alipay", "a", "wrong").await), "400 invalid_request: binding token not for staff");
+    assert_eq!(
+        refusal(&bind("weapp", "a", "good").await),
+        "400 invalid_request: binding token platform mismatch"
+    );
+    assert_eq!(
+        refusal(&bind("alipay", "a", "wrong").await),
+        "400 invalid_request: binding token not for staff"
+    );
     let bound = bind("alipay", "a", "good").await;
     assert_eq!(bound.json()["user"]["displayName"], "Sales Dev", "{}", bound.text);
     assert_eq!(refusal(&bind("alipay", "b", "good").await), "401 unauthorized: binding token already used");

@@ -1,4 +1,5 @@
 //! One identity service with its own, seeded database.
+#![expect(clippy::unwrap_used, reason = "a world that can't be set up ends the test")]
 
 use std::path::Path;
 
@@ -26,11 +27,14 @@ impl World {
             seed::run(&database.pool(), false).await.unwrap();
         })
         .await?;
-        let environment =
-            Environment::from_pairs([("IDENTITY_DB_DSN", database.dsn()), ("IDENTITY_JWT_SECRET", "for tests")]);
+        let environment = Environment::from_pairs([
+            ("IDENTITY_DB_DSN", database.dsn()),
+            ("IDENTITY_JWT_SECRET", "for tests"),
+        ]);
         let app = App::new(Settings::read(&environment).unwrap());
         let server = TestServer::start(router(app, Some("v7".to_owned())).unwrap()).await;
-        let contracts = Contracts::in_directory(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/openapi"));
+        let contracts =
+            Contracts::in_directory(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/openapi"));
         Some(Self { client: server.client(), contracts, pool: database.pool(), server, _database: database })
     }
 

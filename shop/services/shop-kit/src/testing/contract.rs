@@ -71,7 +71,8 @@ impl Contracts {
             return;
         };
         let kind = reply.header("content-type").split(';').next().unwrap_or_default();
-        let media = content.try_get(kind).unwrap_or_else(|| panic!("{method} {path}: {kind} is not described"));
+        let media =
+            content.try_get(kind).unwrap_or_else(|| panic!("{method} {path}: {kind} is not described"));
         let body = if kind == "application/json" { reply.json() } else { Value::from(reply.text.as_str()) };
         let mut wrong = Vec::new();
         self.compare(media.get("schema"), &body, "body", &mut wrong);
@@ -100,7 +101,10 @@ impl Contracts {
         let (file, pointer) = target.split_once('#').unwrap_or((target, ""));
         let file = if file.is_empty() { at.file } else { file };
         let value = self.documents.get(file).and_then(|document| document.pointer(pointer));
-        self.follow(At { file, value: value.unwrap_or_else(|| panic!("{target} in {} leads nowhere", at.file)) })
+        self.follow(At {
+            file,
+            value: value.unwrap_or_else(|| panic!("{target} in {} leads nowhere", at.file)),
+        })
     }
 
     fn compare(&self, schema: At<'_>, value: &Value, place: &str, wrong: &mut Vec<String>) {
@@ -162,14 +166,21 @@ impl Contracts {
         }
     }
 
-    fn compare_fields(&self, schema: At<'_>, object: &Map<String, Value>, place: &str, wrong: &mut Vec<String>) {
+    fn compare_fields(
+        &self,
+        schema: At<'_>,
+        object: &Map<String, Value>,
+        place: &str,
+        wrong: &mut Vec<String>,
+    ) {
         for name in schema.value.get("required").and_then(Value::as_array).into_iter().flatten() {
             if !object.contains_key(name.as_str().unwrap_or_default()) {
                 wrong.push(format!("{place} has no {name}"));
             }
         }
         let known = schema.try_get("properties");
-        let others = schema.value.get("additionalProperties").is_some_and(|other| *other != Value::Bool(false));
+        let others =
+            schema.value.get("additionalProperties").is_some_and(|other| *other != Value::Bool(false));
         for (name, value) in object {
             match known.and_then(|known| known.try_get(name)) {
                 Some(schema) => self.compare(schema, value, &format!("{place}.{name}"), wrong),

@@ -68,8 +68,10 @@ impl Client {
     #[must_use]
     pub fn with(&self, name: &'static str, value: &str) -> Self {
         let mut copy = self.clone();
-        copy.headers
-            .insert(HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header value from a test"));
+        copy.headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_str(value).expect("a header value from a test"),
+        );
         copy
     }
 

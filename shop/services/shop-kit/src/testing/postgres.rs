@@ -95,7 +95,8 @@ impl TestDatabase {
 
 impl Cluster {
     async fn start(binaries: &Path) -> Self {
-        let directory = std::env::temp_dir().join(format!("shop-test-{}", &Uuid::new_v4().simple().to_string()[..12]));
+        let directory =
+            std::env::temp_dir().join(format!("shop-test-{}", &Uuid::new_v4().simple().to_string()[..12]));
         std::fs::create_dir(&directory).expect("a directory under the temporary directory");
         let owner = Owner::of(&directory);
         let data = directory.join("data");
@@ -213,8 +214,10 @@ impl Owner {
             return Self::Ourselves;
         }
         let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let nobody = users.lines().find(|line| line.starts_with("nobody:")).expect("root knows a user `nobody`");
-        let mut ids = nobody.split(':').skip(2).map(|id| id.parse::<u32>().expect("numeric ids in /etc/passwd"));
+        let nobody =
+            users.lines().find(|line| line.starts_with("nobody:")).expect("root knows a user `nobody`");
+        let mut ids =
+            nobody.split(':').skip(2).map(|id| id.parse::<u32>().expect("numeric ids in /etc/passwd"));
         let (uid, gid) = (ids.next().expect("a user id"), ids.next().expect("a group id"));
         std::os::unix::fs::chown(directory, Some(uid), Some(gid)).expect("root may give a directory away");
         Self::User { uid: uid.to_string(), gid: gid.to_string() }
@@ -224,7 +227,9 @@ impl Owner {
     fn command(&self, program: &Path, directory: &Path) -> Command {
         let mut command = Command::new("setpriv");
         if let Self::User { uid, gid } = self {
-            command.args([OsStr::new("--reuid"), uid.as_ref(), "--regid".as_ref(), gid.as_ref()]).arg("--clear-groups");
+            command
+                .args([OsStr::new("--reuid"), uid.as_ref(), "--regid".as_ref(), gid.as_ref()])
+                .arg("--clear-groups");
         }
         command.args(["--pdeathsig", "QUIT"]).arg(program).current_dir(directory).env_remove("PGDATA");
         command

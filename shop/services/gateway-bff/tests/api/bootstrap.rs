@@ -1,0 +1,77 @@
+use axum::http::HeaderMap;
+use axum::routing::get;
+use axum::{Json, Router};
+use http::StatusCode;
+use serde_json::json;
+use shop_kit::ApiError;
+
+use crate::world::{gateway, refusal, service};
+
+const PATH: &str = "/bff/bootstrap";
+const ANONYMOUS: &str = concat!(
+    r#"{"me":null,"permissions":{"items":[]},"#,
+    r#""featureFlags":{"paymentEnabled":false,"wechatPayEnabled":false,"alipayPayEnabled":false}}"#
+);
+
+#[tokio::test]
+async fn without_an_address_of_identity_it_is_our_fault() {
+    let gateway = gateway(&[]).await;
+    let reply = gateway.client().get(PATH).await;
+    assert_eq!((reply.status, reply.text.as_str()), (500, ANONYMOUS));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn flags_that_can_not_be_read_are_off() {
+    let broken = async || ApiError::internal("failed", "test");
+    let identity = service("identity", Router::new().route("/admin/config/feature-flags", get(broken))).await;
+    let gateway = gateway(&[("GATEWAY_IDENTITY_BASE_URL", identity.base())]).await;
+    let reply = gateway.client().get(PATH).await;
+    assert_eq!((reply.status, reply.text.as_str()), (200, ANONYMOUS));
+
+    identity.stop().await;
+    let reply = gateway.client().get(PATH).await;
+    assert_eq!((reply.status, reply.text.as_str()), (200, ANONYMOUS), "not even when nobody is there");
+    let signed = gateway.client().signed_in("x").get(PATH).await;
+    assert_eq!(refusal(&signed), "502 bad_gateway: upstream unavailable");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_identity_says_is_passed_on_as_it_is() {
+    let me = async |headers: HeaderMap| {
+        let id = headers["x-request-id"].to_str().unwrap().to_owned();
+        match headers["authorization"].to_str().unwrap() {
+            "Bearer good" => Ok(Json(json!({ "z": 1, "a": null, "id": id }))),
+            "Bearer disabled" => Err(ApiError::forbidden("account disabled")),
+            _ => Err(ApiError::unauthorized("invalid token")),
+        }
+    };
+    let permissions = async |headers: HeaderMap| match headers["authorization"].to_str().unwrap() {
+        "Bearer good" => Ok(Json(json!({ "items": [{ "code": "x", "scope": "ALL" }] }))),
+        _ => Err(ApiError::new(StatusCode::IM_A_TEAPOT, "teapot", "the second answer")),
+    };
+    let flags = async || Json(json!({ "paymentEnabled": true, "wechatPayEnabled": true }));
+    let routes = Router::new()
+        .route("/me", get(me))
+        .route("/me/permissions", get(permissions))
+        .route("/admin/config/feature-flags", get(flags));
+    let identity = service("identity", routes).await;
+    let gateway = gateway(&[("GATEWAY_IDENTITY_BASE_URL", identity.base())]).await;
+    let client = gateway.client().with("x-request-id", "r");
+    let reply = client.signed_in("good").get(PATH).await;
+    let expected = concat!(
+        r#"{"me":{"z":1,"a":null,"id":"r"},"permissions":{"items":[{"code":"x","scope":"ALL"}]},"#,
+        r#""featureFlags":{"paymentEnabled":true,"wechatPayEnabled":true,"alipayPayEnabled":false}}"#
+    );
+    assert_eq!((reply.status, reply.text.as_str()), (200, expected));
+    // The first refusal is the answer, with identity's own words.
+    let check = async |token: &str, expect: &str| {
+        assert_eq!(refusal(&client.signed_in(token).get(PATH).await), expect);
+    };
+    check("bad", "401 unauthorized: invalid token").await;
+    check("disabled", "403 forbidden: account disabled").await;
+    let wrong_method = client.post(PATH, json!({})).await;
+    assert_eq!(refusal(&wrong_method), "405 method_not_allowed: method not allowed");
+    gateway.stop().await;
+}

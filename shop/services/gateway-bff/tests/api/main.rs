@@ -1,0 +1,11 @@
+//! The gateway over HTTP: with stand-ins that show what reaches them, and with the real services.
+
+mod bootstrap;
+mod diagnostics;
+mod limits;
+mod probes;
+mod routing;
+mod shop;
+mod streams;
+mod unbuilt;
+mod world;
