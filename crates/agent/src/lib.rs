@@ -1,1 +1,86 @@
 //! The daemon that owns one host: prepares, switches, watches and retires the instances of each release.
+//!
+//! # Design
+//!
+//! The agent executes decisions; it makes none. A release comes with its plan, and its steps are carried out as they
+//! stand there. What the agent adds is that this ends in the same world whatever happens on the way:
+//!
+//! * **Everything it starts outlives it.** Instances, the edge and the database server run in sessions of their own
+//!   and are taken over again by process id, start time and boot id.
+//! * **The journal first.** Each environment has one document (`environment::journal`), replaced as a whole. A change
+//!   is written before it is acted on; every act may be repeated. Where releases stand is the business of
+//!   [`fairway_target::lifecycle::Lifecycle`], a state machine without I/O that is part of that document.
+//! * **The edge has the last word on a switch.** The new table's generation is on the edge's disk before the journal
+//!   says that the switch is done; after a crash in between, the agent asks the edge.
+//! * **One function says what the routes should be** (`environment::table`), from the journal and the health of the
+//!   instances. Whatever changes, the table is made anew, compared, and put if it differs.
+//! * **One function says what may be stopped** (`Lifecycle::keep`). Cleaning up after a failed release, after a
+//!   revert and after a successful one is the same sweep.
+//!
+//! # What it decides for itself
+//!
+//! * **New services are reachable early.** A service that nothing served before gets its internal route as soon as
+//!   its instances are ready, before the switch: another new service may need it in order to become ready. Nothing
+//!   was served there before, and the route goes away again if the release fails.
+//! * **Panic mode.** When no instance of a service is ready, the ones that run are tried all the same; a failing
+//!   probe must not turn trouble into an outage. An instance without a process is never tried; with none left the
+//!   edge answers 503.
+//! * **Ending a bake.** See `environment::bake` for what counts as trouble. A baked release whose caller does not
+//!   come back is retired after ten minutes ([`Timing::baked`]).
+//! * **Migrations are not interrupted** by a release that is given up; their own time limit ends them.
+//!
+//! Start reading at [`run`], then `environment`.
+
+mod agent;
+mod api;
+mod artifacts;
+mod clock;
+mod databases;
+mod disk;
+mod edge;
+mod environment;
+mod error;
+mod fail;
+mod home;
+mod instance;
+mod machine;
+mod ports;
+mod secrets;
+mod settings;
+
+pub use error::AgentError;
+pub use settings::{AgentSettings, Timing};
+
+use agent::Agent;
+use home::{Home, Owned};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Owns the host until it is told to end: by the API, by SIGTERM or by SIGINT. Instances, edge and database server
+/// keep running unless the API said otherwise.
+///
+/// # Errors
+/// [`AgentError`] when it cannot start.
+pub async fn run(settings: AgentSettings) -> Result<(), AgentError> {
+    let home = Home::open(&settings.home)?;
+    let owned = Owned::take(&home)?;
+    let agent = Agent::load(home, settings)?;
+    let listener = api::socket::bind(&agent.machine.home, &agent.machine.settings.version)?;
+    tracing::info!(pid = std::process::id(), home = %agent.machine.home.root().display(), "agent");
+    agent.recover().await;
+    let signalled = |source| AgentError::Home { home: agent.machine.home.root().to_owned(), source };
+    let mut terminate = signal(SignalKind::terminate()).map_err(signalled)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(signalled)?;
+    let end = agent.end.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => end.cancel(),
+            _ = interrupt.recv() => end.cancel(),
+            () = end.cancelled() => {}
+        }
+    });
+    api::serve(listener, &agent).await;
+    agent.finish().await;
+    api::socket::remove(&agent.machine.home);
+    drop(owned);
+    Ok(())
+}

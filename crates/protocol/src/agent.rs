@@ -11,8 +11,9 @@
 //! | `PUT /v1/environments/{env}/secrets/{version}` | [`SecretValue`] | 204 |
 //! | `POST /v1/environments/{env}/releases/{generation}/prepare` | [`fairway_model::Assignment`] | 202 [`fairway_model::ReleaseStatus`]; the same assignment again is the same 202 |
 //! | `POST /v1/environments/{env}/releases/{generation}/switch` | – | 200 [`fairway_model::ReleaseStatus`], after the swap |
+//! | `POST /v1/environments/{env}/releases/{generation}/bake` | – | 200 [`fairway_model::ReleaseStatus`] while the bake goes on and when it went well; else the failure |
 //! | `POST /v1/environments/{env}/releases/{generation}/retire` | – | 202 [`fairway_model::ReleaseStatus`] |
-//! | `POST /v1/environments/{env}/releases/{generation}/abort` | – | 200 [`fairway_model::ReleaseStatus`] |
+//! | `POST /v1/environments/{env}/releases/{generation}/abort` | – | 200 [`fairway_model::ReleaseStatus`] once what was started for it is gone; `null` when it was never offered |
 //! | `GET /v1/environments/{env}/releases/{generation}?after=N&wait_ms=M` | – | [`fairway_model::ReleaseStatus`]; answers when there is an event after `N` or `M` milliseconds have passed; asking renews the caller's lease |
 //! | `GET /v1/environments/{env}/logs?service=S&tail=N&follow=true` | – | lines of [`LogLine`] as NDJSON |
 //! | `GET /v1/environments/{env}/endpoints` | – | [`Endpoints`] |
@@ -28,6 +29,22 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 /// Version of this API.
 pub const API_VERSION: u32 = 1;
+
+/// The longest path that is used for a Unix socket, in bytes; the kernel takes little more.
+pub const LONGEST_SOCKET_PATH: usize = 100;
+
+/// Where an agent can be reached: the content of `agent.json` in its home directory while it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentAddress {
+    /// [`API_VERSION`] of the agent.
+    pub api: u32,
+    /// Version of the binary.
+    pub version: String,
+    /// Process id.
+    pub pid: u32,
+    /// Path of its socket: `agent.sock` in its home, unless that path is longer than [`LONGEST_SOCKET_PATH`].
+    pub socket: String,
+}
 
 /// Who answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +101,7 @@ pub struct Endpoints {
 pub struct LogLine {
     /// The service.
     pub service: ServiceName,
-    /// The instance, or the one-shot command (`migrate`, `seed`).
+    /// The instance, or the one-shot command with its generation (`migrate-7`, `seed-7`).
     pub instance: String,
     /// The line as the process wrote it, without its end.
     pub line: String,
