@@ -25,6 +25,14 @@ pub enum StoreError {
         /// What to do.
         next: String,
     },
+    /// The server ignores `If-None-Match`, without which two writers overwrite each other.
+    #[error(
+        "the store {store} overwrites objects although it was told not to (`If-None-Match: *`), so two writers could destroy each other's work. Nothing was written but a marker. Use a server that knows conditional writes: AWS S3, Cloudflare R2, MinIO or Ceph of a recent version"
+    )]
+    Unconditional {
+        /// The store.
+        store: String,
+    },
     /// The storage refused, broke or could not be reached.
     #[error("the store {store} failed at {doing} `{path}`: {reason}. {next}")]
     Unavailable {
@@ -94,7 +102,9 @@ pub enum StoreError {
         path: String,
     },
     /// A file lies where only operations, releases or plans belong.
-    #[error("`{path}` in the store {store} is not a name that Fairway gives. Nothing was changed. Move the file away")]
+    #[error(
+        "`{path}` in the store {store} is not a name that Fairway gives. Nothing was changed. Move the file away"
+    )]
     Foreign {
         /// The store.
         store: String,
@@ -175,7 +185,9 @@ pub enum NextError<E> {
     #[error(transparent)]
     Append(AppendError),
     /// The builder made an operation that does not follow in the log, which is a defect of the caller.
-    #[error("the next operation of {environment} does not fit its log. Nothing was written; this is a defect of Fairway")]
+    #[error(
+        "the next operation of {environment} does not fit its log. Nothing was written; this is a defect of Fairway"
+    )]
     Unfit {
         /// The environment.
         environment: EnvironmentName,

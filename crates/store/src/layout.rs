@@ -1,6 +1,6 @@
 //! Which document lies where. Names are fixed: stores written by older versions must stay readable.
 
-use fairway_model::{EnvironmentName, PlanId, ReleaseDigest};
+use fairway_model::{ContractDigest, EnvironmentName, PlanId, ReleaseDigest};
 
 /// Every environment has a folder here.
 pub(crate) const ENVIRONMENTS: &str = "environments";
@@ -24,6 +24,10 @@ pub(crate) fn release(digest: ReleaseDigest) -> String {
 
 pub(crate) fn plan(id: PlanId) -> String {
     format!("plans/{}.json", id.hex())
+}
+
+pub(crate) fn contract(digest: ContractDigest) -> String {
+    format!("contracts/{}.json", digest.hex())
 }
 
 /// The number in the name of an operation; `None` for a name that no operation has.

@@ -4,6 +4,7 @@
 //! environments/<env>/operations/00000042.json   append-only; whoever creates 42 has written operation 42
 //! releases/<digest>.json                        content-addressed, written once
 //! plans/<digest>.json                           content-addressed, written once
+//! contracts/<digest>.json                       the files of a contract, under the digest of its meaning
 //! ```
 //!
 //! Nothing is ever overwritten or deleted, so there is nothing to lock: a writer reads the log up to its end, builds
@@ -13,11 +14,14 @@
 //! What is acknowledged survives a crash: in a directory, a document is written beside its place, synced, linked to
 //! its name and the directory synced; in a bucket, it is one conditional `PUT` (`If-None-Match: *`). A writer that dies
 //! in the middle leaves nothing that a reader can see. When the answer to a conditional `PUT` gets lost, the document
-//! that is then found tells by a random mark in its metadata whether it is the writer's own.
+//! that is then found tells by a random mark in its metadata whether it is the writer's own. A server that ignores the
+//! condition would let history fork unnoticed; the first write through a handle proves that it does not, with the
+//! marker `fairway-store.json`.
 //!
 //! Reading verifies: format numbers first, then that a release or plan is what its address says, that operations follow
 //! each other without a gap, and that they fold.
 
+mod contract;
 mod document;
 mod error;
 mod layout;
@@ -30,6 +34,7 @@ pub use error::{AppendError, NextError, StoreError};
 pub use location::Location;
 pub use log::Log;
 
+use std::collections::BTreeMap;
 use storage::Storage;
 
 /// A store. Cloning it is cheap, and clones share connections.
@@ -47,15 +52,16 @@ impl Store {
     /// [`StoreError::Location`] when the text does not name a place, [`StoreError::Open`] when the directory cannot be
     /// made or the S3 settings do not fit together.
     pub fn open(location: &str) -> Result<Self, StoreError> {
-        Self::open_location(Location::parse(location)?)
+        Self::open_with(&Location::parse(location)?, &std::env::vars().collect())
     }
 
-    /// Opens a store at a location that was checked before.
+    /// Opens a store at a location that was checked before, with these settings in place of the process's
+    /// environment variables. Those that begin with `AWS_` are heard, and only for a bucket.
     ///
     /// # Errors
     /// [`StoreError::Open`].
-    pub fn open_location(location: Location) -> Result<Self, StoreError> {
-        Ok(Self { storage: Storage::open(&location)?, location })
+    pub fn open_with(location: &Location, settings: &BTreeMap<String, String>) -> Result<Self, StoreError> {
+        Ok(Self { storage: Storage::open(location, settings)?, location: location.clone() })
     }
 
     /// Where the store is. Shown, it is for people and holds no credentials.

@@ -45,11 +45,14 @@ impl Location {
         let bucket = bucket.ok_or_else(|| wrong("the bucket is missing".to_owned()))?.to_owned();
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong(
-                "credentials do not belong into it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned(),
+                "credentials do not belong into it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                    .to_owned(),
             ));
         }
         if url.port().is_some() || url.fragment().is_some() {
-            return Err(wrong("a bucket has no port and no fragment; the server is given with `endpoint=`".to_owned()));
+            return Err(wrong(
+                "a bucket has no port and no fragment; the server is given with `endpoint=`".to_owned(),
+            ));
         }
         let prefix = url.path().trim_matches('/').to_owned();
         if prefix.split('/').any(|part| matches!(part, "." | "..")) || prefix.contains("//") {
@@ -61,7 +64,11 @@ impl Location {
                 "endpoint" => endpoint.replace(check_endpoint(&value).map_err(&wrong)?).is_some(),
                 "region" if value.is_empty() => return Err(wrong("the region is empty".to_owned())),
                 "region" => region.replace(value.into_owned()).is_some(),
-                other => return Err(wrong(format!("`{other}` is not an option; there are `endpoint` and `region`"))),
+                other => {
+                    return Err(wrong(format!(
+                        "`{other}` is not an option; there are `endpoint` and `region`"
+                    )));
+                }
             };
             if repeated {
                 return Err(wrong(format!("`{key}` is given twice")));
@@ -101,7 +108,11 @@ fn check_endpoint(text: &str) -> Result<Url, String> {
         "http" => return Err(format!("the endpoint `{shown}` is plain HTTP to another machine; use https")),
         other => return Err(format!("the endpoint `{shown}` has the scheme `{other}`; use https")),
     }
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
         return Err(format!("the endpoint `{shown}` must be scheme, host, port and path alone"));
     }
     Ok(url)

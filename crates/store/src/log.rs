@@ -9,11 +9,19 @@ use bytes::Bytes;
 use fairway_model::EnvironmentName;
 use fairway_oplog::{DecodeError, OPERATION_FORMAT, Operation, State};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use std::time::Duration;
 
 /// How many operations are fetched at a time.
 const FETCH: usize = 16;
 /// How often [`Store::append_next`] decides again after someone else was faster.
 const ROUNDS: usize = 64;
+
+/// How long to stand back after having been slower: random, so that the same ones do not meet again.
+fn pause(round: usize) -> Duration {
+    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+    let most = 2_000 * (round.min(15) as u64 + 1);
+    Duration::from_micros(random % most)
+}
 
 /// The log of one environment as far as it was read: the state that it adds up to, ready to read on.
 #[derive(Debug, Clone)]
@@ -43,7 +51,8 @@ impl Store {
     pub async fn environments(&self) -> Result<Vec<EnvironmentName>, StoreError> {
         let folders = self.storage.folders(layout::ENVIRONMENTS).await?;
         let name = |folder: &String| {
-            layout::environment(folder).ok_or_else(|| self.foreign(&format!("{}/{folder}", layout::ENVIRONMENTS)))
+            layout::environment(folder)
+                .ok_or_else(|| self.foreign(&format!("{}/{folder}", layout::ENVIRONMENTS)))
         };
         let mut names: Vec<EnvironmentName> = folders.iter().map(name).collect::<Result<_, _>>()?;
         names.sort();
@@ -63,7 +72,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Gap`], [`StoreError::Corrupt`], [`StoreError::Format`], [`StoreError::Foreign`] or
     /// [`StoreError::Unavailable`].
-    pub async fn since(&self, environment: &EnvironmentName, number: u64) -> Result<Vec<Operation>, StoreError> {
+    pub async fn since(
+        &self,
+        environment: &EnvironmentName,
+        number: u64,
+    ) -> Result<Vec<Operation>, StoreError> {
         let folder = layout::operations(environment);
         let after = (number > 0).then(|| layout::operation(environment, number));
         let paths = self.storage.list(&folder, after.as_deref()).await?;
@@ -127,7 +140,10 @@ impl Store {
         number: u64,
         operation: &Operation,
     ) -> Result<(), AppendError> {
-        if operation.environment != *environment || operation.number != number || !(1..=LAST_NUMBER).contains(&number) {
+        if operation.environment != *environment
+            || operation.number != number
+            || !(1..=LAST_NUMBER).contains(&number)
+        {
             return Err(AppendError::Misplaced {
                 environment: environment.clone(),
                 number,
@@ -159,23 +175,44 @@ impl Store {
     pub async fn append_next<E>(
         &self,
         environment: &EnvironmentName,
-        mut build: impl FnMut(&State) -> Result<Operation, E>,
+        build: impl FnMut(&State) -> Result<Operation, E>,
     ) -> Result<(Operation, State), NextError<E>> {
         let mut log = Log::unread(environment.clone());
-        for _ in 0..ROUNDS {
-            self.read_on(&mut log).await?;
+        let operation = self.append_to(&mut log, build).await?;
+        Ok((operation, log.state))
+    }
+
+    /// As [`Store::append_next`], for a log that was read before: only what is new is fetched. Afterwards the log
+    /// holds the operation that was written.
+    ///
+    /// # Errors
+    /// As for [`Store::append_next`]; the log then holds what could be read.
+    pub async fn append_to<E>(
+        &self,
+        log: &mut Log,
+        mut build: impl FnMut(&State) -> Result<Operation, E>,
+    ) -> Result<Operation, NextError<E>> {
+        let environment = log.state.environment().clone();
+        for round in 0..ROUNDS {
+            self.read_on(log).await?;
             let operation = build(&log.state).map_err(NextError::Refused)?;
             let mut after = log.state.clone();
-            after.apply(&operation).map_err(|source| NextError::Unfit { environment: environment.clone(), source })?;
-            match self.append(environment, log.state.last() + 1, &operation).await {
-                Ok(()) => return Ok((operation, after)),
+            after
+                .apply(&operation)
+                .map_err(|source| NextError::Unfit { environment: environment.clone(), source })?;
+            match self.append(&environment, log.state.last() + 1, &operation).await {
+                Ok(()) => {
+                    log.state = after;
+                    return Ok(operation);
+                }
                 Err(AppendError::Taken { number, .. }) => {
                     tracing::debug!(%environment, number, "someone else was faster");
+                    tokio::time::sleep(pause(round)).await;
                 }
                 Err(error) => return Err(NextError::Append(error)),
             }
         }
-        Err(NextError::Contended { environment: environment.clone(), rounds: ROUNDS })
+        Err(NextError::Contended { environment, rounds: ROUNDS })
     }
 
     async fn operation(&self, environment: &EnvironmentName, number: u64) -> Result<Operation, StoreError> {

@@ -5,10 +5,15 @@ use crate::{Location, StoreError, error::chain, location::is_loopback};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::{
-    Attribute, Attributes, ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, RetryConfig,
-    aws::AmazonS3Builder, local::LocalFileSystem, path::Path, prefix::PrefixStore,
+    Attribute, Attributes, ClientOptions, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
+    PutPayload, RetryConfig,
+    aws::{AmazonS3Builder, S3ConditionalPut},
+    local::LocalFileSystem,
+    path::Path,
+    prefix::PrefixStore,
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use tokio::sync::OnceCell;
 
 /// Whether a document was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +35,14 @@ const CREATE_ATTEMPTS: usize = 4;
 pub(crate) struct Storage {
     name: String,
     objects: Arc<dyn ObjectStore>,
-    /// The answer to a create can get lost, so objects are marked with who created them.
-    remote: bool,
+    /// Storage behind a network: the answer to a create can get lost, so objects are marked with who created them;
+    /// and servers differ, so it is proven once that this one knows conditions.
+    remote: Option<Arc<OnceCell<()>>>,
 }
+
+/// Lies at the root of a remote store. Creating it a second time has to be refused.
+const MARKER: &str = "fairway-store.json";
+const MARKER_CONTENT: &[u8] = b"{\"format\":1}\n";
 
 /// A request that gets no answer at all is given up after this long; retries have their own bound.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -42,7 +52,9 @@ const RETRY_FOR: Duration = Duration::from_secs(40);
 
 impl Storage {
     /// Opens a location. A directory is created when it is not there; a bucket has to exist.
-    pub(crate) fn open(location: &Location) -> Result<Self, StoreError> {
+    ///
+    /// Of the settings, those that begin with `AWS_` are heard.
+    pub(crate) fn open(location: &Location, settings: &BTreeMap<String, String>) -> Result<Self, StoreError> {
         let name = location.to_string();
         match location {
             Location::Directory(path) => {
@@ -51,15 +63,16 @@ impl Storage {
                     reason,
                     next: "Make the directory writable for this user, or give another one".to_owned(),
                 })?;
-                Ok(Self { name, objects, remote: false })
+                Ok(Self { name, objects, remote: None })
             }
             Location::S3 { .. } => {
-                let objects = open_s3(location).map_err(|error| StoreError::Open {
+                let objects = open_s3(location, settings).map_err(|error| StoreError::Open {
                     store: name.clone(),
                     reason: chain(&error),
-                    next: "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, or give `region=`".to_owned(),
+                    next: "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, or give `region=`"
+                        .to_owned(),
                 })?;
-                Ok(Self { name, objects, remote: true })
+                Ok(Self { name, objects, remote: Some(Arc::default()) })
             }
         }
     }
@@ -73,13 +86,14 @@ impl Storage {
     ///
     /// An error leaves open whether the document was created: the answer may have been lost on the way.
     pub(crate) async fn create(&self, path: &str, content: Bytes) -> Result<Created, StoreError> {
-        if !self.remote {
+        let Some(proven) = &self.remote else {
             return match self.put(path, content, Attributes::new()).await {
                 Ok(()) => Ok(Created::Yes),
                 Err(Error::AlreadyExists { .. }) => Ok(Created::Taken),
                 Err(error) => Err(self.unavailable("writing", path, &error)),
             };
-        }
+        };
+        proven.get_or_try_init(|| self.prove_conditions()).await?;
         let mark = uuid::Uuid::new_v4().to_string();
         let attributes = Attributes::from_iter([(Attribute::Metadata(CREATED_BY.into()), mark.clone())]);
         let mut left = CREATE_ATTEMPTS;
@@ -99,6 +113,19 @@ impl Storage {
                 Ok(None) | Err(_) => return Err(self.unavailable("writing", path, &error)),
             }
         }
+    }
+
+    /// A server that takes a second object where there is one would let two writers write the same operation, and
+    /// the log would fork without anyone noticing. Such a server is refused before anything is written that matters.
+    async fn prove_conditions(&self) -> Result<(), StoreError> {
+        for _ in 0..2 {
+            match self.put(MARKER, Bytes::from_static(MARKER_CONTENT), Attributes::new()).await {
+                Ok(()) => {}
+                Err(Error::AlreadyExists { .. }) => return Ok(()),
+                Err(error) => return Err(self.unavailable("writing", MARKER, &error)),
+            }
+        }
+        Err(StoreError::Unconditional { store: self.name.clone() })
     }
 
     async fn put(&self, path: &str, content: Bytes, attributes: Attributes) -> Result<(), Error> {
@@ -135,7 +162,8 @@ impl Storage {
             Some(after) => self.objects.list_with_offset(Some(&prefix), &key(after)),
             None => self.objects.list(Some(&prefix)),
         };
-        let listed: Result<Vec<String>, Error> = listed.map_ok(|meta| meta.location.to_string()).try_collect().await;
+        let listed: Result<Vec<String>, Error> =
+            listed.map_ok(|meta| meta.location.to_string()).try_collect().await;
         match listed {
             Ok(mut paths) => {
                 paths.sort_unstable();
@@ -152,7 +180,8 @@ impl Storage {
         match self.objects.list_with_delimiter(Some(&key(folder))).await {
             Ok(listed) => {
                 let names = listed.common_prefixes.iter();
-                let mut names: Vec<String> = names.filter_map(|path| path.filename().map(str::to_owned)).collect();
+                let mut names: Vec<String> =
+                    names.filter_map(|path| path.filename().map(str::to_owned)).collect();
                 names.sort_unstable();
                 Ok(names)
             }
@@ -162,23 +191,21 @@ impl Storage {
     }
 
     fn unavailable(&self, doing: &'static str, path: &str, error: &Error) -> StoreError {
+        let reason = chain(error);
+        // The library tells a refused listing only in words.
+        let refused = ["403 Forbidden", "401 Unauthorized"].iter().any(|status| reason.contains(status));
         let next = match error {
-            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-                "Check the credentials and that they may list, read and create here"
-            }
+            Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => CHECK_CREDENTIALS,
+            _ if refused => CHECK_CREDENTIALS,
             Error::NotFound { .. } => "Check that the bucket exists",
             _ if doing == "writing" => "Whether it was written is not known; asking again is safe",
             _ => "Nothing was changed; asking again is safe",
         };
-        StoreError::Unavailable {
-            store: self.name.clone(),
-            doing,
-            path: path.to_owned(),
-            reason: chain(error),
-            next,
-        }
+        StoreError::Unavailable { store: self.name.clone(), doing, path: path.to_owned(), reason, next }
     }
 }
+
+const CHECK_CREDENTIALS: &str = "Check the credentials and that they may list, read and create here";
 
 /// The storage library's form of a path that this crate made; `Path::from` would escape the `~` of `test~pr-42`.
 fn key(path: &str) -> Path {
@@ -193,7 +220,7 @@ fn open_directory(path: &PathBuf) -> Result<Arc<dyn ObjectStore>, String> {
     Ok(Arc::new(files.with_fsync(true)))
 }
 
-fn open_s3(location: &Location) -> Result<Arc<dyn ObjectStore>, Error> {
+fn open_s3(location: &Location, settings: &BTreeMap<String, String>) -> Result<Arc<dyn ObjectStore>, Error> {
     let Location::S3 { bucket, prefix, endpoint, region } = location else {
         unreachable!("only called for a bucket");
     };
@@ -205,13 +232,27 @@ fn open_s3(location: &Location) -> Result<Arc<dyn ObjectStore>, Error> {
         .with_connect_timeout(CONNECT_TIMEOUT)
         .with_allow_http(http);
     let retry = RetryConfig { retry_timeout: RETRY_FOR, ..RetryConfig::default() };
-    let mut builder =
-        AmazonS3Builder::from_env().with_bucket_name(bucket).with_client_options(client).with_retry(retry);
+    let mut builder = AmazonS3Builder::new();
+    for (name, value) in settings {
+        if name.starts_with("AWS_")
+            && let Ok(key) = name.to_ascii_lowercase().parse()
+        {
+            builder = builder.with_config(key, value);
+        }
+    }
+    // After the settings: none of these is a matter of taste.
+    builder = builder
+        .with_bucket_name(bucket)
+        .with_client_options(client)
+        .with_retry(retry)
+        .with_conditional_put(S3ConditionalPut::ETagMatch);
     if let Some(region) = region {
         builder = builder.with_region(region);
     }
     if let Some(endpoint) = endpoint {
-        builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/')).with_virtual_hosted_style_request(false);
+        builder = builder
+            .with_endpoint(endpoint.as_str().trim_end_matches('/'))
+            .with_virtual_hosted_style_request(false);
     }
     let objects: Arc<dyn ObjectStore> = Arc::new(builder.build()?);
     Ok(match prefix.as_str() {

@@ -102,7 +102,8 @@ pub async fn run<F: Fixture>(name: &str, fixture: Result<F, String>) {
         }
     };
     let cases = cases();
-    let case = cases.iter().find(|case| case.name == name).expect("the macro names only cases that there are");
+    let case =
+        cases.iter().find(|case| case.name == name).expect("the macro names only cases that there are");
     if let Err(violation) = (case.run)(&fixture).await {
         panic!("{name}: {violation}");
     }

@@ -32,8 +32,8 @@ mod entry;
 pub use entry::{Entry, phase_word};
 
 use fairway_model::{
-    Assignment, EnvironmentName, EventKind, Evidence, Failure, FailureKind, Generation, Millis, Phase, ReleaseStatus,
-    ServiceName, SpecDigest,
+    Assignment, EnvironmentName, EventKind, Evidence, Failure, FailureKind, Generation, Millis, Phase,
+    ReleaseStatus, ServiceName, SpecDigest,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -173,8 +173,10 @@ impl Lifecycle {
     /// releases before the serving one that have not been retired. Anything else may be stopped.
     #[must_use]
     pub fn keep(&self) -> BTreeMap<(ServiceName, SpecDigest), u32> {
-        let retiring = self.serving().is_none_or(|entry| matches!(entry.phase, Phase::Retiring | Phase::Applied));
-        let warm = self.warm.iter().filter(|_| !retiring).filter_map(|generation| self.releases.get(generation));
+        let retiring =
+            self.serving().is_none_or(|entry| matches!(entry.phase, Phase::Retiring | Phase::Applied));
+        let warm =
+            self.warm.iter().filter(|_| !retiring).filter_map(|generation| self.releases.get(generation));
         let mut keep = BTreeMap::new();
         for entry in self.serving().into_iter().chain(self.pending()).chain(warm) {
             for (name, service) in &entry.assignment.release.services {
@@ -188,7 +190,13 @@ impl Lifecycle {
     }
 
     /// Adds an event to a release.
-    pub fn record(&mut self, generation: Generation, now: u64, service: Option<ServiceName>, kind: EventKind) {
+    pub fn record(
+        &mut self,
+        generation: Generation,
+        now: u64,
+        service: Option<ServiceName>,
+        kind: EventKind,
+    ) {
         if let Some(entry) = self.releases.get_mut(&generation) {
             entry.record(now, service, kind);
         }
@@ -230,7 +238,13 @@ impl Lifecycle {
         if let Some(pending) = self.pending() {
             match pending.lease_until {
                 Some(until) if until <= now => aborted = Some(pending.generation()),
-                until => return Accept::Busy(Box::new(self.busy(pending, until.map(|until| Millis(until - now)), generation))),
+                until => {
+                    return Accept::Busy(Box::new(self.busy(
+                        pending,
+                        until.map(|until| Millis(until - now)),
+                        generation,
+                    )));
+                }
             }
         }
         if let Some(old) = aborted {
@@ -264,7 +278,8 @@ impl Lifecycle {
     /// A release failed before its switch was done; nothing has moved. Without effect in any later phase.
     /// Clean up after it with [`Action::CleanUp`].
     pub fn on_failed(&mut self, generation: Generation, now: u64, failure: Failure) {
-        if let Some(entry) = self.in_phase(generation, &[Phase::Preparing, Phase::Prepared, Phase::Switching]) {
+        if let Some(entry) = self.in_phase(generation, &[Phase::Preparing, Phase::Prepared, Phase::Switching])
+        {
             entry.end(Phase::Failed, failure, now);
             self.resume_superseded();
         }
@@ -321,7 +336,9 @@ impl Lifecycle {
     /// [`FailureKind::Superseded`], [`FailureKind::Bake`] after the routes went back, [`FailureKind::Stale`],
     /// [`FailureKind::WrongPhase`] before the switch.
     pub fn bake(&self, generation: Generation) -> Result<Go, Box<Failure>> {
-        let Some(entry) = self.releases.get(&generation) else { return Err(Box::new(self.unknown(generation, "bake"))) };
+        let Some(entry) = self.releases.get(&generation) else {
+            return Err(Box::new(self.unknown(generation, "bake")));
+        };
         if let Some(failure) = entry.superseded() {
             return Err(Box::new(failure));
         }
@@ -433,7 +450,10 @@ impl Lifecycle {
         if let Some(entry) = self.releases.get_mut(&generation) {
             let failure = Failure::new(
                 FailureKind::WrongPhase,
-                format!("release {generation} was aborted on request while it was {}", phase_word(entry.phase)),
+                format!(
+                    "release {generation} was aborted on request while it was {}",
+                    phase_word(entry.phase)
+                ),
                 "no route has moved and nothing that serves was touched",
                 "plan again to try once more",
             );
@@ -452,7 +472,12 @@ impl Lifecycle {
             if entry.is_pending() {
                 let failure = Failure::new(
                     FailureKind::Superseded,
-                    format!("{} was destroyed while release {} was {}", self.environment, entry.generation(), phase_word(entry.phase)),
+                    format!(
+                        "{} was destroyed while release {} was {}",
+                        self.environment,
+                        entry.generation(),
+                        phase_word(entry.phase)
+                    ),
                     "databases and logs are kept unless the environment was purged",
                     "plan again to bring the environment back",
                 );
@@ -478,7 +503,9 @@ impl Lifecycle {
             let generation = entry.generation();
             let orphan = generation < self.accepted && self.pending().is_none();
             match entry.phase {
-                Phase::Baking if entry.trouble.is_none() && entry.bake_until.is_some_and(|until| until <= now) => {
+                Phase::Baking
+                    if entry.trouble.is_none() && entry.bake_until.is_some_and(|until| until <= now) =>
+                {
                     actions.push(Action::EndBake(generation));
                 }
                 Phase::Baked if orphan => {
@@ -517,14 +544,17 @@ impl Lifecycle {
         if let Some(entry) = self.serving() {
             match (entry.phase, &entry.trouble, entry.before) {
                 (Phase::Retiring, ..) => actions.push(Action::Retire(entry.generation())),
-                (Phase::Baking, Some(_), Some(to)) => actions.push(Action::SwitchBack { from: entry.generation(), to }),
+                (Phase::Baking, Some(_), Some(to)) => {
+                    actions.push(Action::SwitchBack { from: entry.generation(), to })
+                }
                 _ => {}
             }
         }
         // What a release that ended left behind when the target went down in the middle of cleaning up.
-        let ended = self.releases.values().filter(|entry| {
-            matches!(entry.phase, Phase::Aborted | Phase::Failed | Phase::Reverted)
-        });
+        let ended = self
+            .releases
+            .values()
+            .filter(|entry| matches!(entry.phase, Phase::Aborted | Phase::Failed | Phase::Reverted));
         actions.extend(ended.map(|entry| Action::CleanUp(entry.generation())));
         actions
     }
@@ -539,7 +569,11 @@ impl Lifecycle {
         }
         let digest = release.digest();
         if plan.child != digest {
-            return Some(format!("its plan names release {}, but {} came with it", plan.child.short(), digest.short()));
+            return Some(format!(
+                "its plan names release {}, but {} came with it",
+                plan.child.short(),
+                digest.short()
+            ));
         }
         (plan.generation == Generation(0)).then(|| "generation 0 is no release".to_owned())
     }
@@ -591,10 +625,18 @@ impl Lifecycle {
     /// Ended releases beyond the newest ones are forgotten, with their events and assignments.
     fn forget_old(&mut self) {
         let live = |generation: &Generation| {
-            Some(*generation) == self.serving || self.warm.contains(generation) || *generation == self.accepted
+            Some(*generation) == self.serving
+                || self.warm.contains(generation)
+                || *generation == self.accepted
         };
-        let old: Vec<Generation> =
-            self.releases.keys().rev().filter(|generation| !live(generation)).skip(HISTORY).copied().collect();
+        let old: Vec<Generation> = self
+            .releases
+            .keys()
+            .rev()
+            .filter(|generation| !live(generation))
+            .skip(HISTORY)
+            .copied()
+            .collect();
         for generation in old {
             self.releases.remove(&generation);
         }
@@ -605,7 +647,10 @@ impl Lifecycle {
         let message = if offered == current {
             format!("generation {offered} of {} is already taken by another plan", self.environment)
         } else {
-            format!("release {offered} of {} is older than release {current}, which is the newest here", self.environment)
+            format!(
+                "release {offered} of {} is older than release {current}, which is the newest here",
+                self.environment
+            )
         };
         Failure::new(
             FailureKind::Stale { offered, current },
@@ -618,7 +663,9 @@ impl Lifecycle {
     fn busy(&self, pending: &Entry, left: Option<Millis>, offered: Generation) -> Failure {
         let (generation, digest) = (pending.generation(), pending.assignment.plan.child.short());
         let wait = match left {
-            Some(left) => format!("wait until it ends, abort it, or wait {left} for its lease to run out if its caller is gone"),
+            Some(left) => format!(
+                "wait until it ends, abort it, or wait {left} for its lease to run out if its caller is gone"
+            ),
             None => "wait until its switch is done".to_owned(),
         };
         Failure::new(
@@ -644,13 +691,19 @@ impl Lifecycle {
 
     /// Why a release is not in a phase for this: the failure that ended it, or the phase itself.
     fn refused(&self, generation: Generation, verb: &str) -> Box<Failure> {
-        let Some(entry) = self.releases.get(&generation) else { return Box::new(self.unknown(generation, verb)) };
+        let Some(entry) = self.releases.get(&generation) else {
+            return Box::new(self.unknown(generation, verb));
+        };
         if let Some(failure) = &entry.failure {
             return Box::new(failure.clone());
         }
         Box::new(Failure::new(
             FailureKind::WrongPhase,
-            format!("cannot {verb} release {generation} of {} while it is {}", self.environment, phase_word(entry.phase)),
+            format!(
+                "cannot {verb} release {generation} of {} while it is {}",
+                self.environment,
+                phase_word(entry.phase)
+            ),
             format!("release {generation} goes on undisturbed"),
             "ask for its status and go on from there",
         ))

@@ -20,8 +20,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use fairway_model::{
-    ArtifactDigest, Assignment, Digest, EnvironmentName, Failure, FailureKind, Generation, Millis, Observed, Phase,
-    Redacted, ReleaseStatus, SecretVersion, ServiceName,
+    ArtifactDigest, Assignment, Digest, EnvironmentName, Failure, FailureKind, Generation, Millis, Observed,
+    Phase, Redacted, ReleaseStatus, SecretVersion, ServiceName,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -221,7 +221,11 @@ impl Sim {
                 if !did && !self.inner.manual {
                     match world.next_moment() {
                         Some(next) => world.advance_to(next),
-                        None => return Err(internal("the simulated world waits for something that never happens")),
+                        None => {
+                            return Err(internal(
+                                "the simulated world waits for something that never happens",
+                            ));
+                        }
                     }
                 }
                 !did && self.inner.manual
@@ -288,7 +292,8 @@ fn unreachable(reason: &str) -> TargetError {
 }
 
 fn internal(message: &str) -> TargetError {
-    Failure::new(FailureKind::Internal, message, "the simulated world is as it was", "correct the test").into()
+    Failure::new(FailureKind::Internal, message, "the simulated world is as it was", "correct the test")
+        .into()
 }
 
 fn failed<T>(failure: Box<Failure>) -> Result<T, TargetError> {
@@ -313,7 +318,10 @@ impl Target for Sim {
         Ok(world.observe(environment))
     }
 
-    async fn missing(&self, artifacts: &BTreeSet<ArtifactDigest>) -> Result<BTreeSet<ArtifactDigest>, TargetError> {
+    async fn missing(
+        &self,
+        artifacts: &BTreeSet<ArtifactDigest>,
+    ) -> Result<BTreeSet<ArtifactDigest>, TargetError> {
         let world = self.world();
         if world.down {
             return Err(unreachable("the daemon does not answer"));
@@ -333,7 +341,13 @@ impl Target for Sim {
         let found = ArtifactDigest(Digest::of(&bytes));
         if found != artifact.digest && !world.has(Bug::TakesAnyBytes) {
             let message = format!("the bytes hash to {}, not to {}", found.short(), artifact.digest.short());
-            return Err(Failure::new(FailureKind::Invalid, message, "nothing was kept", "build the artifact again").into());
+            return Err(Failure::new(
+                FailureKind::Invalid,
+                message,
+                "nothing was kept",
+                "build the artifact again",
+            )
+            .into());
         }
         world.artifacts.insert(artifact.digest, SimProgram::read(&bytes, &artifact.digest.short()));
         Ok(())
@@ -353,16 +367,27 @@ impl Target for Sim {
         Ok(())
     }
 
-    async fn prepare(&self, assignment: &Assignment, progress: &dyn Progress) -> Result<ReleaseStatus, TargetError> {
+    async fn prepare(
+        &self,
+        assignment: &Assignment,
+        progress: &dyn Progress,
+    ) -> Result<ReleaseStatus, TargetError> {
         let (environment, generation) = (&assignment.plan.environment, assignment.generation());
         let mut call = {
             let mut world = self.world();
             let mut call = Call::begin(&world, generation, progress)?;
             self.before_step(&mut world)?;
-            let (now, stale, two, twice) =
-                (world.now, world.has(Bug::AcceptsStale), world.has(Bug::LetsTwoIn), world.has(Bug::PreparesTwice));
+            let (now, stale, two, twice) = (
+                world.now,
+                world.has(Bug::AcceptsStale),
+                world.has(Bug::LetsTwoIn),
+                world.has(Bug::PreparesTwice),
+            );
             let place = world.place(environment);
-            if two && let Some(pending) = place.journal.pending().map(Entry::generation) && pending != generation {
+            if two
+                && let Some(pending) = place.journal.pending().map(Entry::generation)
+                && pending != generation
+            {
                 let _ = place.journal.abort(pending, now);
             }
             match place.journal.accept(assignment, now) {
@@ -370,7 +395,8 @@ impl Target for Sim {
                 Accept::New { .. } => call.reported = Some(0),
                 Accept::Same(_) if twice => {
                     let renamed = std::mem::take(&mut place.instances).into_iter();
-                    place.instances = renamed.map(|(id, instance)| (format!("{id}-again"), instance)).collect();
+                    place.instances =
+                        renamed.map(|(id, instance)| (format!("{id}-again"), instance)).collect();
                 }
                 Accept::Same(_) => {}
                 Accept::Stale(failure) if stale => {
@@ -380,10 +406,16 @@ impl Target for Sim {
                         phase: Phase::Prepared,
                         events: Vec::new(),
                         failure: None,
-                        evidence: fairway_model::Evidence { notes: vec![failure.message], ..Default::default() },
+                        evidence: fairway_model::Evidence {
+                            notes: vec![failure.message],
+                            ..Default::default()
+                        },
                     });
                 }
-                Accept::Stale(failure) | Accept::Busy(failure) | Accept::Ended(failure) | Accept::Invalid(failure) => {
+                Accept::Stale(failure)
+                | Accept::Busy(failure)
+                | Accept::Ended(failure)
+                | Accept::Invalid(failure) => {
                     return failed(failure);
                 }
             }
@@ -423,7 +455,8 @@ impl Target for Sim {
         generation: Generation,
         progress: &dyn Progress,
     ) -> Result<ReleaseStatus, TargetError> {
-        let mut call = self.begin(environment, generation, progress, |journal, generation, _| journal.bake(generation))?;
+        let mut call =
+            self.begin(environment, generation, progress, |journal, generation, _| journal.bake(generation))?;
         self.drive(environment, &mut call, |journal, _| match journal.bake(generation) {
             Ok(Go::Do) => None,
             Ok(Go::Done) => Some(status(journal, generation)),
@@ -451,7 +484,8 @@ impl Target for Sim {
             let mut world = self.world();
             let call = Call::begin(&world, generation, &crate::Silent)?;
             self.before_step(&mut world)?;
-            let (now, stale, nothing) = (world.now, world.has(Bug::AcceptsStale), world.has(Bug::AbortDoesNothing));
+            let (now, stale, nothing) =
+                (world.now, world.has(Bug::AcceptsStale), world.has(Bug::AbortDoesNothing));
             let journal = &mut world.place(environment).journal;
             if nothing || stale && generation < journal.accepted() {
                 return Ok(());
@@ -523,7 +557,8 @@ impl Sim {
         call.reported = known;
         match ask(journal, generation, now) {
             Ok(_) => {}
-            Err(failure) if accepts_stale && known.is_some() && matches!(failure.kind, FailureKind::Stale { .. }) => {}
+            Err(failure)
+                if accepts_stale && known.is_some() && matches!(failure.kind, FailureKind::Stale { .. }) => {}
             Err(failure) => return failed(failure),
         }
         drop(world);

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use fairway_model::{
-    ArtifactDigest, Assignment, EnvironmentName, Event, Failure, Generation, Observed, Redacted, ReleaseStatus, SecretVersion,
+    ArtifactDigest, Assignment, EnvironmentName, Event, Failure, Generation, Observed, Redacted,
+    ReleaseStatus, SecretVersion,
 };
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -72,34 +73,65 @@ pub trait Target: Send + Sync {
     async fn observe(&self, environment: &EnvironmentName) -> Result<Observed, TargetError>;
 
     /// Which of these artifacts the target does not have yet.
-    async fn missing(&self, artifacts: &BTreeSet<ArtifactDigest>) -> Result<BTreeSet<ArtifactDigest>, TargetError>;
+    async fn missing(
+        &self,
+        artifacts: &BTreeSet<ArtifactDigest>,
+    ) -> Result<BTreeSet<ArtifactDigest>, TargetError>;
 
     /// Brings one artifact. Bringing it twice is the same as once; bytes that do not hash to the digest are refused.
     async fn deliver(&self, artifact: &ArtifactSource) -> Result<(), TargetError>;
 
     /// Brings one version of a secret.
-    async fn put_secret(&self, environment: &EnvironmentName, version: SecretVersion, value: &Redacted) -> Result<(), TargetError>;
+    async fn put_secret(
+        &self,
+        environment: &EnvironmentName,
+        version: SecretVersion,
+        value: &Redacted,
+    ) -> Result<(), TargetError>;
 
     /// Makes everything ready beside what runs; returns when the release is [`fairway_model::Phase::Prepared`]
     /// or later. Nothing has moved when this fails. The caller's lease lasts while it waits; when the caller goes
     /// away before the switch, the target aborts the release by itself.
-    async fn prepare(&self, assignment: &Assignment, progress: &dyn Progress) -> Result<ReleaseStatus, TargetError>;
+    async fn prepare(
+        &self,
+        assignment: &Assignment,
+        progress: &dyn Progress,
+    ) -> Result<ReleaseStatus, TargetError>;
 
     /// Moves all routes to the prepared release at once.
-    async fn switch(&self, environment: &EnvironmentName, generation: Generation, progress: &dyn Progress) -> Result<ReleaseStatus, TargetError>;
+    async fn switch(
+        &self,
+        environment: &EnvironmentName,
+        generation: Generation,
+        progress: &dyn Progress,
+    ) -> Result<ReleaseStatus, TargetError>;
 
     /// Waits until the bake is over: [`fairway_model::Phase::Baked`], or an error whose failure is
     /// [`fairway_model::FailureKind::Bake`] after the routes went back, or [`fairway_model::FailureKind::Superseded`].
-    async fn bake(&self, environment: &EnvironmentName, generation: Generation, progress: &dyn Progress) -> Result<ReleaseStatus, TargetError>;
+    async fn bake(
+        &self,
+        environment: &EnvironmentName,
+        generation: Generation,
+        progress: &dyn Progress,
+    ) -> Result<ReleaseStatus, TargetError>;
 
     /// Drains and stops what the release no longer needs; returns in [`fairway_model::Phase::Applied`].
-    async fn retire(&self, environment: &EnvironmentName, generation: Generation, progress: &dyn Progress) -> Result<ReleaseStatus, TargetError>;
+    async fn retire(
+        &self,
+        environment: &EnvironmentName,
+        generation: Generation,
+        progress: &dyn Progress,
+    ) -> Result<ReleaseStatus, TargetError>;
 
     /// Gives up a release that has not switched; stops what it started. Aborting what is already aborted is fine.
     async fn abort(&self, environment: &EnvironmentName, generation: Generation) -> Result<(), TargetError>;
 
     /// Where a release stands, without waiting; `None` when the target has never heard of it.
-    async fn release(&self, environment: &EnvironmentName, generation: Generation) -> Result<Option<ReleaseStatus>, TargetError>;
+    async fn release(
+        &self,
+        environment: &EnvironmentName,
+        generation: Generation,
+    ) -> Result<Option<ReleaseStatus>, TargetError>;
 
     /// Stops everything of an environment; `purge` also deletes its databases, secrets and logs.
     async fn destroy(&self, environment: &EnvironmentName, purge: bool) -> Result<(), TargetError>;

@@ -22,7 +22,10 @@ async fn nothing_runs(stage: &Stage<'_>) -> Result<(), Violation> {
 pub(super) async fn destroying_stops_everything_and_twice_is_fine(stage: Stage<'_>) -> Result<(), Violation> {
     let target = stage.target();
     // Of what was never there, too.
-    target.destroy(&stage.environment, false).await.map_err(|error| unexpected("destroy of nothing", &error))?;
+    target
+        .destroy(&stage.environment, false)
+        .await
+        .map_err(|error| unexpected("destroy of nothing", &error))?;
     let first = stage.go(None, &[good("alpha", "v1"), good("beta", "v1")]).await?;
     for _ in 0..2 {
         target.destroy(&stage.environment, false).await.map_err(|error| unexpected("destroy", &error))?;

@@ -15,7 +15,9 @@ async fn costs_nothing(stage: &Stage<'_>, first: &Assignment, failed: &Assignmen
     let status = stage.phase(failed.generation(), Phase::Failed).await?;
     ensure(status.failure.is_some(), || "a failed release should tell its failure".to_owned())?;
     let again = stage.prepare(failed).await;
-    refused_as("prepare of a failed release", again, |kind| status.failure.as_ref().is_some_and(|f| f.kind == *kind))?;
+    refused_as("prepare of a failed release", again, |kind| {
+        status.failure.as_ref().is_some_and(|f| f.kind == *kind)
+    })?;
     let switch = stage.switch(failed.generation()).await;
     refused_as("switch of a failed release", switch, |_| true)?;
     stage.answers("alpha", Some("v1")).await?;
@@ -31,19 +33,25 @@ pub(super) async fn a_service_that_is_never_ready_costs_nothing(stage: Stage<'_>
     let wanted = [good("alpha", "v2"), behaving("beta", "v1", Behaviour::NeverReady)];
     let second = stage.plan(Some(&first), &wanted).await?;
     let failure = refused_as("prepare", stage.prepare(&second).await, |kind| *kind == FailureKind::Start)?;
-    ensure(failure.service == Some(service("beta")), || format!("the failure should name beta: {failure:?}"))?;
+    ensure(failure.service == Some(service("beta")), || {
+        format!("the failure should name beta: {failure:?}")
+    })?;
     ensure(failure.probe.is_some(), || format!("the failure should show the last probe: {failure:?}"))?;
     costs_nothing(&stage, &first, &second).await
 }
 
-pub(super) async fn a_service_that_exits_fails_at_once_with_its_log(stage: Stage<'_>) -> Result<(), Violation> {
+pub(super) async fn a_service_that_exits_fails_at_once_with_its_log(
+    stage: Stage<'_>,
+) -> Result<(), Violation> {
     let first = stage.go(None, &[good("alpha", "v1")]).await?;
     let second = stage.plan(Some(&first), &[behaving("alpha", "v2", Behaviour::ExitsAtStart)]).await?;
     let begun = Instant::now();
     let failure = refused_as("prepare", stage.prepare(&second).await, |kind| *kind == FailureKind::Start)?;
     let took = begun.elapsed();
     ensure(took < stage.timing.fast, || format!("an exit at the start was reported after {took:?}"))?;
-    ensure(failure.service == Some(service("alpha")), || format!("the failure should name alpha: {failure:?}"))?;
+    ensure(failure.service == Some(service("alpha")), || {
+        format!("the failure should name alpha: {failure:?}")
+    })?;
     ensure(!failure.log.is_empty(), || format!("the failure should show the last log lines: {failure:?}"))?;
     costs_nothing(&stage, &first, &second).await
 }
@@ -61,14 +69,19 @@ pub(super) async fn a_failing_migration_fails_before_any_start(stage: Stage<'_>)
     })?;
     let second = stage.plan(Some(&first), &[with("v2", Behaviour::BadMigration), good("beta", "v1")]).await?;
     let before = stage.running("alpha").await?;
-    let failure = refused_as("prepare", stage.prepare(&second).await, |kind| *kind == FailureKind::Migration)?;
-    ensure(failure.service == Some(service("alpha")), || format!("the failure should name alpha: {failure:?}"))?;
+    let failure =
+        refused_as("prepare", stage.prepare(&second).await, |kind| *kind == FailureKind::Migration)?;
+    ensure(failure.service == Some(service("alpha")), || {
+        format!("the failure should name alpha: {failure:?}")
+    })?;
     ensure(!failure.log.is_empty(), || format!("the failure should show the migration's log: {failure:?}"))?;
     let status = stage.status(second.generation()).await?;
-    let starts = status.events.iter().filter(|event| {
-        matches!(&event.kind, fairway_model::EventKind::StepStarted { step } if step == "start")
-    });
-    ensure(starts.count() == 0, || format!("something was started before the migration: {:?}", status.events))?;
+    let starts = status.events.iter().filter(
+        |event| matches!(&event.kind, fairway_model::EventKind::StepStarted { step } if step == "start"),
+    );
+    ensure(starts.count() == 0, || {
+        format!("something was started before the migration: {:?}", status.events)
+    })?;
     ensure(stage.running("beta").await?.is_empty(), || "beta was started".to_owned())?;
     super::happy::same("alpha", &before, &stage.running("alpha").await?)?;
     costs_nothing(&stage, &first, &second).await
@@ -85,14 +98,18 @@ pub(super) async fn trouble_after_the_switch_goes_back(stage: Stage<'_>) -> Resu
     stage.prepare(&second).await.map_err(|error| unexpected("prepare", &error))?;
     stage.switch(generation).await.map_err(|error| unexpected("switch", &error))?;
     let failure = refused_as("bake", stage.bake(generation).await, |kind| *kind == FailureKind::Bake)?;
-    ensure(failure.service == Some(service("alpha")), || format!("the failure should name alpha: {failure:?}"))?;
+    ensure(failure.service == Some(service("alpha")), || {
+        format!("the failure should name alpha: {failure:?}")
+    })?;
     stage.phase(generation, Phase::Reverted).await?;
     stage.answers("alpha", Some("v1")).await?;
     stage.answers("beta", Some("v1")).await?;
     stage.eventually_only(&first).await?;
     super::happy::same("alpha", &before, &stage.running("alpha").await?)?;
     refused_as("retire of a reverted release", stage.retire(generation).await, |_| true)?;
-    refused_as("bake of a reverted release", stage.bake(generation).await, |kind| *kind == FailureKind::Bake)?;
+    refused_as("bake of a reverted release", stage.bake(generation).await, |kind| {
+        *kind == FailureKind::Bake
+    })?;
     let release = stage.release(&[good("alpha", "v3"), good("beta", "v3")]).await?;
     let third = assignment(Some(&first), generation, &release);
     stage.apply(&third).await?;

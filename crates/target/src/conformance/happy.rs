@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{ArtifactSource, Progress};
 use fairway_model::{
-    ArtifactDigest, Digest, Event, EventKind, FailureKind, Generation, InstanceState, Phase, Program, ServedBy,
-    ServiceSpec,
+    ArtifactDigest, Digest, Event, EventKind, FailureKind, Generation, InstanceState, Phase, Program,
+    ServedBy, ServiceSpec,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,7 +26,9 @@ pub(super) async fn a_first_release_goes_through_all_phases(stage: Stage<'_>) ->
 
     let prepared = stage.prepare(&first).await.map_err(|error| unexpected("prepare", &error))?;
     in_phase("prepare", &prepared, Generation(1), Phase::Prepared)?;
-    ensure(prepared.release == release.digest(), || format!("prepare answers for release {}", prepared.release))?;
+    ensure(prepared.release == release.digest(), || {
+        format!("prepare answers for release {}", prepared.release)
+    })?;
     stage.answers("alpha", None).await?;
     ensure(stage.observe().await?.serving.is_none(), || "nothing should serve before the switch".to_owned())?;
 
@@ -44,7 +46,9 @@ pub(super) async fn a_first_release_goes_through_all_phases(stage: Stage<'_>) ->
     in_phase("retire", &retired, Generation(1), Phase::Applied)?;
     stage.only(&first).await?;
     stage.phase(Generation(1), Phase::Applied).await?;
-    ensure(stage.observe().await?.generation == Generation(1), || "the accepted generation should be 1".to_owned())
+    ensure(stage.observe().await?.generation == Generation(1), || {
+        "the accepted generation should be 1".to_owned()
+    })
 }
 
 pub(super) async fn only_what_changed_is_started(stage: Stage<'_>) -> Result<(), Violation> {
@@ -73,7 +77,9 @@ pub(super) async fn only_what_changed_is_started(stage: Stage<'_>) -> Result<(),
 
 /// A service's instances have not been touched.
 pub(super) fn same(name: &str, before: &[String], after: &[String]) -> Result<(), Violation> {
-    ensure(before == after, || format!("the instances of {name} should still be {before:?} and are {after:?}"))
+    ensure(before == after, || {
+        format!("the instances of {name} should still be {before:?} and are {after:?}")
+    })
 }
 
 pub(super) async fn a_removed_service_loses_its_route(stage: Stage<'_>) -> Result<(), Violation> {
@@ -108,18 +114,30 @@ pub(super) async fn observation_is_true_in_each_phase(stage: Stage<'_>) -> Resul
             let observed = stage.observe().await?;
             let serving = if served_by == 1 { first } else { second };
             let expect = Some((serving.generation(), serving.plan.child));
-            ensure(observed.serving == expect, || format!("{expect:?} should serve, and {:?} does", observed.serving))?;
+            ensure(observed.serving == expect, || {
+                format!("{expect:?} should serve, and {:?} does", observed.serving)
+            })?;
             ensure(observed.generation == generation, || format!("accepted is {}", observed.generation))?;
-            let active = observed.activity.is_some_and(|(active, phase)| active == generation && phases.contains(&phase));
-            ensure(active, || format!("the activity should be one of {phases:?} and is {:?}", observed.activity))?;
+            let active = observed
+                .activity
+                .is_some_and(|(active, phase)| active == generation && phases.contains(&phase));
+            ensure(active, || {
+                format!("the activity should be one of {phases:?} and is {:?}", observed.activity)
+            })?;
             let spec = serving.release.services[&service("alpha")].spec_digest();
             let routes = observed.routes.known().and_then(|routes| routes.services.get(&service("alpha")));
-            ensure(routes == spec.map(ServedBy::Instances).as_ref(), || format!("alpha's route is {routes:?}"))?;
+            ensure(routes == spec.map(ServedBy::Instances).as_ref(), || {
+                format!("alpha's route is {routes:?}")
+            })?;
             for instance in stage.instances().await? {
                 let owner = if instance.generation == first.generation() { first } else { second };
                 let spec = owner.release.services[&service("alpha")].spec_digest();
-                ensure(Some(instance.spec) == spec, || format!("{} has a foreign specification", instance.id))?;
-                ensure(instance.state != InstanceState::Starting, || format!("{} still starts", instance.id))?;
+                ensure(Some(instance.spec) == spec, || {
+                    format!("{} has a foreign specification", instance.id)
+                })?;
+                ensure(instance.state != InstanceState::Starting, || {
+                    format!("{} still starts", instance.id)
+                })?;
             }
             for version in versions {
                 stage.answers("alpha", Some(version)).await?;
@@ -163,7 +181,9 @@ pub(super) async fn events_come_once_and_in_order(stage: Stage<'_>) -> Result<()
         })
         .collect();
     for phase in [Phase::Prepared, Phase::Baking, Phase::Applied] {
-        ensure(phases.contains(&phase), || format!("no event says that the release is {phase:?}: {phases:?}"))?;
+        ensure(phases.contains(&phase), || {
+            format!("no event says that the release is {phase:?}: {phases:?}")
+        })?;
     }
     ensure(phases.is_sorted(), || format!("the phases come as {phases:?}"))
 }
@@ -178,8 +198,11 @@ pub(super) async fn artifacts_are_what_their_digest_says(stage: Stage<'_>) -> Re
     let missing = stage.target().missing(&wanted).await.map_err(|error| unexpected("missing", &error))?;
     ensure(missing == wanted, || format!("a new target should miss {wanted:?} and misses {missing:?}"))?;
 
-    let lie = ArtifactSource { digest: ArtifactDigest(Digest::of(b"something else")), path: artifact.path.clone() };
-    refused_as("deliver of other bytes", stage.target().deliver(&lie).await, |kind| *kind == FailureKind::Invalid)?;
+    let lie =
+        ArtifactSource { digest: ArtifactDigest(Digest::of(b"something else")), path: artifact.path.clone() };
+    refused_as("deliver of other bytes", stage.target().deliver(&lie).await, |kind| {
+        *kind == FailureKind::Invalid
+    })?;
     let claimed = BTreeSet::from([lie.digest]);
     let missing = stage.target().missing(&claimed).await.map_err(|error| unexpected("missing", &error))?;
     ensure(missing == claimed, || "bytes that were refused should not be there".to_owned())?;
@@ -189,7 +212,8 @@ pub(super) async fn artifacts_are_what_their_digest_says(stage: Stage<'_>) -> Re
     }
     let missing = stage.target().missing(&wanted).await.map_err(|error| unexpected("missing", &error))?;
     ensure(missing.is_empty(), || format!("what was delivered is missing: {missing:?}"))?;
-    let distinct = other.artifacts.iter().any(|other| other.digest != artifact.digest) || other.spec != made.spec;
+    let distinct =
+        other.artifacts.iter().any(|other| other.digest != artifact.digest) || other.spec != made.spec;
     ensure(distinct, || "the fixture makes the same service for different versions".to_owned())?;
     let services = BTreeMap::from([(service("alpha"), made.spec)]);
     for rest in &made.artifacts {

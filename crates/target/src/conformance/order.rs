@@ -19,7 +19,9 @@ pub(super) async fn every_call_twice_is_as_once(stage: Stage<'_>) -> Result<(), 
     let mut started = None;
     for _ in 0..2 {
         let prepared = stage.prepare(&second).await.map_err(|error| unexpected("prepare", &error))?;
-        ensure(prepared.phase == Phase::Prepared, || format!("after prepare the phase is {:?}", prepared.phase))?;
+        ensure(prepared.phase == Phase::Prepared, || {
+            format!("after prepare the phase is {:?}", prepared.phase)
+        })?;
         let running = (stage.running("alpha").await?, stage.running("beta").await?);
         let before = started.get_or_insert_with(|| running.clone());
         same("alpha", &before.0, &running.0)?;
@@ -31,8 +33,11 @@ pub(super) async fn every_call_twice_is_as_once(stage: Stage<'_>) -> Result<(), 
         stage.answers("alpha", Some("v2")).await?;
     }
     // A caller that starts again from the beginning finds everything done.
-    let prepared = stage.prepare(&second).await.map_err(|error| unexpected("prepare after switch", &error))?;
-    ensure(prepared.phase.is_serving(), || format!("prepare moved the release back to {:?}", prepared.phase))?;
+    let prepared =
+        stage.prepare(&second).await.map_err(|error| unexpected("prepare after switch", &error))?;
+    ensure(prepared.phase.is_serving(), || {
+        format!("prepare moved the release back to {:?}", prepared.phase)
+    })?;
     for _ in 0..2 {
         let baked = stage.bake(generation).await.map_err(|error| unexpected("bake", &error))?;
         ensure(baked.phase >= Phase::Baked, || format!("after bake the phase is {:?}", baked.phase))?;
@@ -60,7 +65,11 @@ pub(super) async fn calls_out_of_order_are_refused(stage: Stage<'_>) -> Result<(
     refused_as("switch of nothing", stage.switch(one).await, wrong)?;
     refused_as("bake of nothing", stage.bake(one).await, wrong)?;
     refused_as("retire of nothing", stage.retire(one).await, wrong)?;
-    let unknown = stage.target().release(&stage.environment, one).await.map_err(|error| unexpected("release", &error))?;
+    let unknown = stage
+        .target()
+        .release(&stage.environment, one)
+        .await
+        .map_err(|error| unexpected("release", &error))?;
     ensure(unknown.is_none(), || format!("release 1 should be unknown: {unknown:?}"))?;
     let first = stage.plan(None, &[good("alpha", "v1")]).await?;
     stage.prepare(&first).await.map_err(|error| unexpected("prepare", &error))?;
@@ -154,7 +163,10 @@ async fn execute(stage: &Stage<'_>, assignment: &Assignment) -> Result<Option<Ge
             Ok(Some(generation))
         }
         Err(TargetError::Failed(failure))
-            if matches!(failure.kind, FailureKind::Stale { .. } | FailureKind::WrongPhase | FailureKind::Superseded) =>
+            if matches!(
+                failure.kind,
+                FailureKind::Stale { .. } | FailureKind::WrongPhase | FailureKind::Superseded
+            ) =>
         {
             Ok(None)
         }
@@ -180,7 +192,9 @@ pub(super) async fn two_executors_at_once_never_mix(stage: Stage<'_>) -> Result<
             (None, Some(_)) => right,
             (Some(_), Some(_)) if apart => right,
             (None, None) => return Err(Violation("both executors were refused".to_owned())),
-            (Some(_), Some(_)) => return Err(Violation("two releases with one number were applied".to_owned())),
+            (Some(_), Some(_)) => {
+                return Err(Violation("two releases with one number were applied".to_owned()));
+            }
         };
         stage.eventually_only(&winner).await?;
         base = winner;

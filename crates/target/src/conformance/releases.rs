@@ -2,7 +2,8 @@
 //! write down here, and writing it twice keeps a target from leaning on anything else.
 
 use fairway_model::{
-    Assignment, Change, Generation, Plan, PlanBase, Release, Reversibility, ServiceChange, ServiceName, Step, StepKind,
+    Assignment, Change, Generation, Plan, PlanBase, Release, Reversibility, ServiceChange, ServiceName, Step,
+    StepKind,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +14,16 @@ pub fn assignment(from: Option<&Assignment>, newest: Generation, release: &Relea
     let old = from.map_or(&empty, |from| &from.release.services);
     let mut services = BTreeMap::new();
     for (name, service) in &release.services {
-        let changes =
-            vec![Change { what: "artifact".to_owned(), from: None, to: Some(format!("{:?}", service.spec_digest())) }];
+        let changes = vec![Change {
+            what: "artifact".to_owned(),
+            from: None,
+            to: Some(format!("{:?}", service.spec_digest())),
+        }];
         match old.get(name) {
             None => services.insert(name.clone(), ServiceChange::Add { changes }),
-            Some(before) if before != service => services.insert(name.clone(), ServiceChange::Update { changes }),
+            Some(before) if before != service => {
+                services.insert(name.clone(), ServiceChange::Update { changes })
+            }
             Some(_) => None,
         };
     }
@@ -27,10 +33,7 @@ pub fn assignment(from: Option<&Assignment>, newest: Generation, release: &Relea
     let plan = Plan {
         format: 1,
         environment: release.environment.clone(),
-        base: PlanBase {
-            serving: from.map(|from| (from.generation(), from.plan.child)),
-            generation: newest,
-        },
+        base: PlanBase { serving: from.map(|from| (from.generation(), from.plan.child)), generation: newest },
         child: release.digest(),
         generation: newest.next(),
         steps: steps(from, release, &services),
@@ -41,7 +44,11 @@ pub fn assignment(from: Option<&Assignment>, newest: Generation, release: &Relea
     Assignment { plan, release: release.clone() }
 }
 
-fn steps(from: Option<&Assignment>, release: &Release, services: &BTreeMap<ServiceName, ServiceChange>) -> Vec<Step> {
+fn steps(
+    from: Option<&Assignment>,
+    release: &Release,
+    services: &BTreeMap<ServiceName, ServiceChange>,
+) -> Vec<Step> {
     let step = |kind: StepKind, service: Option<&ServiceName>| Step {
         kind,
         service: service.cloned(),
@@ -50,7 +57,9 @@ fn steps(from: Option<&Assignment>, release: &Release, services: &BTreeMap<Servi
     };
     let touched: Vec<_> = services
         .keys()
-        .filter_map(|name| release.services.get(name).and_then(|service| Some((name, service, service.process()?))))
+        .filter_map(|name| {
+            release.services.get(name).and_then(|service| Some((name, service, service.process()?)))
+        })
         .collect();
     let mut steps = Vec::new();
     let artifacts: BTreeSet<_> = touched.iter().map(|(_, _, process)| process.artifact.digest).collect();

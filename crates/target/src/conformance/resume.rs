@@ -19,7 +19,8 @@ pub(super) async fn a_restart_after_each_call_changes_nothing(stage: Stage<'_>) 
         if after == "prepare" {
             stage.fixture.restart().await;
             stage.answers("alpha", Some(&format!("v{round}"))).await?;
-            let again = stage.prepare(&next).await.map_err(|error| unexpected("prepare after a restart", &error))?;
+            let again =
+                stage.prepare(&next).await.map_err(|error| unexpected("prepare after a restart", &error))?;
             in_phase("prepare after a restart", &again, generation, Phase::Prepared)?;
             same("alpha", &prepared, &stage.running("alpha").await?)?;
         }
@@ -27,19 +28,26 @@ pub(super) async fn a_restart_after_each_call_changes_nothing(stage: Stage<'_>) 
         if after == "switch" {
             stage.fixture.restart().await;
             stage.answers("alpha", Some(&version)).await?;
-            let again = stage.switch(generation).await.map_err(|error| unexpected("switch after a restart", &error))?;
+            let again = stage
+                .switch(generation)
+                .await
+                .map_err(|error| unexpected("switch after a restart", &error))?;
             ensure(again.phase.is_serving(), || format!("switch after a restart found {:?}", again.phase))?;
         }
         stage.bake(generation).await.map_err(|error| unexpected("bake", &error))?;
         if after == "bake" {
             stage.fixture.restart().await;
-            let again = stage.bake(generation).await.map_err(|error| unexpected("bake after a restart", &error))?;
+            let again =
+                stage.bake(generation).await.map_err(|error| unexpected("bake after a restart", &error))?;
             ensure(again.phase >= Phase::Baked, || format!("bake after a restart found {:?}", again.phase))?;
         }
         stage.retire(generation).await.map_err(|error| unexpected("retire", &error))?;
         if after == "retire" {
             stage.fixture.restart().await;
-            let again = stage.retire(generation).await.map_err(|error| unexpected("retire after a restart", &error))?;
+            let again = stage
+                .retire(generation)
+                .await
+                .map_err(|error| unexpected("retire after a restart", &error))?;
             in_phase("retire after a restart", &again, generation, Phase::Applied)?;
         }
         stage.answers("alpha", Some(&version)).await?;

@@ -3,8 +3,9 @@
 use super::{Behaviour, Fixture, Timing, Wanted, assignment};
 use crate::{Progress, Silent, Target, TargetError};
 use fairway_model::{
-    Assignment, EnvironmentName, Failure, FailureKind, Generation, InstanceState, Observed, ObservedInstance, Phase,
-    Program, RELEASE_FORMAT, Release, ReleaseStatus, Resources, ServedBy, ServiceName, ServiceSpec, SystemName,
+    Assignment, EnvironmentName, Failure, FailureKind, Generation, InstanceState, Observed, ObservedInstance,
+    Phase, Program, RELEASE_FORMAT, Release, ReleaseStatus, Resources, ServedBy, ServiceName, ServiceSpec,
+    SystemName,
 };
 use std::{collections::BTreeMap, fmt, future::Future, time::Duration};
 use tokio::time::Instant;
@@ -85,7 +86,11 @@ impl<'a> Stage<'a> {
     }
 
     /// The plan and release that lead from `from` to these services.
-    pub(super) async fn plan(&self, from: Option<&Assignment>, wanted: &[Wanted]) -> Result<Assignment, Violation> {
+    pub(super) async fn plan(
+        &self,
+        from: Option<&Assignment>,
+        wanted: &[Wanted],
+    ) -> Result<Assignment, Violation> {
         let release = self.release(wanted).await?;
         Ok(assignment(from, from.map_or(Generation(0), Assignment::generation), &release))
     }
@@ -121,7 +126,8 @@ impl<'a> Stage<'a> {
         progress: &dyn Progress,
     ) -> Result<ReleaseStatus, Violation> {
         let (target, generation) = (self.target(), assignment.generation());
-        let prepared = target.prepare(assignment, progress).await.map_err(|error| unexpected("prepare", &error))?;
+        let prepared =
+            target.prepare(assignment, progress).await.map_err(|error| unexpected("prepare", &error))?;
         in_phase("prepare", &prepared, generation, Phase::Prepared)?;
         let switched = target.switch(&self.environment, generation, progress).await;
         let switched = switched.map_err(|error| unexpected("switch", &error))?;
@@ -138,7 +144,11 @@ impl<'a> Stage<'a> {
     }
 
     /// Plans and applies these services after `from`.
-    pub(super) async fn go(&self, from: Option<&Assignment>, wanted: &[Wanted]) -> Result<Assignment, Violation> {
+    pub(super) async fn go(
+        &self,
+        from: Option<&Assignment>,
+        wanted: &[Wanted],
+    ) -> Result<Assignment, Violation> {
         let next = self.plan(from, wanted).await?;
         self.apply(&next).await?;
         Ok(next)
@@ -170,7 +180,9 @@ impl<'a> Stage<'a> {
     /// A service answers with this version, or not at all.
     pub(super) async fn answers(&self, name: &str, expect: Option<&str>) -> Result<(), Violation> {
         let answer = self.fixture.ask(&service(name)).await;
-        ensure(answer.as_deref() == expect, || format!("{name} should answer {expect:?} and answers {answer:?}"))
+        ensure(answer.as_deref() == expect, || {
+            format!("{name} should answer {expect:?} and answers {answer:?}")
+        })
     }
 
     pub(super) async fn status(&self, generation: Generation) -> Result<ReleaseStatus, Violation> {
@@ -179,9 +191,15 @@ impl<'a> Stage<'a> {
         status.ok_or_else(|| Violation(format!("release {generation} should be known")))
     }
 
-    pub(super) async fn phase(&self, generation: Generation, expect: Phase) -> Result<ReleaseStatus, Violation> {
+    pub(super) async fn phase(
+        &self,
+        generation: Generation,
+        expect: Phase,
+    ) -> Result<ReleaseStatus, Violation> {
         let status = self.status(generation).await?;
-        ensure(status.phase == expect, || format!("release {generation} should be {expect:?} and is {:?}", status.phase))?;
+        ensure(status.phase == expect, || {
+            format!("release {generation} should be {expect:?} and is {:?}", status.phase)
+        })?;
         Ok(status)
     }
 
@@ -196,7 +214,9 @@ impl<'a> Stage<'a> {
             if holds().await? {
                 return Ok(());
             }
-            ensure(Instant::now() < deadline, || format!("within {:?} it did not happen that {what}", self.timing.patience))?;
+            ensure(Instant::now() < deadline, || {
+                format!("within {:?} it did not happen that {what}", self.timing.patience)
+            })?;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -227,7 +247,9 @@ impl<'a> Stage<'a> {
             if instance.state == InstanceState::Stopped {
                 continue;
             }
-            ensure(instance.state == InstanceState::Ready, || format!("{} is {:?}", instance.id, instance.state))?;
+            ensure(instance.state == InstanceState::Ready, || {
+                format!("{} is {:?}", instance.id, instance.state)
+            })?;
             *found.entry((instance.service, instance.spec)).or_insert(0) += 1;
         }
         ensure(found == expect, || format!("instances should be {expect:?} and are {found:?}"))?;
@@ -255,23 +277,40 @@ pub(super) fn unexpected(verb: &str, error: &TargetError) -> Violation {
     }
 }
 
-pub(super) fn in_phase(verb: &str, status: &ReleaseStatus, generation: Generation, phase: Phase) -> Result<(), Violation> {
+pub(super) fn in_phase(
+    verb: &str,
+    status: &ReleaseStatus,
+    generation: Generation,
+    phase: Phase,
+) -> Result<(), Violation> {
     ensure(status.generation == generation, || format!("{verb} answers for release {}", status.generation))?;
-    ensure(status.phase == phase, || format!("after {verb} the phase should be {phase:?} and is {:?}", status.phase))?;
+    ensure(status.phase == phase, || {
+        format!("after {verb} the phase should be {phase:?} and is {:?}", status.phase)
+    })?;
     ensure(status.failure.is_none(), || format!("after {verb} there is a failure: {:?}", status.failure))
 }
 
 /// The failure with which a call was refused.
-pub(super) fn refused<T: fmt::Debug>(verb: &str, result: Result<T, TargetError>) -> Result<Failure, Violation> {
+pub(super) fn refused<T: fmt::Debug>(
+    verb: &str,
+    result: Result<T, TargetError>,
+) -> Result<Failure, Violation> {
     match result {
         Ok(done) => Err(Violation(format!("{verb} should be refused and answers {done:?}"))),
         Err(TargetError::Failed(failure)) => {
-            ensure(!failure.message.is_empty() && !failure.unchanged.is_empty() && !failure.next.is_empty(), || {
-                format!("the failure of {verb} does not say what happened, what was not changed and what to do: {failure:?}")
-            })?;
+            ensure(
+                !failure.message.is_empty() && !failure.unchanged.is_empty() && !failure.next.is_empty(),
+                || {
+                    format!(
+                        "the failure of {verb} does not say what happened, what was not changed and what to do: {failure:?}"
+                    )
+                },
+            )?;
             Ok(*failure)
         }
-        Err(error @ TargetError::Unreachable { .. }) => Err(Violation(format!("{verb} should be refused: {error}"))),
+        Err(error @ TargetError::Unreachable { .. }) => {
+            Err(Violation(format!("{verb} should be refused: {error}")))
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! One release on its way through its phases.
 
 use fairway_model::{
-    Assignment, Event, EventKind, Evidence, Failure, FailureKind, Generation, Millis, Phase, ReleaseStatus, ServiceName,
+    Assignment, Event, EventKind, Evidence, Failure, FailureKind, Generation, Millis, Phase, ReleaseStatus,
+    ServiceName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -95,7 +96,11 @@ impl Entry {
         let newer = self.superseded_by?;
         Some(Failure::new(
             FailureKind::Superseded,
-            format!("release {newer} was accepted while release {} was {}", self.generation(), phase_word(self.phase)),
+            format!(
+                "release {newer} was accepted while release {} was {}",
+                self.generation(),
+                phase_word(self.phase)
+            ),
             format!("release {} keeps serving until release {newer} switches", self.generation()),
             format!("follow release {newer}; release {} needs nothing more", self.generation()),
         ))

@@ -6,9 +6,9 @@
 use super::{Bug, SimBehaviour, SimProgram};
 use crate::lifecycle::{Action, Entry, Lifecycle};
 use fairway_model::{
-    ArtifactDigest, EnvironmentName, EventKind, Failure, FailureKind, Generation, InstanceState, Millis, Observed,
-    ObservedInstance, ObservedRoutes, Phase, ProbeReport, ProcessSpec, Program, SecretVersion, ServedBy, ServiceName,
-    Sight, SpecDigest, StepKind,
+    ArtifactDigest, EnvironmentName, EventKind, Failure, FailureKind, Generation, InstanceState, Millis,
+    Observed, ObservedInstance, ObservedRoutes, Phase, ProbeReport, ProcessSpec, Program, SecretVersion,
+    ServedBy, ServiceName, Sight, SpecDigest, StepKind,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,7 +87,9 @@ impl Place {
             ready.into_iter().chain(fails)
         });
         let preparing = self.journal.pending().filter(|entry| entry.phase == Phase::Preparing);
-        let deadlines = preparing.into_iter().flat_map(|entry| processes(entry).map(|(_, process, _)| start_deadline(entry, process)));
+        let deadlines = preparing
+            .into_iter()
+            .flat_map(|entry| processes(entry).map(|(_, process, _)| start_deadline(entry, process)));
         self.journal.next_deadline().into_iter().chain(instances).chain(deadlines.collect::<Vec<_>>())
     }
 }
@@ -225,7 +227,8 @@ impl World {
     pub(super) fn ask(&self, environment: &EnvironmentName, service: &ServiceName) -> Option<String> {
         let place = self.places.get(environment)?;
         let ServedBy::Instances(spec) = place.routes.services.get(service)? else { return None };
-        let mut able = place.of_spec(service, *spec).filter(|instance| instance.state == InstanceState::Ready);
+        let mut able =
+            place.of_spec(service, *spec).filter(|instance| instance.state == InstanceState::Ready);
         let program = self.artifacts.get(&able.next()?.artifact)?;
         Some(program.version.clone())
     }
@@ -253,7 +256,8 @@ fn step_clock(place: &mut Place, now: u64) -> bool {
         }
     }
     // An end of a bake that finds trouble is not progress: the trouble is dealt with next.
-    actions.iter().any(|action| !matches!(action, Action::EndBake(_))) || !actions.is_empty() && unready(place).is_none()
+    actions.iter().any(|action| !matches!(action, Action::EndBake(_)))
+        || !actions.is_empty() && unready(place).is_none()
 }
 
 /// A service of the serving release without a ready instance, and why.
@@ -269,7 +273,9 @@ fn unready(place: &Place) -> Option<(ServiceName, String)> {
 }
 
 fn step_trouble(place: &mut Place, now: u64, bugs: &BTreeSet<Bug>) -> bool {
-    let Some(entry) = place.journal.serving().filter(|entry| entry.phase == Phase::Baking) else { return false };
+    let Some(entry) = place.journal.serving().filter(|entry| entry.phase == Phase::Baking) else {
+        return false;
+    };
     let generation = entry.generation();
     if entry.trouble.is_none() {
         let Some((service, reason)) = unready(place) else { return false };
@@ -286,14 +292,22 @@ fn step_trouble(place: &mut Place, now: u64, bugs: &BTreeSet<Bug>) -> bool {
     }
     let back = entry.before.and_then(|before| place.journal.release(before)).map(routes_of);
     match back {
-        Some(routes) if !bugs.contains(&Bug::DoesNotGoBack) && place.routes != routes => place.routes = routes,
+        Some(routes) if !bugs.contains(&Bug::DoesNotGoBack) && place.routes != routes => {
+            place.routes = routes
+        }
         _ => place.journal.on_reverted(generation, now),
     }
     true
 }
 
 fn probe(reason: String) -> ProbeReport {
-    ProbeReport { url: "http://127.0.0.1/ready".to_owned(), status: Some(503), body: reason, error: None, hint: None }
+    ProbeReport {
+        url: "http://127.0.0.1/ready".to_owned(),
+        status: Some(503),
+        body: reason,
+        error: None,
+        hint: None,
+    }
 }
 
 fn step_prepare(
@@ -362,11 +376,19 @@ fn prepare_databases(
         }
     }
     let planned = |name: &ServiceName, kind: &StepKind| {
-        entry.assignment.plan.steps.iter().any(|step| step.service.as_ref() == Some(name) && step.kind == *kind)
+        entry
+            .assignment
+            .plan
+            .steps
+            .iter()
+            .any(|step| step.service.as_ref() == Some(name) && step.kind == *kind)
     };
     for (name, process, spec) in &wanted {
         let database = place.databases.entry((*name).clone()).or_default();
-        if spec.migrate.is_none() || !planned(name, &StepKind::Migrate) || database.migrated_by == Some(generation) {
+        if spec.migrate.is_none()
+            || !planned(name, &StepKind::Migrate)
+            || database.migrated_by == Some(generation)
+        {
             continue;
         }
         let program = artifacts.get(&process.artifact.digest);
@@ -378,7 +400,8 @@ fn prepare_databases(
                 "correct the migration and plan again",
             )
             .of_service(name);
-            failure.log = vec!["applying 0002_broken.sql".to_owned(), "ERROR: relation does not exist".to_owned()];
+            failure.log =
+                vec!["applying 0002_broken.sql".to_owned(), "ERROR: relation does not exist".to_owned()];
             place.journal.on_failed(generation, now, failure);
         } else {
             database.migrated_by = Some(generation);
@@ -413,9 +436,9 @@ fn start_one(
     let generation = entry.generation();
     for (name, process, replicas) in processes(entry) {
         let spec = process.digest();
-        let running = place.of_spec(name, spec).filter(|instance| {
-            !bugs.contains(&Bug::RestartsUnchanged) || instance.generation == generation
-        });
+        let running = place
+            .of_spec(name, spec)
+            .filter(|instance| !bugs.contains(&Bug::RestartsUnchanged) || instance.generation == generation);
         if running.count() >= replicas as usize {
             continue;
         }
@@ -459,14 +482,18 @@ fn await_ready(place: &mut Place, entry: &Entry, now: u64, bugs: &BTreeSet<Bug>)
     let generation = entry.generation();
     let mut waiting = false;
     for (name, process, _) in processes(entry) {
-        let ready = place.of_spec(name, process.digest()).all(|instance| instance.state == InstanceState::Ready);
+        let ready =
+            place.of_spec(name, process.digest()).all(|instance| instance.state == InstanceState::Ready);
         if ready || bugs.contains(&Bug::DoesNotProbe) {
             continue;
         }
         if start_deadline(entry, process) <= now {
             let mut failure = Failure::new(
                 FailureKind::Start,
-                format!("{name} of release {generation} was not ready within {}", process.probes.start_deadline),
+                format!(
+                    "{name} of release {generation} was not ready within {}",
+                    process.probes.start_deadline
+                ),
                 "no route has moved; what served before serves",
                 "look at what its readiness probe says, correct it and plan again",
             )
@@ -498,7 +525,8 @@ fn step_switch(
     };
     let mut routes = routes_of(&entry);
     if bugs.contains(&Bug::MovesRoutesPartly)
-        && let Some((name, _)) = routes.services.last_key_value().map(|(name, served)| (name.clone(), served.clone()))
+        && let Some((name, _)) =
+            routes.services.last_key_value().map(|(name, served)| (name.clone(), served.clone()))
         && let Some(old) = place.routes.services.get(&name)
     {
         routes.services.insert(name, old.clone());
@@ -514,7 +542,8 @@ fn step_switch(
     }
     place.routes = routes;
     for instance in place.instances.values_mut() {
-        let serves = place.routes.services.get(&instance.service) == Some(&ServedBy::Instances(instance.spec));
+        let serves =
+            place.routes.services.get(&instance.service) == Some(&ServedBy::Instances(instance.spec));
         let program = artifacts.get(&instance.artifact);
         if serves && program.is_some_and(|program| program.behaviour == SimBehaviour::FailsAfterSwitch) {
             instance.fails_at = instance.fails_at.or(Some(now + FAILS_AFTER));
@@ -552,7 +581,9 @@ fn step_garbage(place: &mut Place, bugs: &BTreeSet<Bug>) -> bool {
 }
 
 fn step_retired(place: &mut Place, now: u64) -> bool {
-    let Some(entry) = place.journal.serving().filter(|entry| entry.phase == Phase::Retiring) else { return false };
+    let Some(entry) = place.journal.serving().filter(|entry| entry.phase == Phase::Retiring) else {
+        return false;
+    };
     let generation = entry.generation();
     place.journal.on_retired(generation, now);
     true
