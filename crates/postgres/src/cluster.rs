@@ -4,7 +4,7 @@ use crate::{
     ClusterError, Server, account,
     account::Runner,
     config,
-    files::{NO_CLUSTER, NOT_STARTED, NOTHING, failed, make_dir, replace},
+    files::{NO_CLUSTER, NOT_STARTED, NOTHING, beside, failed, make_dir, replace},
     installation::{Installation, locate},
     postmaster::{self, PidFile},
 };
@@ -223,7 +223,7 @@ impl Plan {
     /// Creates the cluster beside its place and moves it there when it is complete.
     async fn create(&self) -> Result<(), ClusterError> {
         let target = &self.settings.data_dir;
-        let unfinished = target.with_added_extension("creating");
+        let unfinished = beside(target, ".creating");
         match fs::remove_dir_all(&unfinished) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(failed(
@@ -280,7 +280,7 @@ impl Plan {
             }
             args.extend(["--pgdata".to_owned(), dir.to_string_lossy().into_owned()]);
             let mut spec = self.spec("initdb", args, dir.to_owned());
-            spec.log.path = self.settings.log.path.with_added_extension("initdb");
+            spec.log.path = beside(&self.settings.log.path, ".initdb");
             let outcome = run_once(&spec, CREATE_WITHIN).await?;
             if outcome.success() {
                 return Ok(());

@@ -30,9 +30,7 @@ pub(crate) fn settings(port: u16, socket_dir: &Path, durability: Durability) -> 
     );
     match durability {
         Durability::Full => {}
-        Durability::TestsOnly => {
-            text.push_str("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n")
-        }
+        Durability::TestsOnly => text.push_str("fsync = off\nfull_page_writes = off\n"),
     }
     text
 }

@@ -21,6 +21,13 @@ pub(crate) fn failed(
     move |source| ClusterError::File { what, path, unchanged, source }
 }
 
+/// The path with something added to its name.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
 /// Makes a directory and what is missing above it. What is above is open to everybody's passing through.
 pub(crate) fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     if let Some(parent) = path.parent() {
@@ -42,7 +49,7 @@ pub(crate) fn replace(
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return Ok(());
     }
-    let unfinished = path.with_added_extension("new");
+    let unfinished = beside(path, ".new");
     fs::write(&unfinished, text)?;
     fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o600))?;
     finish(&unfinished)?;

@@ -18,8 +18,9 @@ pub fn database_name(environment: &str, service: &str) -> String {
         |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let joined = format!("{environment}_{service}");
     // `pg_` is reserved for the server's own roles.
-    let starts_well = joined.starts_with(|c: char| c.is_ascii_lowercase()) && environment != "pg";
-    if plain(environment) && plain(service) && starts_well && joined.len() <= LONGEST {
+    let starts_well =
+        |name: &str| name.starts_with(|c: char| c.is_ascii_lowercase()) && !name.starts_with("pg_");
+    if plain(environment) && plain(service) && starts_well(&joined) && joined.len() <= LONGEST {
         return joined;
     }
     let mut hash = Sha256::new();
@@ -33,7 +34,7 @@ pub fn database_name(environment: &str, service: &str) -> String {
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
         .take(LONGEST - HASH - 1)
         .collect();
-    if !starts_well || !readable.starts_with(|c: char| c.is_ascii_lowercase()) {
+    if !starts_well(&readable) {
         readable.insert_str(0, "e_");
         readable.truncate(LONGEST - HASH - 1);
     }

@@ -57,22 +57,22 @@ fn is_postgres(pid: u32) -> bool {
         .is_ok_and(|name| matches!(name.trim(), "postgres" | "postmaster"))
 }
 
-/// Removes lock files whose process id belongs to somebody else by now. A lock file whose process is simply gone is left
-/// to the server, which also looks at the shared memory that it names.
+/// Removes lock files that would keep the server from starting although nobody works in `data_dir` any more, which the
+/// caller has made sure of: their process id belongs to somebody else by now, or to a process that has ended and was
+/// not reaped. A lock file whose process is simply gone is left to the server, which also looks at the shared memory
+/// that it names.
 pub(crate) fn remove_stale(data_dir: &Path, socket: &Path) -> std::io::Result<()> {
-    let Some(PidFile { pid, .. }) = PidFile::read(data_dir) else { return Ok(()) };
-    let alive = Path::new("/proc").join(pid.to_string()).exists();
-    if !alive || running(data_dir).is_some() {
-        return Ok(());
+    let exists = |pid: u32| Path::new("/proc").join(pid.to_string()).exists();
+    if PidFile::read(data_dir).is_some_and(|file| exists(file.pid)) {
+        fs::remove_file(data_dir.join(PID_FILE))?;
     }
-    fs::remove_file(data_dir.join(PID_FILE))?;
     let lock = PathBuf::from(format!("{}.lock", socket.display()));
-    let ours = fs::read_to_string(&lock).is_ok_and(|text| {
-        let mut lines = text.lines();
-        lines.next().is_some_and(|line| line.trim() == pid.to_string())
-            && lines.next().map(Path::new) == Some(data_dir)
-    });
-    if ours { fs::remove_file(lock) } else { Ok(()) }
+    let text = fs::read_to_string(&lock).unwrap_or_default();
+    let mut lines = text.lines();
+    let pid = lines.next().and_then(|line| line.trim().parse().ok());
+    // The lock of another cluster at the same socket stays, and the server will say so.
+    let ours = lines.next().map(Path::new) == Some(data_dir);
+    if ours && pid.is_some_and(exists) { fs::remove_file(lock) } else { Ok(()) }
 }
 
 #[cfg(test)]

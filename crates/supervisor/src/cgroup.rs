@@ -63,10 +63,8 @@ impl Cgroups {
                 Some(if exists(&full) { full } else { PathBuf::from(point) })
             };
             match kind {
-                Some("cgroup2") => {
-                    if found.unified.is_none() {
-                        found.unified = own("").map(|path| (path, PathBuf::from(point)));
-                    }
+                Some("cgroup2") if found.unified.is_none() => {
+                    found.unified = own("").map(|path| (path, PathBuf::from(point)));
                 }
                 Some("cgroup") => {
                     for controller in ["memory", "cpu", "pids"] {

@@ -9,6 +9,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     os::unix::fs::{FileExt, MetadataExt},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -57,7 +58,9 @@ fn kept(policy: &LogPolicy, len: u64) -> u64 {
 fn segment(policy: &LogPolicy, log: &File, start: u64, len: u64) -> io::Result<()> {
     let kept = kept(policy, len);
     let target = segment_path(&policy.path, start + len - kept);
-    let unfinished = target.with_added_extension("tmp");
+    let mut unfinished = target.clone().into_os_string();
+    unfinished.push(".tmp");
+    let unfinished = PathBuf::from(unfinished);
     let file = OpenOptions::new().write(true).create(true).truncate(true).open(&unfinished)?;
     file.set_permissions(log.metadata()?.permissions())?;
     let mut buffer = vec![0; 64 << 10];
