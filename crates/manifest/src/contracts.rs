@@ -3,7 +3,11 @@
 use crate::{Parsed, Problem, Problems, Sources, Span, sources::join};
 use fairway_contract::{Contract, Unreadable};
 use fairway_model::{ContractDigest, ServiceName};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// What one contract says that concerns the whole system.
 pub(crate) struct Facts {
@@ -27,8 +31,47 @@ impl fairway_contract::Sources for Sources {
     }
 }
 
-/// Reads the contract whose entry is this file.
-pub(crate) fn read(entry: &str, sources: &Sources) -> Result<Facts, Vec<Problem>> {
+/// Contracts that were read, by entry file. Reading one takes far longer than anything else here, and the same files
+/// are looked at by `check`, `contract_digests` and `resolve`. It is a memory of what follows from the files, so it
+/// takes no part in comparing them.
+#[derive(Default)]
+pub(crate) struct Memo(Mutex<BTreeMap<String, Reading>>);
+
+type Reading = Arc<Result<Facts, Vec<Problem>>>;
+
+impl Clone for Memo {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Memo {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Memo {}
+
+impl fmt::Debug for Memo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memo")
+    }
+}
+
+/// Reads the contract whose entry is this file, once.
+pub(crate) fn read(entry: &str, sources: &Sources) -> Reading {
+    // A reader that panicked leaves nothing half-written behind.
+    let known = sources.contracts.0.lock().unwrap_or_else(PoisonError::into_inner).get(entry).cloned();
+    known.unwrap_or_else(|| {
+        let reading = Arc::new(read_anew(entry, sources));
+        let mut memo = sources.contracts.0.lock().unwrap_or_else(PoisonError::into_inner);
+        memo.insert(entry.to_owned(), Arc::clone(&reading));
+        reading
+    })
+}
+
+fn read_anew(entry: &str, sources: &Sources) -> Result<Facts, Vec<Problem>> {
     let contract = Contract::parse(entry, sources)
         .map_err(|problems| problems.into_iter().map(problem).collect::<Vec<_>>())?;
     let digest = format!("sha256:{}", contract.digest()).parse().map_err(|error| {
@@ -76,19 +119,17 @@ pub fn contract_digests(
 ) -> Result<BTreeMap<ServiceName, ContractDigest>, Problems> {
     let mut digests = BTreeMap::new();
     let mut problems = Vec::new();
-    let mut seen = BTreeSet::new();
     for service in parsed.manifest.services.keys() {
         let Some(entry) = entry(parsed, service) else { continue };
         if sources.text(&entry).is_none() {
             problems.push(missing(parsed, service, &entry, sources));
             continue;
         }
-        match read(&entry, sources) {
+        match &*read(&entry, sources) {
             Ok(facts) => {
                 digests.insert(service.clone(), facts.digest);
             }
-            // Two services with the same broken contract need to hear of it once.
-            Err(wrong) => problems.extend(wrong.into_iter().filter(|problem| seen.insert(problem.clone()))),
+            Err(wrong) => problems.extend(wrong.iter().cloned()),
         }
     }
     match Problems::new(problems) {

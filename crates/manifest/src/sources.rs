@@ -1,5 +1,6 @@
 //! The files that the manifest speaks of, as the caller has read them.
 
+use crate::contracts;
 use std::collections::BTreeMap;
 
 /// Files of the repository by their path relative to its root, with `/` between the parts: the texts of
@@ -7,6 +8,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources {
     files: BTreeMap<String, Option<String>>,
+    pub(crate) contracts: contracts::Memo,
 }
 
 impl Sources {
@@ -19,6 +21,7 @@ impl Sources {
     /// Adds the text of a file.
     pub fn insert(&mut self, path: impl Into<String>, text: impl Into<String>) {
         self.files.insert(normal(&path.into()), Some(text.into()));
+        self.contracts = contracts::Memo::default();
     }
 
     /// Adds the name of a file whose text does not matter, such as a migration.

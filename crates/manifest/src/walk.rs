@@ -213,7 +213,7 @@ impl<'a> Walker<'a> {
             self.error(key, "missing-key", message, help);
         }
         if let Some(least) = schema.get("minProperties").and_then(Value::as_u64)
-            && (out.len() as u64) < least
+            && (seen.iter().filter(|(name, _)| !name.starts_with(EXTENSION)).count() as u64) < least
         {
             let what = self.name();
             self.error(key, "empty", format!("{what} is empty"), Some("write at least one entry".to_owned()));

@@ -10,6 +10,7 @@ mod services;
 
 use crate::{Environment, Parsed, Problem, Report, Service, Sources};
 use fairway_model::ServiceName;
+use std::collections::BTreeMap;
 
 /// Checks a system: its services, their contracts and how they hang together, its environments, and the files of its
 /// configuration layers.
@@ -21,7 +22,7 @@ pub fn check(parsed: &Parsed, sources: &Sources) -> Report {
 /// The same, for somebody who is about to release to one environment: what is merely worth a warning in another one
 /// does not concern them.
 pub(crate) fn check_for(parsed: &Parsed, sources: &Sources, only: Option<&str>) -> Report {
-    let mut check = Check { parsed, sources, only, problems: Vec::new() };
+    let mut check = Check::new(parsed, sources, only);
     services::check(&mut check);
     needs::check(&mut check);
     routes::check(&mut check);
@@ -34,7 +35,8 @@ pub(crate) fn check_for(parsed: &Parsed, sources: &Sources, only: Option<&str>) 
 /// The errors that can be told from a manifest of which parts could not be read: what is there and contradicts
 /// itself, and never what is missing, because that may be one of the parts.
 pub(crate) fn of_the_text_alone(parsed: &Parsed) -> Vec<Problem> {
-    let mut check = Check { parsed, sources: &Sources::new(), only: None, problems: Vec::new() };
+    let sources = Sources::new();
+    let mut check = Check::new(parsed, &sources, None);
     needs::check(&mut check);
     routes::check(&mut check);
     environments::check(&mut check);
@@ -48,14 +50,24 @@ struct Check<'a> {
     sources: &'a Sources,
     /// The environment whose warnings are wanted; all when there is none.
     only: Option<&'a str>,
+    /// For each service that is needed, one that needs it.
+    needed_by: BTreeMap<&'a ServiceName, &'a ServiceName>,
     problems: Vec<Problem>,
 }
 
 impl<'a> Check<'a> {
+    fn new(parsed: &'a Parsed, sources: &'a Sources, only: Option<&'a str>) -> Self {
+        let services = &parsed.manifest.services;
+        let needs = services
+            .iter()
+            .flat_map(|(name, service)| service.needs.keys().map(move |needed| (needed, name)));
+        Self { parsed, sources, only, needed_by: needs.collect(), problems: Vec::new() }
+    }
+
     /// The services in the order in which they are written, so that the second of two is the one to blame.
     fn services(&self) -> Vec<(&'a ServiceName, &'a Service)> {
         let mut services: Vec<_> = self.parsed.manifest.services.iter().collect();
-        services.sort_by_key(|(name, _)| self.parsed.places.key(&["services", name.as_str()]));
+        services.sort_by_cached_key(|(name, _)| self.parsed.places.key(&["services", name.as_str()]));
         services
     }
 
@@ -64,7 +76,7 @@ impl<'a> Check<'a> {
         let environments = &self.parsed.manifest.environments;
         let mut environments: Vec<_> =
             environments.iter().map(|(name, spec)| (name.as_str(), spec)).collect();
-        environments.sort_by_key(|(name, _)| self.parsed.places.key(&["environments", name]));
+        environments.sort_by_cached_key(|(name, _)| self.parsed.places.key(&["environments", name]));
         environments
     }
 

@@ -3,7 +3,7 @@
 use super::Check;
 use crate::{Service, suggest};
 use fairway_model::ServiceName;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(super) fn check(check: &mut Check<'_>) {
     let services = &check.parsed.manifest.services;
@@ -61,40 +61,64 @@ fn idle(check: &mut Check<'_>) {
 
 /// One circle for each group of services that can reach each other, each begun at its first service by name.
 fn cycles(services: &BTreeMap<ServiceName, Service>) -> Vec<Vec<ServiceName>> {
-    let needs = |name: &ServiceName| {
-        let own = name.clone();
-        let service = services.get(name);
-        service.into_iter().flat_map(|service| service.needs.keys()).filter(move |needed| **needed != own)
-    };
+    let tangled = tangled(services);
     let mut found: Vec<Vec<ServiceName>> = Vec::new();
-    let mut covered: BTreeSet<ServiceName> = BTreeSet::new();
-    for start in services.keys() {
+    let mut covered: BTreeSet<&ServiceName> = BTreeSet::new();
+    for start in tangled.keys() {
         if covered.contains(start) {
             continue;
         }
         // The shortest way back to the start, breadth first.
-        let mut before: BTreeMap<ServiceName, ServiceName> = BTreeMap::new();
-        let mut queue: std::collections::VecDeque<ServiceName> = [start.clone()].into();
+        let mut before: BTreeMap<&ServiceName, &ServiceName> = BTreeMap::new();
+        let mut queue = VecDeque::from([*start]);
         'search: while let Some(here) = queue.pop_front() {
-            for next in needs(&here) {
+            for next in tangled.get(here).into_iter().flatten() {
                 if next == start {
-                    let mut cycle = vec![here.clone()];
-                    while let Some(previous) =
-                        cycle.last().filter(|last| *last != start).and_then(|last| before.get(last))
-                    {
-                        cycle.push(previous.clone());
+                    let mut cycle = vec![here];
+                    while let Some(previous) = cycle.last().and_then(|last| before.get(last)) {
+                        cycle.push(previous);
                     }
                     cycle.reverse();
-                    covered.extend(cycle.iter().cloned());
-                    found.push(cycle);
+                    covered.extend(cycle.iter().copied());
+                    found.push(cycle.into_iter().cloned().collect());
                     break 'search;
                 }
-                if services.contains_key(next) && !before.contains_key(next) {
-                    before.insert(next.clone(), here.clone());
-                    queue.push_back(next.clone());
+                if !before.contains_key(next) {
+                    before.insert(next, here);
+                    queue.push_back(next);
                 }
             }
         }
     }
     found
+}
+
+/// The needs among services that lie in a circle or lead into one: what is left when services that need nothing are
+/// taken away again and again.
+fn tangled(services: &BTreeMap<ServiceName, Service>) -> BTreeMap<&ServiceName, BTreeSet<&ServiceName>> {
+    let mut needs: BTreeMap<&ServiceName, BTreeSet<&ServiceName>> = BTreeMap::new();
+    let mut needed_by: BTreeMap<&ServiceName, Vec<&ServiceName>> = BTreeMap::new();
+    for (name, service) in services {
+        // A need of itself and one of nobody are named elsewhere.
+        let real = service.needs.keys().filter(|needed| *needed != name && services.contains_key(*needed));
+        let real: BTreeSet<&ServiceName> = real.collect();
+        for needed in &real {
+            needed_by.entry(needed).or_default().push(name);
+        }
+        needs.insert(name, real);
+    }
+    let mut free: Vec<&ServiceName> =
+        needs.iter().filter(|(_, needs)| needs.is_empty()).map(|(name, _)| *name).collect();
+    while let Some(name) = free.pop() {
+        needs.remove(name);
+        for other in needed_by.get(name).into_iter().flatten() {
+            if let Some(left) = needs.get_mut(other)
+                && left.remove(name)
+                && left.is_empty()
+            {
+                free.push(other);
+            }
+        }
+    }
+    needs
 }

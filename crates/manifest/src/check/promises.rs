@@ -28,15 +28,15 @@ pub(super) fn check(check: &mut Check<'_>) {
             check.problems.push(contracts::missing(check.parsed, name, &entry, check.sources));
             continue;
         }
-        match contracts::read(&entry, check.sources) {
-            Err(problems) => check.problems.extend(problems),
+        match &*contracts::read(&entry, check.sources) {
+            Err(problems) => check.problems.extend(problems.iter().cloned()),
             Ok(facts) => {
-                for (path, contracts::Promise { file, span }) in facts.paths {
+                for (path, contracts::Promise { file, span }) in &facts.paths {
                     // Every service answers its own probes; they are not part of what it promises to others.
-                    if is_probe(service, &path) {
+                    if is_probe(service, path) {
                         continue;
                     }
-                    let key = shape(&path);
+                    let key = shape(path);
                     let services = &check.parsed.manifest.services;
                     let other = claims
                         .get(&key)
@@ -45,7 +45,7 @@ pub(super) fn check(check: &mut Check<'_>) {
                         .find(|claim| meet(services, &claim.service, name));
                     if let Some(Claim { service: other, place }) = other {
                         let message = format!("`{name}` promises `{path}`, which `{other}` promises already");
-                        let problem = Problem::error(&file, span, "path-twice", message);
+                        let problem = Problem::error(file, *span, "path-twice", message);
                         check
                             .problems
                             .push(problem.help(format!("the other promise is in {place}; move one of them")));

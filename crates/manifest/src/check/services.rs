@@ -122,13 +122,7 @@ fn listening(check: &mut Check<'_>, name: &ServiceName, service: &Service) {
     if service.listen.is_some() {
         return;
     }
-    let needed_by = check
-        .parsed
-        .manifest
-        .services
-        .iter()
-        .find(|(_, other)| other.needs.contains_key(name))
-        .map(|(other, _)| other);
+    let needed_by = check.needed_by.get(name);
     let reason = if service.expose.is_some() {
         "is exposed".to_owned()
     } else if let Some(other) = needed_by {
@@ -157,9 +151,7 @@ fn readiness(check: &mut Check<'_>, name: &ServiceName, service: &Service) {
     if service.expose.is_some() {
         let message = format!("`{name}` is exposed and has no readiness probe");
         check.error_at_key(&["services", name_text], "no-readiness", message, help);
-    } else if let Some((other, _)) =
-        check.parsed.manifest.services.iter().find(|(_, other)| other.needs.contains_key(name))
-    {
+    } else if let Some(other) = check.needed_by.get(name) {
         let message = format!(
             "`{name}` is needed by `{other}` and has no readiness probe, so calls may come before it is ready"
         );
