@@ -64,6 +64,7 @@ impl<'a> Decision<'a> {
         decision.instances(observation, recorded_spec);
         decision.databases(input, observation, recorded_spec);
         decision.routes(observation);
+        decision.artifacts(observation);
         decision
     }
 
@@ -193,6 +194,15 @@ impl<'a> Decision<'a> {
         }
         let seed = presence == Presence::New && spec.seed.is_some();
         self.database = Some(Database { presence, outlook, migrate, seed });
+    }
+
+    fn artifacts(&mut self, observation: &Observation<'_>) {
+        let (Some(there), Some(process)) = (observation.artifacts, self.desired.process()) else { return };
+        let missing = self.desired.replicas > 0 && !there.contains(&process.artifact.digest);
+        if missing && self.start.is_none() && self.recorded == Some(self.desired) {
+            self.repairs
+                .push("its artifact is missing at the target, so it could not be restarted".to_owned());
+        }
     }
 
     fn routes(&mut self, observation: &Observation<'_>) {

@@ -23,7 +23,8 @@
 //! | text that is not PostgreSQL as far as the parser knows | | yes | |
 //!
 //! What a file does to a table that it has created itself (without `IF NOT EXISTS`) is additive: no older code knows
-//! that table.
+//! that table. Files are read one by one: a table that an earlier file has created counts as one that older code
+//! knows, because which files have run already cannot be seen here.
 
 use fairway_model::{Digest, Migration, MigrationEffect};
 use sqlparser::{

@@ -118,6 +118,9 @@ proptest! {
     fn steps_stand_in_the_order_of_phases_and_needs((recorded, desired, world) in worlds()) {
         let plan = plan_with(recorded.as_ref(), &desired, &world.observe(), Context::default());
         prop_assert!(plan.steps.is_sorted_by_key(|step| rank(&step.kind)), "{plan:#?}");
+        for name in plan.steps.iter().filter_map(|step| step.service.as_ref()) {
+            prop_assert!(plan.services.contains_key(name), "{name} is touched and not named: {plan:#?}");
+        }
         let starts: Vec<ServiceName> = plan
             .steps
             .iter()
