@@ -304,8 +304,8 @@ pub(crate) fn problem(code: ProblemCode, message: String, next: &str) -> Problem
     Problem {
         code,
         message,
-        unchanged: NOTHING_CHANGED.to_owned(),
-        next: next.to_owned(),
+        unchanged: NOTHING_CHANGED.into(),
+        next: next.into(),
         entries: Vec::new(),
         current: None,
     }

@@ -189,7 +189,7 @@ async fn route(
         }
         (&Method::GET, ["v1", "tables"]) => Ok(json(StatusCode::OK, &edge.tables().await)),
         (&Method::GET, ["v1", "stats"]) => {
-            let only = parameter(query, "environment").map(|text| decoded(text)).transpose()?;
+            let only = parameter(query, "environment").map(decoded).transpose()?;
             Ok(json(StatusCode::OK, &edge.stats(only.as_deref()).await))
         }
         (&Method::GET, ["v1", "version"]) => Ok(json(StatusCode::OK, &edge.info())),

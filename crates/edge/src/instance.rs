@@ -95,9 +95,15 @@ impl Instance {
             self.in_flight.fetch_sub(1, Ordering::SeqCst);
             return None;
         }
-        self.total.fetch_add(1, Ordering::Relaxed);
         let began = Instant::now();
-        Some(Passage { instance: Arc::clone(self), visitor: None, began, upgraded: false, settled: false })
+        Some(Passage {
+            instance: Arc::clone(self),
+            visitor: None,
+            began,
+            upgraded: false,
+            counted: false,
+            settled: false,
+        })
     }
 
     /// The next table lists it, with a weight: called before that table serves.
@@ -215,6 +221,8 @@ pub(crate) struct Passage {
     visitor: Option<Arc<Visitor>>,
     began: Instant,
     upgraded: bool,
+    /// Whether it is in the total. Not before it is clear that it stays here: totals only grow.
+    counted: bool,
     /// Whether it is known how the exchange ended.
     settled: bool,
 }
@@ -226,10 +234,17 @@ impl Passage {
         self.visitor = Some(Arc::clone(visitor));
         self
     }
+
+    fn count(&mut self) {
+        if !std::mem::replace(&mut self.counted, true) {
+            self.instance.total.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Guard for Passage {
     fn responded(&mut self, status: StatusCode) {
+        self.count();
         self.instance.latency.add(self.began.elapsed());
         let class = usize::from(status.as_u16() / 100).saturating_sub(1).min(4);
         self.instance.classes[class].fetch_add(1, Ordering::Relaxed);
@@ -243,11 +258,11 @@ impl Guard for Passage {
     fn moved_on(&mut self, _error: &Error) {
         self.settled = true;
         self.instance.redialled.fetch_add(1, Ordering::Relaxed);
-        self.instance.total.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn failed(&mut self, error: &Error) {
         self.settled = true;
+        self.count();
         let it = &self.instance;
         let counter = match error {
             Error::Refused { .. } => &it.refused,
@@ -293,6 +308,7 @@ impl Guard for Passage {
 impl Drop for Passage {
     fn drop(&mut self) {
         if !self.settled {
+            self.count();
             self.ended(Ending::ClientGone);
         }
         if let Some(visitor) = &self.visitor {
@@ -302,5 +318,97 @@ impl Drop for Passage {
             self.instance.upgrades.fetch_sub(1, Ordering::SeqCst);
         }
         self.instance.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use arc_swap::ArcSwap;
+
+    use super::*;
+
+    fn instance(id: &str) -> Arc<Instance> {
+        let backend = Backend { id: id.into(), address: ([127, 0, 0, 1], 1).into(), weight: 1, release: 1 };
+        let instance = Instance::new("dev".into(), "web".into(), &backend);
+        instance.welcome(&backend);
+        Arc::new(instance)
+    }
+
+    /// Threads enter whatever instance they find behind the pointer; one thread swaps the pointer, drains the old
+    /// instance, waits until its count is 0 and stops it. Nobody is ever inside a stopped instance.
+    #[test]
+    fn nobody_is_inside_when_the_count_is_zero() {
+        const SWAPS: usize = 500;
+        struct Place {
+            instance: Arc<Instance>,
+            stopped: AtomicBool,
+        }
+        let place = || Arc::new(Place { instance: instance("web"), stopped: AtomicBool::new(false) });
+        let pointer = ArcSwap::new(place());
+        let (ended, entered, turned_round) =
+            (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|threads| {
+            for _ in 0..2 {
+                threads.spawn(|| {
+                    while !ended.load(Ordering::Relaxed) {
+                        let found = pointer.load();
+                        let Some(passage) = found.instance.enter() else {
+                            turned_round.fetch_add(1, Ordering::Relaxed);
+                            continue;
+                        };
+                        for _ in 0..20 {
+                            assert!(!found.stopped.load(Ordering::SeqCst), "inside a stopped instance");
+                            std::hint::spin_loop();
+                        }
+                        let number = entered.fetch_add(1, Ordering::Relaxed);
+                        drop(passage);
+                        if number % 8 == 0 {
+                            std::thread::yield_now();
+                        }
+                    }
+                });
+            }
+            // Ends the others also when an assertion in here fails.
+            struct End<'a>(&'a AtomicBool);
+            impl Drop for End<'_> {
+                fn drop(&mut self) {
+                    self.0.store(true, Ordering::Relaxed);
+                }
+            }
+            let _end = End(&ended);
+            for _ in 0..SWAPS {
+                let old = pointer.swap(place());
+                old.instance.drain(false);
+                while old.instance.in_flight() > 0 {
+                    std::thread::yield_now();
+                }
+                old.stopped.store(true, Ordering::SeqCst);
+            }
+        });
+        assert!(entered.load(Ordering::Relaxed) > SWAPS / 10);
+    }
+
+    #[test]
+    fn a_welcome_takes_back_a_goodbye() {
+        let it = instance("web");
+        let backend =
+            Backend { id: "web".into(), address: ([127, 0, 0, 1], 2).into(), weight: 3, release: 2 };
+        assert!(it.drain(false) && !it.drain(false));
+        assert!(it.enter().is_none() && it.in_flight() == 0);
+        it.close(Duration::ZERO);
+        it.cut();
+        assert!(it.cutting().is_cancelled());
+        it.welcome(&backend);
+        assert!(!it.cutting().is_cancelled());
+        // A cut that was on its way when the instance came back finds nothing to cut.
+        it.cut();
+        assert!(!it.cutting().is_cancelled());
+        assert!(it.enter().is_some());
+        assert_eq!((it.stats().weight, it.stats().release, it.address()), (3, 2, backend.address));
+        assert!(!it.is_forgettable(Duration::ZERO));
+        it.drain(false);
+        assert!(it.is_forgettable(Duration::ZERO) && !it.is_forgettable(Duration::from_secs(600)));
     }
 }

@@ -53,6 +53,12 @@ pub(crate) struct Door {
     pub(crate) environments: Vec<Arc<Landmark>>,
 }
 
+#[derive(Default)]
+struct DoorBuilder {
+    matcher: MatcherBuilder<Arc<Service>>,
+    environments: Vec<Arc<Landmark>>,
+}
+
 /// An environment in answers and counters.
 #[derive(Debug)]
 pub(crate) struct Landmark {
@@ -186,7 +192,7 @@ pub(crate) struct Clash {
 pub(crate) fn build(placed: &BTreeMap<String, Placed>, registry: &mut Registry) -> (State, Vec<Clash>) {
     let mut state = State::default();
     let mut clashes = Vec::new();
-    let mut building: HashMap<DoorKey, (MatcherBuilder<Arc<Service>>, Vec<Arc<Landmark>>)> = HashMap::new();
+    let mut building: HashMap<DoorKey, DoorBuilder> = HashMap::new();
     for (name, placed) in placed {
         let environment: Arc<str> = name.as_str().into();
         let generation = placed.table.generation;
@@ -195,11 +201,11 @@ pub(crate) fn build(placed: &BTreeMap<String, Placed>, registry: &mut Registry) 
         let landmark = Arc::new(Landmark { name: environment.clone(), generation, counters });
         let doors: BTreeMap<&String, DoorKey> = placed.doors().collect();
         for key in doors.values() {
-            building.entry(key.clone()).or_default().1.push(Arc::clone(&landmark));
+            building.entry(key.clone()).or_default().environments.push(Arc::clone(&landmark));
         }
         for route in &placed.compiled.routes {
             let key = &doors[&route.listener];
-            let builder = &mut building.get_mut(key).expect("made for every door above").0;
+            let builder = &mut building.get_mut(key).expect("made for every door above").matcher;
             let service = Arc::clone(&services[route.service.as_str()]);
             if let Err(conflict) = builder.insert(route.host.clone(), route.path.clone(), service) {
                 let words = format!(
@@ -217,8 +223,8 @@ pub(crate) fn build(placed: &BTreeMap<String, Placed>, registry: &mut Registry) 
     }
     state.doors = building
         .into_iter()
-        .map(|(key, (builder, environments))| {
-            (key, Arc::new(Door { matcher: builder.build(), environments }))
+        .map(|(key, DoorBuilder { matcher, environments })| {
+            (key, Arc::new(Door { matcher: matcher.build(), environments }))
         })
         .collect();
     (state, clashes)

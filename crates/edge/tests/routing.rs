@@ -1,4 +1,5 @@
 //! Which requests reach which service, and what is said when none does.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as loudly as the tests")]
 
 mod support;
 

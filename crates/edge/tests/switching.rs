@@ -1,4 +1,5 @@
 //! Swaps under load, counting, draining, retries.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as loudly as the tests")]
 
 mod support;
 
@@ -66,7 +67,7 @@ async fn a_hundred_swaps_under_load_lose_nothing() {
         world.until(&old, |it| it.in_flight == 0).await;
         std::mem::replace(&mut current, new).kill().await;
         within(async {
-            while served.load(Ordering::Relaxed) < before + 40 && failed.lock().await.is_empty() {
+            while served.load(Ordering::Relaxed) < before + 24 && failed.lock().await.is_empty() {
                 tokio::task::yield_now().await;
             }
         })
@@ -77,7 +78,7 @@ async fn a_hundred_swaps_under_load_lose_nothing() {
         client.unwrap();
     }
     assert_eq!(*failed.lock().await, Vec::<String>::new());
-    assert!(served.load(Ordering::Relaxed) >= 4000);
+    assert!(served.load(Ordering::Relaxed) >= 2400);
     let stats = world.edge.stats(None).await;
     let instances = &stats.environments["dev"].services["web"].instances;
     let total: u64 = instances.values().map(|it| it.responses.success).sum();

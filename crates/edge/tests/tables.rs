@@ -1,4 +1,5 @@
 //! Tables: order, faults, listeners, what is on disk, and the control socket.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as loudly as the tests")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! WebSockets and other upgrades through the edge.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as loudly as the tests")]
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! What is taken from and added to messages on their way through.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::PathAndQuery;
@@ -150,19 +150,13 @@ fn forwarded(headers: &mut HeaderMap, exchange: &Exchange) {
     let host = headers.get(HOST).cloned();
     let scheme = HeaderValue::from_static(exchange.scheme.as_str());
     for (name, value) in [(X_FORWARDED_PROTO, Some(scheme)), (X_FORWARDED_HOST, host)] {
-        match (headers.entry(name), value) {
-            (Entry::Occupied(there), _) if exchange.trusted => drop(there),
-            (Entry::Occupied(mut there), Some(value)) => {
-                there.insert(value);
-            }
-            (Entry::Occupied(there), None) => {
-                there.remove();
-            }
-            (Entry::Vacant(free), Some(value)) => {
-                free.insert(value);
-            }
-            (Entry::Vacant(_), None) => {}
+        if exchange.trusted && headers.contains_key(&name) {
+            continue;
         }
+        match value {
+            Some(value) => headers.insert(name, value),
+            None => headers.remove(name),
+        };
     }
 }
 

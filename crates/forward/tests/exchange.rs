@@ -1,4 +1,5 @@
 //! Exchanges with targets that behave in every way a socket allows.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as loudly as the tests")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -344,7 +345,7 @@ async fn a_guard_lives_as_long_as_its_exchange() {
     .await;
     let (one, two, three) = (nobody().await, nobody().await, nobody().await);
     let log = Log::default();
-    let places = |places: &[(&'static str, SocketAddr)]| Places(places.to_vec().into_iter(), log.clone());
+    let places = |places: &[(&'static str, SocketAddr)]| Places(Vec::from(places).into_iter(), log.clone());
     let taken = || std::mem::take(&mut *log.0.lock().unwrap());
     let forwarder = forwarder();
 

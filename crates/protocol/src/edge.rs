@@ -119,7 +119,8 @@ pub struct InstanceStats {
     pub in_flight: u64,
     /// Upgraded connections (WebSockets) among them.
     pub upgrades: u64,
-    /// Exchanges that were begun. One that moved on because its dial failed counts where it moved to.
+    /// Exchanges that were answered, failed or given up by their clients, each counted at that moment; it only grows.
+    /// One that moved on because its dial failed counts where it moved to.
     pub total: u64,
     /// Answers of the instance by first digit of the status.
     pub responses: StatusClasses,
@@ -256,9 +257,9 @@ pub struct Problem {
     /// What happened, in one sentence.
     pub message: String,
     /// What was not changed, in one sentence.
-    pub unchanged: String,
+    pub unchanged: Box<str>,
     /// What to do next, in one sentence.
-    pub next: String,
+    pub next: Box<str>,
     /// The entries of the table that are wrong, one line each: `routes[2]: service …`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<String>,
