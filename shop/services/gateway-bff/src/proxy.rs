@@ -118,7 +118,7 @@ fn without_program(boundary: Boundary, path: &str) -> ApiError {
         Boundary::Identity | Boundary::Commerce | Boundary::Gateway => {
             ApiError::bad_gateway(format!("{boundary} has no address"))
         }
-        Boundary::Payment | Boundary::Ai => {
+        Boundary::Payment | Boundary::Admin | Boundary::Ai => {
             tracing::warn!(%boundary, path, "asked for a boundary that has no program yet");
             ApiError::not_implemented(format!("{boundary} service not implemented"))
         }

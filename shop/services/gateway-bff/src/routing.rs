@@ -3,8 +3,8 @@
 //! A path that fits a template of a contract belongs to that contract's boundary, or to the one that
 //! `x-served-by` names. A path that fits no template belongs to a boundary when everything the contracts have
 //! below its longest known beginning does: `/ai/whatever` is ai's although no operation is called so, and
-//! ai may answer what it likes. A beginning that several boundaries share (`/admin`) or nobody has decides
-//! nothing: the path is unknown.
+//! ai may answer what it likes. Where several boundaries serve what is below (`/admin`), it belongs to the one
+//! whose contract has it all. A beginning that nobody has decides nothing: the path is unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,6 +21,8 @@ pub enum Boundary {
     Commerce,
     /// Payments.
     Payment,
+    /// What administrators do and no other boundary serves.
+    Admin,
     /// Suggestions.
     Ai,
     /// The gateway itself.
@@ -34,13 +36,14 @@ impl Boundary {
             Self::Identity => "identity",
             Self::Commerce => "commerce",
             Self::Payment => "payment",
+            Self::Admin => "admin",
             Self::Ai => "ai",
             Self::Gateway => "gateway",
         }
     }
 
     fn named(name: &str) -> Option<Self> {
-        [Self::Identity, Self::Commerce, Self::Payment, Self::Ai, Self::Gateway]
+        [Self::Identity, Self::Commerce, Self::Payment, Self::Admin, Self::Ai, Self::Gateway]
             .into_iter()
             .find(|boundary| boundary.name() == name)
     }
@@ -74,7 +77,7 @@ pub enum RoutingError {
     /// An operation has no boundary that could answer it.
     #[error(
         "{method} {path} in contract {contract} is served by `{boundary}`, which is no boundary of the gateway; \
-         nothing was started. Set x-served-by to identity, commerce, payment, ai or gateway"
+         nothing was started. Set x-served-by to identity, commerce, payment, admin, ai or gateway"
     )]
     Boundary {
         /// Where the operation is.
@@ -110,8 +113,10 @@ pub struct Routes {
 struct Node {
     literal: BTreeMap<String, Node>,
     parameter: Option<Box<Node>>,
-    /// Everybody who has an operation here or below.
+    /// Everybody who serves an operation here or below.
     owners: BTreeSet<Boundary>,
+    /// Everybody whose contract has an operation here or below.
+    declared: BTreeSet<Boundary>,
     /// The template that ends here.
     here: Option<Here>,
 }
@@ -156,13 +161,17 @@ impl Routes {
 
     fn add(&mut self, contract: &str, operation: Operation) -> Result<(), RoutingError> {
         let Operation { method, path, served_by, feature_flags } = operation;
-        let name = served_by.as_deref().unwrap_or(contract);
-        let Some(owner) = Boundary::named(name) else {
-            let boundary = name.to_owned();
-            return Err(RoutingError::Boundary { contract: contract.to_owned(), method, path, boundary });
+        let named = |name: &str| {
+            Boundary::named(name).ok_or_else(|| RoutingError::Boundary {
+                contract: contract.to_owned(),
+                method: method.clone(),
+                path: path.clone(),
+                boundary: name.to_owned(),
+            })
         };
+        let declared = named(contract)?;
+        let owner = served_by.as_deref().map_or(Ok(declared), named)?;
         let mut node = &mut self.root;
-        node.owners.insert(owner);
         for segment in segments(&path) {
             node = if contract::is_parameter(segment) {
                 node.parameter.get_or_insert_default()
@@ -170,6 +179,7 @@ impl Routes {
                 node.literal.entry(segment.to_owned()).or_default()
             };
             node.owners.insert(owner);
+            node.declared.insert(declared);
         }
         let here = node.here.get_or_insert_with(|| Here { owner, flags: BTreeMap::new() });
         if here.owner != owner {
@@ -202,7 +212,8 @@ impl Node {
         })
     }
 
-    /// The only owner of everything below the longest known beginning. Below the root there is no beginning.
+    /// Who serves everything below the longest known beginning, or else whose contract has it all. Below the root
+    /// there is no beginning.
     fn beginning(&self, wanted: &[&str]) -> Option<Boundary> {
         let (first, rest) = wanted.split_first()?;
         let child =
@@ -214,12 +225,12 @@ impl Node {
                 None => break,
             }
         }
-        let mut owners = node.owners.iter();
-        match (owners.next(), owners.next()) {
-            (Some(only), None) => Some(*only),
-            _ => None,
-        }
+        only(&node.owners).or_else(|| only(&node.declared))
     }
+}
+
+fn only(boundaries: &BTreeSet<Boundary>) -> Option<Boundary> {
+    if boundaries.len() == 1 { boundaries.first().copied() } else { None }
 }
 
 fn segments(path: &str) -> impl Iterator<Item = &str> {
@@ -328,9 +339,9 @@ mod tests {
             "/a is claimed by identity and by commerce; nothing was started. Take it out of one of the contracts",
         );
         check(
-            &[("admin", "paths: { /a: { get: {} } }")],
-            "GET /a in contract admin is served by `admin`, which is no boundary of the gateway; nothing was \
-             started. Set x-served-by to identity, commerce, payment, ai or gateway",
+            &[("admin", "paths: { /a: { get: { x-served-by: orders } } }")],
+            "GET /a in contract admin is served by `orders`, which is no boundary of the gateway; nothing was \
+             started. Set x-served-by to identity, commerce, payment, admin, ai or gateway",
         );
     }
 }

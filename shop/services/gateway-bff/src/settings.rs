@@ -32,6 +32,7 @@ impl Settings {
             (Boundary::Identity, "GATEWAY_IDENTITY_BASE_URL", "http://localhost:8081"),
             (Boundary::Commerce, "GATEWAY_COMMERCE_BASE_URL", "http://localhost:8082"),
             (Boundary::Payment, "GATEWAY_PAYMENT_BASE_URL", "http://localhost:8083"),
+            (Boundary::Admin, "GATEWAY_ADMIN_BASE_URL", ""),
             (Boundary::Ai, "GATEWAY_AI_BASE_URL", ""),
         ] {
             if let Some(base) = env.base_url(name, default)? {

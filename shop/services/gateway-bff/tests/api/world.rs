@@ -17,8 +17,8 @@ use shop_kit::testing::{Contracts, Reply, TestServer};
 
 /// A gateway with the given `GATEWAY_*` variables; no boundary has an address unless it is given.
 pub(crate) async fn gateway(variables: &[(&str, &str)]) -> TestServer {
-    let nowhere =
-        ["IDENTITY", "COMMERCE", "PAYMENT", "AI"].map(|b| (format!("GATEWAY_{b}_BASE_URL"), String::new()));
+    let nowhere = ["IDENTITY", "COMMERCE", "PAYMENT", "ADMIN", "AI"]
+        .map(|b| (format!("GATEWAY_{b}_BASE_URL"), String::new()));
     let given = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
     let environment = Environment::from_pairs(nowhere.into_iter().chain(given));
     let settings = Settings::read(&environment).unwrap();
