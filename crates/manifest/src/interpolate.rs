@@ -16,9 +16,11 @@ pub(crate) enum Piece {
 pub(crate) enum InterpolateError {
     #[error("`${{` has no `}}`")]
     Open,
+    /// Without the default, which may be secret.
     #[error("`${{{0}}}` does not name a variable")]
     Name(String),
-    #[error("`${{{0}}}` has a variable in its default")]
+    /// The name of the outer one.
+    #[error("the default of `${{{0}}}` has a variable in it")]
     Nested(String),
 }
 
@@ -49,14 +51,14 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Piece>, InterpolateError> {
             rest = after;
         } else if let Some(after) = rest.strip_prefix("${") {
             let (inside, after) = after.split_once('}').ok_or(InterpolateError::Open)?;
-            if inside.contains("${") {
-                return Err(InterpolateError::Nested(format!("{inside}}}")));
-            }
             let (name, default) = match inside.split_once(':') {
                 Some((name, default)) => (name, Some(default.to_owned())),
                 None => (inside, None),
             };
-            let name = VariableName::new(name).map_err(|_| InterpolateError::Name(inside.to_owned()))?;
+            let name = VariableName::new(name).map_err(|_| InterpolateError::Name(name.to_owned()))?;
+            if default.as_ref().is_some_and(|default| default.contains("${")) {
+                return Err(InterpolateError::Nested(name.into()));
+            }
             if !plain.is_empty() {
                 pieces.push(Piece::Text(std::mem::take(&mut plain)));
             }
@@ -113,7 +115,8 @@ mod tests {
             ("${A", "`${` has no `}`"),
             ("${}", "`${}` does not name a variable"),
             ("${A B}", "`${A B}` does not name a variable"),
-            ("${A:${B}}", "`${A:${B}}` has a variable in its default"),
+            ("${A B:secret}", "`${A B}` does not name a variable"),
+            ("${A:${B}}", "the default of `${A}` has a variable in it"),
             ("ü${A}ü", "[ü]<A>[ü]"),
         ] {
             assert_eq!(show(text), expect, "{text}");

@@ -4,8 +4,8 @@ use fairway_manifest::{
     Inputs, Manifest, Parsed, Problem, Problems, Resolution, Sources, check, contract_digests, resolve,
 };
 use fairway_model::{
-    Artifact, ArtifactDigest, ArtifactKind, Digest, EnvironmentName, Migration, MigrationEffect,
-    SecretVersion, ServiceName,
+    Artifact, ArtifactDigest, ArtifactKind, ContractDigest, Digest, EnvironmentName, Migration,
+    MigrationEffect, SecretVersion, ServiceName,
 };
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -90,6 +90,11 @@ pub(crate) fn resolve_with(
             migrations.insert(name.clone(), files.collect());
         }
     }
+    // Digests of their own, so that nothing here depends on how contracts are hashed.
+    let contracts = parsed.manifest.services.iter().filter(|(_, service)| service.contract.is_some());
+    let contract_digests = contracts
+        .map(|(name, _)| (name.clone(), ContractDigest(Digest::of(name.as_str().as_bytes()))))
+        .collect();
     let inputs = Inputs {
         process_environment: process_environment
             .iter()
@@ -98,7 +103,7 @@ pub(crate) fn resolve_with(
         sources,
         artifacts,
         migrations,
-        contract_digests: contract_digests(parsed, sources).unwrap_or_default(),
+        contract_digests,
         secret_version: &|service, variable, value| version(service.as_str(), variable.as_str(), value),
     };
     resolve(parsed, &environment(name), &inputs)
