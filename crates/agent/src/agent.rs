@@ -1,8 +1,8 @@
 //! The agent itself: its environments, and what concerns all of them.
 
 use crate::{
-    AgentError, AgentSettings, artifacts::Artifacts, databases::Databases, disk, edge::Edge, environment::Environment, fail,
-    home::Home, machine::Machine, ports::Ports,
+    AgentError, AgentSettings, artifacts::Artifacts, databases::Databases, disk, edge::Edge,
+    environment::Environment, fail, home::Home, machine::Machine, ports::Ports,
 };
 use fairway_model::{EnvironmentName, Failure};
 use fairway_protocol::agent::{API_VERSION, AgentInfo};
@@ -49,7 +49,8 @@ impl Agent {
         });
         let mut environments = BTreeMap::new();
         let directory = machine.home.journals();
-        let names = disk::names(&directory).map_err(|source| AgentError::Journal { path: directory.clone(), source })?;
+        let names = disk::names(&directory)
+            .map_err(|source| AgentError::Journal { path: directory.clone(), source })?;
         for name in names {
             let path = directory.join(name);
             let loaded = Environment::load(&path, Arc::clone(&machine));
@@ -122,7 +123,11 @@ impl Agent {
     }
 
     /// Takes an environment down; `purge` forgets it.
-    pub(crate) async fn destroy(self: &Arc<Self>, name: &EnvironmentName, purge: bool) -> Result<(), Failure> {
+    pub(crate) async fn destroy(
+        self: &Arc<Self>,
+        name: &EnvironmentName,
+        purge: bool,
+    ) -> Result<(), Failure> {
         let Some(environment) = self.environment(name) else { return Ok(()) };
         environment.destroy(purge).await?;
         if purge {
@@ -191,7 +196,9 @@ impl Agent {
                 let arrivals = agent.machine.settings.timing.arrivals;
                 match agent.machine.artifacts.collect(&keep, arrivals) {
                     Ok(removed) if removed.is_empty() => {}
-                    Ok(removed) => tracing::info!(count = removed.len(), "artifacts that no release needs were removed"),
+                    Ok(removed) => {
+                        tracing::info!(count = removed.len(), "artifacts that no release needs were removed")
+                    }
                     Err(error) => tracing::warn!(%error, "old artifacts are left"),
                 }
             }

@@ -65,7 +65,8 @@ impl Artifacts {
             while bytes.next().await.is_some_and(|piece| piece.is_ok()) {}
             return Ok(());
         }
-        let refused = |error: &io::Error| fail::machine(format!("artifact {digest} could not be stored"), error);
+        let refused =
+            |error: &io::Error| fail::machine(format!("artifact {digest} could not be stored"), error);
         disk::directory(&self.place(&digest)).map_err(|error| refused(&error))?;
         let blob = self.blob(&digest);
         let temporary = Temporary(disk::beside(&blob));
@@ -81,7 +82,9 @@ impl Artifacts {
         while let Some(piece) = bytes.next().await {
             let piece = piece.map_err(|error| {
                 fail::invalid(
-                    format!("artifact {digest} broke off after {size} bytes: {error}; nothing of it was kept"),
+                    format!(
+                        "artifact {digest} broke off after {size} bytes: {error}; nothing of it was kept"
+                    ),
                     "Send it again",
                 )
             })?;
@@ -94,11 +97,15 @@ impl Artifacts {
         let found = ArtifactDigest(Digest::from_bytes(hash.finalize().into()));
         if found != digest {
             return Err(fail::invalid(
-                format!("the {size} bytes that were sent as artifact {digest} hash to {found}; they were not kept"),
+                format!(
+                    "the {size} bytes that were sent as artifact {digest} hash to {found}; they were not kept"
+                ),
                 "Build again and send what was built",
             ));
         }
-        fs::rename(&temporary.0, &blob).and_then(|()| disk::sync_directory(&blob)).map_err(|error| refused(&error))
+        fs::rename(&temporary.0, &blob)
+            .and_then(|()| disk::sync_directory(&blob))
+            .map_err(|error| refused(&error))
     }
 
     /// Makes an artifact runnable and returns the directory that its command's program is looked up in.
@@ -112,13 +119,17 @@ impl Artifacts {
                 "Deliver it and prepare the release again",
             ));
         }
-        let refused =
-            |error: io::Error| fail::machine(format!("artifact {} could not be unpacked", artifact.digest), &error);
+        let refused = |error: io::Error| {
+            fail::machine(format!("artifact {} could not be unpacked", artifact.digest), &error)
+        };
         match &artifact.kind {
             ArtifactKind::File { name } => {
                 if !is_plain_name(name) {
                     return Err(fail::invalid(
-                        format!("artifact {} wants to be a file named `{name}`, which is not a plain file name", artifact.digest),
+                        format!(
+                            "artifact {} wants to be a file named `{name}`, which is not a plain file name",
+                            artifact.digest
+                        ),
                         "Name the file without directories",
                     ));
                 }
@@ -134,7 +145,10 @@ impl Artifacts {
                     unpack(&blob, &temporary.0).map_err(|error| match error.kind() {
                         io::ErrorKind::StorageFull | io::ErrorKind::PermissionDenied => refused(error),
                         _ => fail::invalid(
-                            format!("artifact {} is not an archive that can be unpacked: {error}", artifact.digest),
+                            format!(
+                                "artifact {} is not an archive that can be unpacked: {error}",
+                                artifact.digest
+                            ),
                             "Build the archive again as an uncompressed tar of relative paths",
                         ),
                     })?;
@@ -255,7 +269,8 @@ mod tests {
 
     async fn put(artifacts: &Artifacts, bytes: &[u8]) -> ArtifactDigest {
         let digest = ArtifactDigest(Digest::of(bytes));
-        let pieces: Vec<Result<Bytes, io::Error>> = bytes.chunks(3).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        let pieces: Vec<Result<Bytes, io::Error>> =
+            bytes.chunks(3).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
         artifacts.put(digest, futures::stream::iter(pieces)).await.unwrap();
         digest
     }
@@ -300,14 +315,19 @@ mod tests {
     async fn a_file_gets_its_name_and_may_run() {
         let (_directory, artifacts) = artifacts();
         let digest = put(&artifacts, b"#!/bin/sh\n").await;
-        let artifact = |name: &str| Artifact { digest, kind: ArtifactKind::File { name: name.into() }, size: 10 };
+        let artifact =
+            |name: &str| Artifact { digest, kind: ArtifactKind::File { name: name.into() }, size: 10 };
         for _ in 0..2 {
             let directory = artifacts.materialise(&artifact("identity")).unwrap();
             let mode = fs::metadata(directory.join("identity")).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o755);
         }
         for bad in ["../identity", "a/b", "", ".", "..", "a/"] {
-            assert_eq!(artifacts.materialise(&artifact(bad)).unwrap_err().kind, FailureKind::Invalid, "{bad}");
+            assert_eq!(
+                artifacts.materialise(&artifact(bad)).unwrap_err().kind,
+                FailureKind::Invalid,
+                "{bad}"
+            );
         }
     }
 
@@ -319,7 +339,9 @@ mod tests {
             let digest = put(&artifacts, &bytes).await;
             artifacts.materialise(&Artifact { digest, kind: ArtifactKind::Archive, size: bytes.len() as u64 })
         };
-        let tree = unpacked(&[("bin/tool", None), ("bin/alias", Some("tool")), ("up", Some("bin/../bin"))]).await.unwrap();
+        let tree = unpacked(&[("bin/tool", None), ("bin/alias", Some("tool")), ("up", Some("bin/../bin"))])
+            .await
+            .unwrap();
         assert_eq!(fs::read(tree.join("bin/alias")).unwrap(), b"hi");
         for entries in [
             &[("../evil", None)] as &[_],

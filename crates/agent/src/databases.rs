@@ -55,9 +55,13 @@ impl Databases {
                 FailureKind::Database,
                 fail::chain(&error),
                 fail::NOTHING_MOVED,
-                format!("Correct that and apply again; the server's log is {}", self.root.join("postgres.log").display()),
+                format!(
+                    "Correct that and apply again; the server's log is {}",
+                    self.root.join("postgres.log").display()
+                ),
             );
-            failure.log = fairway_supervisor::log::tail(&self.root.join("postgres.log"), 10).unwrap_or_default();
+            failure.log =
+                fairway_supervisor::log::tail(&self.root.join("postgres.log"), 10).unwrap_or_default();
             failure
         })?;
         let cluster = Arc::new(cluster);

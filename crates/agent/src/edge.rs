@@ -9,11 +9,14 @@ use fairway_edge::client::{Client, ClientError};
 use fairway_protocol::edge::{Applied, EdgeInfo, Problem, Stats};
 use fairway_route::Table;
 use fairway_supervisor::{
-    Adoption, Backoff, GiveUp, Identity, Instance, Limits, LogPolicy, Restart, Spec, State, Status, StopPolicy,
-    find_by_env, log,
+    Adoption, Backoff, GiveUp, Identity, Instance, Limits, LogPolicy, Restart, Spec, State, Status,
+    StopPolicy, find_by_env, log,
 };
 use std::{path::PathBuf, time::Duration};
-use tokio::{sync::{Mutex, watch}, time::Instant};
+use tokio::{
+    sync::{Mutex, watch},
+    time::Instant,
+};
 
 /// The variable by which an edge is found again that was started just before the agent was killed.
 const TAG: &str = "FAIRWAY_EDGE_HOME";
@@ -61,7 +64,8 @@ pub(crate) struct Edge {
 
 impl Edge {
     pub(crate) fn new(home: &Home, settings: &AgentSettings) -> Self {
-        let mut env: std::collections::BTreeMap<String, String> = settings.inherited.iter().cloned().collect();
+        let mut env: std::collections::BTreeMap<String, String> =
+            settings.inherited.iter().cloned().collect();
         env.insert(TAG.into(), home.root().display().to_string());
         let args = vec!["edge".to_owned(), "--home".to_owned(), home.root().display().to_string()];
         let backoff = Backoff {
@@ -97,7 +101,8 @@ impl Edge {
         let mut process = self.process.lock().await;
         if process.is_none() {
             let known: Option<Identity> = disk::read_json(&self.journal).ok().flatten();
-            let known = known.filter(Identity::is_running).or_else(|| find_by_env(TAG, &self.spec.env[TAG]).pop());
+            let known =
+                known.filter(Identity::is_running).or_else(|| find_by_env(TAG, &self.spec.env[TAG]).pop());
             let adopted = known.and_then(|identity| match Instance::adopt(&identity, self.spec.clone()) {
                 Adoption::Adopted(instance) => Some(instance),
                 Adoption::Gone => None,
@@ -128,7 +133,9 @@ impl Edge {
             let ended = status.is_some_and(|status| status.exits > exits_before + 2);
             if ended || Instant::now() >= deadline {
                 let lines = log::tail(&self.spec.log.path, 5).unwrap_or_default().join(" | ");
-                return Err(EdgeError::NotStarted { why: format!("{}; its log ends with: {lines}", fail::chain(&error)) });
+                return Err(EdgeError::NotStarted {
+                    why: format!("{}; its log ends with: {lines}", fail::chain(&error)),
+                });
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

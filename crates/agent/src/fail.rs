@@ -10,7 +10,9 @@ pub(crate) const NOTHING_MOVED: &str = "Routes, running instances and their data
 pub(crate) fn machine(what: impl fmt::Display, error: &io::Error) -> Failure {
     let next = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "Make room on the host and try again",
-        io::ErrorKind::PermissionDenied => "Check who owns the agent's home directory and as whom the agent runs",
+        io::ErrorKind::PermissionDenied => {
+            "Check who owns the agent's home directory and as whom the agent runs"
+        }
         _ => "Check the host and the agent's log, then try again",
     };
     Failure::new(FailureKind::Machine, format!("{what}: {error}"), NOTHING_MOVED, next)

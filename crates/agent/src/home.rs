@@ -76,7 +76,12 @@ impl Home {
         self.root.join("logs").join(environment.as_segment())
     }
 
-    pub(crate) fn log(&self, environment: &EnvironmentName, service: &ServiceName, instance: &str) -> PathBuf {
+    pub(crate) fn log(
+        &self,
+        environment: &EnvironmentName,
+        service: &ServiceName,
+        instance: &str,
+    ) -> PathBuf {
         self.logs(environment).join(service.as_str()).join(format!("{instance}.log"))
     }
 
@@ -108,8 +113,14 @@ impl Owned {
     pub(crate) fn take(home: &Home) -> Result<Self, AgentError> {
         let path = home.root().join("agent.pid");
         let unusable = |source| AgentError::Home { home: home.root().to_owned(), source };
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(unusable)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(unusable)?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(mut lock) => {
                 lock.set_len(0).map_err(unusable)?;

@@ -148,7 +148,8 @@ impl Managed {
             Condition::Starting => InstanceState::Starting,
             Condition::Ready => InstanceState::Ready,
             Condition::Late | Condition::Unready => {
-                let reason = health.probe.as_ref().map_or_else(|| "its probe was not answered".to_owned(), describe);
+                let reason =
+                    health.probe.as_ref().map_or_else(|| "its probe was not answered".to_owned(), describe);
                 InstanceState::Unready { reason }
             }
             Condition::Restarting => InstanceState::Restarting { reason: reason() },
@@ -265,7 +266,8 @@ async fn one_life(
 ) {
     let began = Instant::now();
     let pid = status.identity.as_ref().map(|identity| identity.pid);
-    let ask = |(spec, address): &(probe::ProbeSpec, SocketAddr)| Prober::start(spec.clone(), *address, move || pid);
+    let ask =
+        |(spec, address): &(probe::ProbeSpec, SocketAddr)| Prober::start(spec.clone(), *address, move || pid);
     let ready = probes.ready.as_ref().map(ask);
     let mut readiness = ready.as_ref().map(Prober::watch);
     let mut live: Option<Prober> = None;

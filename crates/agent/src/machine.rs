@@ -1,6 +1,8 @@
 //! What the environments of a host share.
 
-use crate::{AgentSettings, artifacts::Artifacts, databases::Databases, edge::Edge, home::Home, ports::Ports};
+use crate::{
+    AgentSettings, artifacts::Artifacts, databases::Databases, edge::Edge, home::Home, ports::Ports,
+};
 use tokio::sync::Notify;
 
 /// What the environments of a host share.

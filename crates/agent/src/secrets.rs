@@ -3,7 +3,12 @@
 use crate::{disk, disk::Survives, fail, home::Home};
 use fairway_model::{EnvironmentName, Failure, FailureKind, Redacted, SecretVersion, ServiceName};
 use serde::{Deserialize, Serialize};
-use std::{collections::{BTreeMap, BTreeSet}, io, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::PathBuf,
+    time::Duration,
+};
 
 /// The secrets of one environment.
 #[derive(Debug, Clone)]
@@ -32,8 +37,12 @@ impl Secrets {
     /// Keeps a value under its version.
     pub(crate) fn put(&self, version: SecretVersion, value: &Redacted) -> Result<(), Failure> {
         disk::directory(&self.root)
-            .and_then(|()| disk::write(&self.root.join(version.hex()), value.expose().as_bytes(), Survives::Machine))
-            .map_err(|error| fail::machine(format!("secret version {} could not be stored", version.short()), &error))
+            .and_then(|()| {
+                disk::write(&self.root.join(version.hex()), value.expose().as_bytes(), Survives::Machine)
+            })
+            .map_err(|error| {
+                fail::machine(format!("secret version {} could not be stored", version.short()), &error)
+            })
     }
 
     /// The value of a version.
@@ -129,7 +138,11 @@ mod tests {
         assert_eq!(secrets.database_password(&service).unwrap(), password);
         secrets.collect(&BTreeSet::from([version("a")]), Duration::ZERO).unwrap();
         assert!(secrets.get(version("b")).is_err());
-        assert_eq!(secrets.database_password(&service).unwrap(), password, "a collection leaves passwords alone");
+        assert_eq!(
+            secrets.database_password(&service).unwrap(),
+            password,
+            "a collection leaves passwords alone"
+        );
         for entry in std::fs::read_dir(&secrets.root).unwrap() {
             let entry = entry.unwrap();
             assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");

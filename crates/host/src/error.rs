@@ -82,7 +82,9 @@ impl HostError {
     pub(crate) fn into_target(self, target: String) -> TargetError {
         match self {
             Self::Failed(failure) => TargetError::Failed(failure),
-            Self::Local { ref source, .. } => TargetError::Unreachable { target, reason: format!("{self}: {source}") },
+            Self::Local { ref source, .. } => {
+                TargetError::Unreachable { target, reason: format!("{self}: {source}") }
+            }
             other => TargetError::Unreachable { target, reason: other.to_string() },
         }
     }

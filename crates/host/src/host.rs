@@ -125,7 +125,11 @@ impl Host {
     ///
     /// # Errors
     /// See [`HostError`]; an unknown environment is a failure.
-    pub async fn logs(&self, environment: &EnvironmentName, query: &LogQuery) -> Result<LogStream, HostError> {
+    pub async fn logs(
+        &self,
+        environment: &EnvironmentName,
+        query: &LogQuery,
+    ) -> Result<LogStream, HostError> {
         let path = format!("{}/logs?{query}", path(environment));
         let socket = self.socket();
         let response = wire::send(&socket, Method::GET, &path, &Payload::Empty).await?;
@@ -147,13 +151,18 @@ impl Host {
             Instances::Stop => "stop",
         };
         let pid = start::info(&socket).await?.pid;
-        let response = wire::send(&socket, Method::POST, &format!("/v1/shutdown?instances={what}"), &Payload::Empty).await?;
+        let response =
+            wire::send(&socket, Method::POST, &format!("/v1/shutdown?instances={what}"), &Payload::Empty)
+                .await?;
         wire::answer(&socket, response).await?;
         let deadline = Instant::now() + Duration::from_secs(120);
         // The process and not the socket: what the agent stops is stopped after the socket was closed.
         while fairway_supervisor::Identity::of(pid).is_ok_and(|identity| identity.is_running()) {
             if Instant::now() >= deadline {
-                return Err(HostError::Broken { socket, reason: format!("process {pid} is still there after two minutes") });
+                return Err(HostError::Broken {
+                    socket,
+                    reason: format!("process {pid} is still there after two minutes"),
+                });
             }
             tokio::time::sleep(AGAIN).await;
         }

@@ -54,9 +54,9 @@ impl LogStream {
                 let rest = self.rest.split_off(self.searched + end + 1);
                 let line = std::mem::replace(&mut self.rest, rest);
                 self.searched = 0;
-                return serde_json::from_slice(&line)
-                    .map(Some)
-                    .map_err(|error| broken(&self.socket, format!("a line is not of the expected shape: {error}")));
+                return serde_json::from_slice(&line).map(Some).map_err(|error| {
+                    broken(&self.socket, format!("a line is not of the expected shape: {error}"))
+                });
             }
             self.searched = self.rest.len();
             match self.body.frame().await {

@@ -52,7 +52,9 @@ impl Starter {
                 exit = Some(ended);
             }
             if Instant::now() >= deadline {
-                return Err(self.failed(format!("it did not answer within {} s: {error}", ANSWERS_WITHIN.as_secs())));
+                return Err(
+                    self.failed(format!("it did not answer within {} s: {error}", ANSWERS_WITHIN.as_secs()))
+                );
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -109,7 +111,12 @@ pub(crate) async fn info(socket: &Path) -> Result<AgentInfo, HostError> {
     let (_, bytes) = wire::answer(socket, response).await?;
     let info: AgentInfo = wire::decode(socket, &bytes)?;
     if info.api != API_VERSION {
-        return Err(HostError::Version { version: info.version, pid: info.pid, theirs: info.api, ours: API_VERSION });
+        return Err(HostError::Version {
+            version: info.version,
+            pid: info.pid,
+            theirs: info.api,
+            ours: API_VERSION,
+        });
     }
     Ok(info)
 }

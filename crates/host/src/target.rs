@@ -20,7 +20,12 @@ impl Host {
     }
 
     /// Sends a verb about a release.
-    async fn verb(&self, environment: &EnvironmentName, generation: Generation, verb: &str) -> Result<ReleaseStatus, HostError> {
+    async fn verb(
+        &self,
+        environment: &EnvironmentName,
+        generation: Generation,
+        verb: &str,
+    ) -> Result<ReleaseStatus, HostError> {
         let path = format!("{}/releases/{generation}/{verb}", path(environment));
         self.ask(Method::POST, &path, &Payload::Empty).await
     }
@@ -51,7 +56,11 @@ impl Host {
             if status.failure.is_some() || done(&status) {
                 return Ok(status);
             }
-            let path = format!("{}/releases/{}?after={after}&wait_ms={WAIT_MS}", path(environment), status.generation);
+            let path = format!(
+                "{}/releases/{}?after={after}&wait_ms={WAIT_MS}",
+                path(environment),
+                status.generation
+            );
             status = self.get(&path).await?;
         }
     }
@@ -75,7 +84,10 @@ impl Target for Host {
         self.get(&path(environment)).await.map_err(|error| self.target_error(error))
     }
 
-    async fn missing(&self, artifacts: &BTreeSet<ArtifactDigest>) -> Result<BTreeSet<ArtifactDigest>, TargetError> {
+    async fn missing(
+        &self,
+        artifacts: &BTreeSet<ArtifactDigest>,
+    ) -> Result<BTreeSet<ArtifactDigest>, TargetError> {
         let mut missing = BTreeSet::new();
         for artifact in artifacts {
             if !self.has(artifact).await.map_err(|error| self.target_error(error))? {
@@ -116,12 +128,19 @@ impl Target for Host {
         sent.map(drop).map_err(|error| self.target_error(error))
     }
 
-    async fn prepare(&self, assignment: &Assignment, progress: &dyn Progress) -> Result<ReleaseStatus, TargetError> {
+    async fn prepare(
+        &self,
+        assignment: &Assignment,
+        progress: &dyn Progress,
+    ) -> Result<ReleaseStatus, TargetError> {
         let environment = &assignment.plan.environment;
-        let body = serde_json::to_vec(assignment).map(|bytes| Payload::Bytes(bytes.into())).map_err(|error| TargetError::Unreachable {
-            target: self.name().to_owned(),
-            reason: format!("the assignment cannot be written: {error}"),
-        })?;
+        let body =
+            serde_json::to_vec(assignment).map(|bytes| Payload::Bytes(bytes.into())).map_err(|error| {
+                TargetError::Unreachable {
+                    target: self.name().to_owned(),
+                    reason: format!("the assignment cannot be written: {error}"),
+                }
+            })?;
         let prepared = async {
             let path = format!("{}/releases/{}/prepare", path(environment), assignment.generation());
             let status = self.ask(Method::POST, &path, &body).await?;
@@ -137,7 +156,8 @@ impl Target for Host {
         generation: Generation,
         progress: &dyn Progress,
     ) -> Result<ReleaseStatus, TargetError> {
-        let status = self.verb(environment, generation, "switch").await.map_err(|error| self.target_error(error))?;
+        let status =
+            self.verb(environment, generation, "switch").await.map_err(|error| self.target_error(error))?;
         self.report(environment, &status, progress);
         Ok(status)
     }
@@ -170,7 +190,9 @@ impl Target for Host {
     ) -> Result<ReleaseStatus, TargetError> {
         let retired = async {
             let status = self.verb(environment, generation, "retire").await?;
-            unless_failed(self.follow(environment, status, progress, |status| status.phase == Phase::Applied).await?)
+            unless_failed(
+                self.follow(environment, status, progress, |status| status.phase == Phase::Applied).await?,
+            )
         };
         retired.await.map_err(|error| self.target_error(error))
     }

@@ -44,7 +44,8 @@ impl Payload {
                 let file = tokio::fs::File::open(path)
                     .await
                     .map_err(|source| HostError::Local { what: path.display().to_string(), source })?;
-                Ok(StreamBody::new(ReaderStream::with_capacity(file, 128 << 10).map_ok(Frame::data)).boxed_unsync())
+                Ok(StreamBody::new(ReaderStream::with_capacity(file, 128 << 10).map_ok(Frame::data))
+                    .boxed_unsync())
             }
         }
     }
@@ -88,7 +89,10 @@ pub(crate) async fn send(
 }
 
 /// The answer to a request, read to its end; a failure becomes an error.
-pub(crate) async fn answer(socket: &Path, response: Response<Incoming>) -> Result<(StatusCode, Bytes), HostError> {
+pub(crate) async fn answer(
+    socket: &Path,
+    response: Response<Incoming>,
+) -> Result<(StatusCode, Bytes), HostError> {
     let broken = |reason: String| HostError::Broken { socket: socket.to_owned(), reason };
     let status = response.status();
     let bytes = response.into_body().collect().await.map_err(|error| broken(error.to_string()))?.to_bytes();

@@ -27,9 +27,10 @@ pub(super) type BadJson = JsonRejection;
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         let status = match failure.kind {
-            FailureKind::Stale { .. } | FailureKind::Superseded | FailureKind::WrongPhase | FailureKind::Lease => {
-                StatusCode::CONFLICT
-            }
+            FailureKind::Stale { .. }
+            | FailureKind::Superseded
+            | FailureKind::WrongPhase
+            | FailureKind::Lease => StatusCode::CONFLICT,
             FailureKind::Invalid
             | FailureKind::Missing
             | FailureKind::Database
@@ -90,9 +91,9 @@ pub(super) fn environment(path: Result<Path<String>, PathRejection>) -> Result<E
 
 /// An environment that must be there.
 pub(super) fn known(agent: &Agent, name: &EnvironmentName) -> Result<Arc<Environment>, Refusal> {
-    agent
-        .environment(name)
-        .ok_or_else(|| unknown(format!("environment {name} is not known on this host"), "Apply a release to it first"))
+    agent.environment(name).ok_or_else(|| {
+        unknown(format!("environment {name} is not known on this host"), "Apply a release to it first")
+    })
 }
 
 /// A release that is not there.
@@ -102,5 +103,8 @@ pub(super) fn no_such_release(failure: Failure) -> Refusal {
 
 /// The answer to a path that is not part of the API.
 pub(super) async fn no_such_path(uri: Uri) -> Refusal {
-    unknown(format!("there is no {} in this agent's API", uri.path()), "Use a client of the same version as this agent")
+    unknown(
+        format!("there is no {} in this agent's API", uri.path()),
+        "Use a client of the same version as this agent",
+    )
 }

@@ -17,7 +17,10 @@ fn digest(path: Result<Path<String>, answer::BadPath>) -> Result<ArtifactDigest,
 }
 
 /// Is it here? Whoever asks is about to need it, so it stays for a while.
-pub(super) async fn has(State(agent): Shared, path: Result<Path<String>, answer::BadPath>) -> Result<StatusCode, Refusal> {
+pub(super) async fn has(
+    State(agent): Shared,
+    path: Result<Path<String>, answer::BadPath>,
+) -> Result<StatusCode, Refusal> {
     let digest = digest(path)?;
     Ok(if agent.machine.artifacts.reserve(&digest) { StatusCode::OK } else { StatusCode::NOT_FOUND })
 }

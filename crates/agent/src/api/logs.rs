@@ -63,7 +63,8 @@ pub(super) async fn lines(
     found.sort_by_key(|log| std::fs::metadata(&log.path).and_then(|meta| meta.modified()).ok());
     // Where following begins is decided before the last lines are read, so that none falls between. One that is
     // written meanwhile may come twice.
-    let followers: Vec<_> = found.iter().filter(|_| follow).map(|log| (log.clone(), log::follow(&log.path))).collect();
+    let followers: Vec<_> =
+        found.iter().filter(|_| follow).map(|log| (log.clone(), log::follow(&log.path))).collect();
     let end = agent.end.clone();
     tokio::spawn(end.run_until_cancelled_owned(async move {
         let mut known: BTreeSet<PathBuf> = BTreeSet::new();
@@ -135,7 +136,11 @@ fn logs(root: &std::path::Path, only: Option<&ServiceName>) -> io::Result<Vec<Lo
         for name in disk::names(&directory)? {
             // Rotated segments have a number after `.log`; the reader finds them by itself.
             let Some(instance) = name.strip_suffix(".log") else { continue };
-            found.push(Log { service: service.clone(), instance: instance.to_owned(), path: directory.join(&name) });
+            found.push(Log {
+                service: service.clone(),
+                instance: instance.to_owned(),
+                path: directory.join(&name),
+            });
         }
     }
     Ok(found)

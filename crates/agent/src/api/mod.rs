@@ -75,7 +75,10 @@ async fn environments(State(agent): Shared) -> Json<EnvironmentList> {
     Json(EnvironmentList { environments })
 }
 
-async fn observe(State(agent): Shared, path: Result<Path<String>, answer::BadPath>) -> Result<Json<Observed>, Refusal> {
+async fn observe(
+    State(agent): Shared,
+    path: Result<Path<String>, answer::BadPath>,
+) -> Result<Json<Observed>, Refusal> {
     let name = answer::environment(path)?;
     Ok(Json(match agent.environment(&name) {
         Some(environment) => environment.observe().await,
@@ -127,7 +130,9 @@ async fn secret(
     let version: SecretVersion = answer::parse(&version)?;
     let Json(SecretValue { value }) = body?;
     let secrets = crate::secrets::Secrets::new(&agent.machine.home, &environment);
-    tokio::task::spawn_blocking(move || secrets.put(version, &value)).await.map_err(crate::fail::internal)??;
+    tokio::task::spawn_blocking(move || secrets.put(version, &value))
+        .await
+        .map_err(crate::fail::internal)??;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -146,7 +151,10 @@ enum WhatHappens {
     Stop,
 }
 
-async fn shutdown(State(agent): Shared, query: Result<Query<ShutdownQuery>, answer::BadQuery>) -> Result<StatusCode, Refusal> {
+async fn shutdown(
+    State(agent): Shared,
+    query: Result<Query<ShutdownQuery>, answer::BadQuery>,
+) -> Result<StatusCode, Refusal> {
     let Query(ShutdownQuery { instances }) = query?;
     agent.shut_down(match instances {
         WhatHappens::Keep => Ending::Keep,

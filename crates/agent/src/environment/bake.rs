@@ -59,13 +59,18 @@ impl Environment {
 
     async fn next_deadline(&self) -> Duration {
         let journal = self.journal.lock().await;
-        let due = journal.lifecycle.next_deadline().map(|at| Duration::from_millis(at.saturating_sub(clock::now()) + 1));
+        let due = journal
+            .lifecycle
+            .next_deadline()
+            .map(|at| Duration::from_millis(at.saturating_sub(clock::now()) + 1));
         due.map_or(IDLE, |due| due.min(IDLE))
     }
 
     /// The time of the bake is over: one last look.
     pub(super) async fn end_bake(self: &Arc<Self>, generation: Generation) {
-        let Some(baking) = self.baking().await.filter(|baking| baking.generation == generation) else { return };
+        let Some(baking) = self.baking().await.filter(|baking| baking.generation == generation) else {
+            return;
+        };
         if self.look(&baking).await {
             return;
         }
@@ -91,13 +96,18 @@ impl Environment {
                 evidence.requests_served = all.served;
                 evidence.requests_failed = all.failed;
             }
-            let worst = baking.new.iter().map(|id| (id.clone(), totals.of(|other| other == id))).find(|(_, count)| count.is_trouble());
+            let worst = baking
+                .new
+                .iter()
+                .map(|id| (id.clone(), totals.of(|other| other == id)))
+                .find(|(_, count)| count.is_trouble());
             journal.baseline = Some(totals);
             worst
         };
         let mut found = self.instance_trouble(baking).await;
         if let (None, Some((id, count))) = (&found, errors) {
-            let message = format!("{} of {} requests to {id} failed since the switch", count.failed, count.served);
+            let message =
+                format!("{} of {} requests to {id} failed since the switch", count.failed, count.served);
             found = Some((id, message));
         }
         let Some((id, message)) = found else { return false };
@@ -150,14 +160,21 @@ impl Environment {
     }
 
     fn bake_failure(&self, baking: &Baking, id: &str, message: String) -> Failure {
-        let owner = baking.release.services.keys().find(|service| wanted(&baking.release, service).iter().any(|own| own == id));
+        let owner = baking
+            .release
+            .services
+            .keys()
+            .find(|service| wanted(&baking.release, service).iter().any(|own| own == id));
         let (unchanged, next) = match baking.before {
             Some(before) => (
                 format!("All routes are back at release {before}, whose instances had been kept running"),
                 "Correct the service and apply again",
             ),
             None => (
-                format!("Release {} keeps the routes: there is no release before it to go back to", baking.generation),
+                format!(
+                    "Release {} keeps the routes: there is no release before it to go back to",
+                    baking.generation
+                ),
                 "Correct the service and apply again",
             ),
         };
@@ -173,6 +190,7 @@ impl Environment {
 
     /// The last lines of an instance's log.
     pub(super) fn last_lines(&self, service: &ServiceName, id: &str) -> Vec<String> {
-        fairway_supervisor::log::tail(&self.machine.home.log(&self.name, service, id), LOG_LINES).unwrap_or_default()
+        fairway_supervisor::log::tail(&self.machine.home.log(&self.name, service, id), LOG_LINES)
+            .unwrap_or_default()
     }
 }

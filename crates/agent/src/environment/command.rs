@@ -37,7 +37,8 @@ impl Environment {
         command: &[String],
     ) -> Result<Spec, Failure> {
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut spec = self.program(service, name, process, command, process.digest(), Some(anywhere)).await?;
+        let mut spec =
+            self.program(service, name, process, command, process.digest(), Some(anywhere)).await?;
         spec.id = format!("{}-{service}", spec.id);
         spec.restart = Restart::Never;
         Ok(spec)
@@ -53,11 +54,16 @@ impl Environment {
         address: Option<SocketAddr>,
     ) -> Result<Spec, Failure> {
         let Some((program, args)) = command.split_first() else {
-            return Err(fail::invalid(format!("service {service} has an empty command"), "Correct the manifest").of_service(service));
+            return Err(fail::invalid(
+                format!("service {service} has an empty command"),
+                "Correct the manifest",
+            )
+            .of_service(service));
         };
         let own = self.machine.home.work(&self.name).join(id);
-        disk::directory(&own)
-            .map_err(|error| fail::machine(format!("{} could not be made", own.display()), &error).of_service(service))?;
+        disk::directory(&own).map_err(|error| {
+            fail::machine(format!("{} could not be made", own.display()), &error).of_service(service)
+        })?;
         let artifacts = self.machine.artifacts.clone();
         let artifact = process.artifact.clone();
         let files = tokio::task::spawn_blocking(move || artifacts.materialise(&artifact))
@@ -99,7 +105,8 @@ impl Environment {
         address: Option<SocketAddr>,
         own: &std::path::Path,
     ) -> Result<BTreeMap<String, String>, Failure> {
-        let mut variables: BTreeMap<String, String> = self.machine.settings.inherited.iter().cloned().collect();
+        let mut variables: BTreeMap<String, String> =
+            self.machine.settings.inherited.iter().cloned().collect();
         variables.insert("HOME".into(), own.display().to_string());
         variables.insert("FAIRWAY_ENVIRONMENT".into(), self.name.to_string());
         variables.insert("FAIRWAY_SERVICE".into(), service.to_string());
@@ -124,7 +131,8 @@ impl Environment {
         let journal = self.journal.lock().await;
         for (need, variable) in &process.needs {
             let Some(port) = journal.ports.get(need) else {
-                return Err(fail::internal(format!("service {need}, which {service} needs, has no port")).of_service(service));
+                return Err(fail::internal(format!("service {need}, which {service} needs, has no port"))
+                    .of_service(service));
             };
             variables.insert(variable.to_string(), format!("http://127.0.0.1:{port}"));
         }

@@ -3,7 +3,8 @@
 use super::{Environment, start::LOG_LINES};
 use crate::{disk::Survives, fail};
 use fairway_model::{
-    Failure, FailureKind, Generation, Millis, PostgresSpec, ProcessSpec, Redacted, Release, ServiceName, StepKind,
+    Failure, FailureKind, Generation, Millis, PostgresSpec, ProcessSpec, Redacted, Release, ServiceName,
+    StepKind,
 };
 use fairway_postgres::{Password, Server, database_name};
 use fairway_supervisor::{OneShot, log};
@@ -23,19 +24,27 @@ impl Environment {
             PostgresSpec::Private { version } => {
                 Ok(self.machine.databases.private(version.as_deref()).await?.server().clone())
             }
-            PostgresSpec::Existing { url } => self.machine.databases.existing(&self.secrets().get(*url)?).await,
+            PostgresSpec::Existing { url } => {
+                self.machine.databases.existing(&self.secrets().get(*url)?).await
+            }
         }
     }
 
     async fn release_server(&self, release: &Release) -> Result<Server, Failure> {
         match &release.resources.postgres {
             Some(spec) => self.server(spec).await,
-            None => Err(fail::invalid("the release has a database and no PostgreSQL", "Correct the manifest")),
+            None => {
+                Err(fail::invalid("the release has a database and no PostgreSQL", "Correct the manifest"))
+            }
         }
     }
 
     /// Creates a service's database and login, if they are not there.
-    pub(super) async fn ensure_database(&self, release: &Release, service: &ServiceName) -> Result<String, Failure> {
+    pub(super) async fn ensure_database(
+        &self,
+        release: &Release,
+        service: &ServiceName,
+    ) -> Result<String, Failure> {
         let server = self.release_server(release).await?;
         let secrets = self.secrets();
         let password = Password::Given(secrets.database_password(service)?);
@@ -98,18 +107,28 @@ impl Environment {
         let key = format!("migrations of {} in {}", service, self.name);
         let limit = self.machine.settings.timing.one_shot;
         let run = self.run_command(service, &name, process, command);
-        let locked = server.with_advisory_lock(&database_name(self.name.as_str(), service.as_str()), &key, limit, run).await;
+        let locked = server
+            .with_advisory_lock(&database_name(self.name.as_str(), service.as_str()), &key, limit, run)
+            .await;
         let ran = match locked {
             Ok(Ok(ran)) => ran,
             Ok(Err(failure)) => return Err(failure),
             Err(error) => {
-                return Err(migration_failure(service, format!("{verb} of {service}: {}", fail::chain(&error)), &path));
+                return Err(migration_failure(
+                    service,
+                    format!("{verb} of {service}: {}", fail::chain(&error)),
+                    &path,
+                ));
             }
         };
         if ran.success() {
             return Ok(format!("done after {}", Millis::from(ran.duration)));
         }
-        let how = if ran.timed_out { format!("was stopped after {}", Millis::from(limit)) } else { ran.exit.to_string() };
+        let how = if ran.timed_out {
+            format!("was stopped after {}", Millis::from(limit))
+        } else {
+            ran.exit.to_string()
+        };
         Err(migration_failure(service, format!("{verb} of {service} {how}"), &path))
     }
 
@@ -133,7 +152,8 @@ impl Environment {
             journal.commands.insert(key.clone(), identity);
         })
         .await;
-        let outcome = command.wait(self.machine.settings.timing.one_shot).await.map_err(|error| failed(&error));
+        let outcome =
+            command.wait(self.machine.settings.timing.one_shot).await.map_err(|error| failed(&error));
         self.change(Survives::Process, |journal, _| journal.commands.remove(&key)).await;
         outcome
     }

@@ -33,7 +33,8 @@ impl Environment {
             ];
             for removed in forgotten {
                 removed.map_err(|error| {
-                    let mut failure = fail::machine("what the environment left behind could not be removed", &error);
+                    let mut failure =
+                        fail::machine("what the environment left behind could not be removed", &error);
                     failure.unchanged = "Its instances are stopped and its databases are gone".into();
                     failure
                 })?;
@@ -66,7 +67,8 @@ impl Environment {
 
     /// Stops every instance of the environment at once, without waiting for requests.
     pub(crate) async fn stop_instances(&self) {
-        let instances: Vec<_> = self.lock_instances().iter().map(|(id, managed)| (id.clone(), Arc::clone(managed))).collect();
+        let instances: Vec<_> =
+            self.lock_instances().iter().map(|(id, managed)| (id.clone(), Arc::clone(managed))).collect();
         let stops = instances.iter().map(|(id, managed)| async move {
             if let Err(error) = managed.stop().await {
                 tracing::error!(environment = %self.name, instance = id, %error, "it could not be stopped");

@@ -42,7 +42,8 @@ impl Environment {
             let directory = root.join(&service);
             for name in disk::names(&directory)? {
                 let Some((stem, _)) = name.split_once(".log") else { continue };
-                let of_command = ["migrate-", "seed-"].iter().find_map(|command| stem.strip_prefix(command)?.parse().ok());
+                let of_command =
+                    ["migrate-", "seed-"].iter().find_map(|command| stem.strip_prefix(command)?.parse().ok());
                 let kept = match of_command {
                     Some(generation) => generations.contains(&Generation(generation)),
                     None => keep.contains(stem),

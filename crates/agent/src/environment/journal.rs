@@ -1,8 +1,8 @@
 //! What is written down about one environment.
 
 use fairway_model::{
-    ArtifactDigest, ConfigValue, EnvironmentName, Generation, Millis, PostgresSpec, ProcessSpec, Release, SecretVersion,
-    ServiceName, SpecDigest,
+    ArtifactDigest, ConfigValue, EnvironmentName, Generation, Millis, PostgresSpec, ProcessSpec, Release,
+    SecretVersion, ServiceName, SpecDigest,
 };
 use fairway_supervisor::Identity;
 use fairway_target::lifecycle::Lifecycle;
@@ -130,7 +130,9 @@ impl Journal {
             .lifecycle
             .keep()
             .into_iter()
-            .flat_map(|((service, spec), count)| (0..count).map(move |replica| instance_id(&service, spec, replica)))
+            .flat_map(|((service, spec), count)| {
+                (0..count).map(move |replica| instance_id(&service, spec, replica))
+            })
             .collect();
         self.instances.keys().filter(|id| !kept.contains(*id)).cloned().collect()
     }
@@ -154,7 +156,13 @@ impl Journal {
         };
         let mut urls = Vec::new();
         for (_, entry) in releases {
-            entry.assignment.release.services.values().filter_map(|service| service.process()).for_each(&mut note);
+            entry
+                .assignment
+                .release
+                .services
+                .values()
+                .filter_map(|service| service.process())
+                .for_each(&mut note);
             urls.extend(entry.assignment.release.resources.postgres.clone());
         }
         self.instances.values().map(|record| &record.process).for_each(&mut note);

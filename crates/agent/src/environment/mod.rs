@@ -111,7 +111,11 @@ impl Environment {
     }
 
     /// Changes the journal and writes it down. The change stands in memory also when the disk refuses.
-    async fn try_change<R>(&self, survives: Survives, change: impl FnOnce(&mut Journal, u64) -> R) -> io::Result<R> {
+    async fn try_change<R>(
+        &self,
+        survives: Survives,
+        change: impl FnOnce(&mut Journal, u64) -> R,
+    ) -> io::Result<R> {
         let mut journal = self.journal.lock().await;
         let answer = change(&mut journal, clock::now());
         let path = self.machine.home.journal(&self.name);
@@ -200,7 +204,10 @@ impl Environment {
             let journal = self.journal.lock().await;
             let deadline = journal.lifecycle.next_deadline();
             let mut probe = journal.lifecycle.clone();
-            if deadline.is_none_or(|at| at > now) && unretired(&journal).is_none() && probe.tick(now).is_empty() {
+            if deadline.is_none_or(|at| at > now)
+                && unretired(&journal).is_none()
+                && probe.tick(now).is_empty()
+            {
                 return Vec::new();
             }
         }
@@ -227,11 +234,15 @@ impl Environment {
                     let _ = environment.switch(generation).await;
                 });
             }
-            Action::EndBake(generation) => self.spawn(generation, async move { environment.end_bake(generation).await }),
+            Action::EndBake(generation) => {
+                self.spawn(generation, async move { environment.end_bake(generation).await })
+            }
             Action::SwitchBack { from, to } => {
                 self.spawn(from, async move { environment.switch_back(from, to).await });
             }
-            Action::Retire(generation) => self.spawn(generation, async move { environment.retire(generation).await }),
+            Action::Retire(generation) => {
+                self.spawn(generation, async move { environment.retire(generation).await })
+            }
             Action::CleanUp(generation) => {
                 self.cancel_preparation(generation);
                 self.spawn(generation, async move { environment.clean_up(generation).await });

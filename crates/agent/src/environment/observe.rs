@@ -62,7 +62,9 @@ impl Environment {
         let Some((_, release)) = journal.serving() else {
             return Endpoints { public: None, services: BTreeMap::new() };
         };
-        let port = |service: &ServiceName| Some((service.clone(), ([127, 0, 0, 1], *journal.ports.get(service)?).into()));
+        let port = |service: &ServiceName| {
+            Some((service.clone(), ([127, 0, 0, 1], *journal.ports.get(service)?).into()))
+        };
         Endpoints {
             public: table::public(&journal, release),
             services: release.services.keys().filter_map(port).collect(),

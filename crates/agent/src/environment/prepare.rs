@@ -3,10 +3,10 @@
 use super::{Environment, table};
 use crate::{disk::Survives, fail};
 use fairway_model::{
-    ArtifactDigest, Assignment, EventKind, Failure, FailureKind, Generation, Millis, PostgresSpec, Program, Release,
-    ServiceName, Step, StepKind,
+    ArtifactDigest, Assignment, EventKind, Failure, FailureKind, Generation, Millis, PostgresSpec, Program,
+    Release, ServiceName, Step, StepKind,
 };
-use futures::future;
+use futures::future::{self, BoxFuture};
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
@@ -27,6 +27,14 @@ impl From<Failure> for End {
     fn from(failure: Failure) -> Self {
         Self::Failed(Box::new(failure))
     }
+}
+
+/// The steps of one service with their place in the plan.
+fn steps_of<'a>(
+    assignment: &'a Assignment,
+    service: &'a ServiceName,
+) -> impl Iterator<Item = (usize, &'a Step)> {
+    assignment.plan.steps.iter().enumerate().filter(move |(_, step)| step.service.as_ref() == Some(service))
 }
 
 impl Environment {
@@ -58,7 +66,10 @@ impl Environment {
         let _alone = self.preparation.lock().await;
         let ended = self.make_ready(generation, &cancel).await;
         match ended {
-            Ok(()) => self.change(Survives::Machine, |journal, now| journal.lifecycle.on_prepared(generation, now)).await,
+            Ok(()) => {
+                self.change(Survives::Machine, |journal, now| journal.lifecycle.on_prepared(generation, now))
+                    .await
+            }
             Err(End::Cancelled) => {}
             Err(End::Failed(failure)) => {
                 self.change(Survives::Machine, |journal, now| {
@@ -71,15 +82,20 @@ impl Environment {
         }
     }
 
-    async fn make_ready(self: &Arc<Self>, generation: Generation, cancel: &CancellationToken) -> Result<(), End> {
+    async fn make_ready(
+        self: &Arc<Self>,
+        generation: Generation,
+        cancel: &CancellationToken,
+    ) -> Result<(), End> {
         let assignment = {
             let journal = self.journal.lock().await;
             let Some(entry) = journal.lifecycle.release(generation) else { return Err(End::Cancelled) };
             entry.assignment.clone()
         };
+        let assignment = &assignment;
         let release = &assignment.release;
         self.give_ports(release).await?;
-        self.check_artifacts(generation, &assignment).await?;
+        self.check_artifacts(generation, assignment).await?;
         let unserved = {
             let journal = self.journal.lock().await;
             table::unserved(&journal, release)
@@ -87,44 +103,65 @@ impl Environment {
         let stubs = unserved.iter().filter(|name| matches!(release.services[*name].program, Program::Stub));
         self.serve_early(stubs.cloned().collect()).await?;
         if let Some(postgres) = &release.resources.postgres {
-            self.ensure_server(generation, &assignment, postgres).await?;
+            self.ensure_server(generation, assignment, postgres).await?;
         }
-        // The first service that fails ends the others, each at its next opportunity.
+        // Everything that touches data comes before everything that starts, as in the plan: a migration that fails
+        // has then started nothing.
+        self.each_service(release, cancel, |service, cancel| {
+            Box::pin(async move { self.data_chain(generation, assignment, service, &cancel).await })
+        })
+        .await?;
+        let starting: BTreeSet<&ServiceName> = assignment
+            .plan
+            .steps
+            .iter()
+            .filter(|step| matches!(step.kind, StepKind::Start { .. }))
+            .filter_map(|step| step.service.as_ref())
+            .collect();
+        let (unserved, starting) = (&unserved, &starting);
+        self.each_service(release, cancel, |service, cancel| {
+            Box::pin(async move {
+                self.start_chain(generation, assignment, service, unserved, starting, &cancel).await
+            })
+        })
+        .await?;
+        self.publish().await?;
+        Ok(())
+    }
+
+    /// Runs the chains of all services side by side. The first that fails ends the others, each at its next opportunity.
+    async fn each_service<'a>(
+        &self,
+        release: &'a Release,
+        cancel: &CancellationToken,
+        chain: impl Fn(&'a ServiceName, CancellationToken) -> BoxFuture<'a, Result<(), End>>,
+    ) -> Result<(), End> {
         let cancel = cancel.child_token();
         let first: Mutex<Option<Box<Failure>>> = Mutex::new(None);
-        let starting: BTreeSet<&ServiceName> =
-            assignment.plan.steps.iter().filter(|step| matches!(step.kind, StepKind::Start { .. })).filter_map(|step| step.service.as_ref()).collect();
         let chains = release.services.keys().map(|service| async {
-            let ended = self.service_chain(generation, &assignment, service, &unserved, &starting, &cancel).await;
-            if let Err(End::Failed(failure)) = ended {
+            if let Err(End::Failed(failure)) = chain(service, cancel.clone()).await {
                 first.lock().expect("nobody panics while holding this lock").get_or_insert(failure);
                 cancel.cancel();
             }
         });
         future::join_all(chains).await;
-        if let Some(failure) = first.into_inner().expect("nobody panics while holding this lock") {
-            return Err(End::Failed(failure));
+        match first.into_inner().expect("nobody panics while holding this lock") {
+            Some(failure) => Err(End::Failed(failure)),
+            None if cancel.is_cancelled() => Err(End::Cancelled),
+            None => Ok(()),
         }
-        if cancel.is_cancelled() {
-            return Err(End::Cancelled);
-        }
-        self.publish().await?;
-        Ok(())
     }
 
-    /// The steps of one service, one after the other.
-    async fn service_chain(
-        self: &Arc<Self>,
+    /// The steps of one service that touch data.
+    async fn data_chain(
+        &self,
         generation: Generation,
         assignment: &Assignment,
         service: &ServiceName,
-        unserved: &BTreeSet<ServiceName>,
-        starting: &BTreeSet<&ServiceName>,
         cancel: &CancellationToken,
     ) -> Result<(), End> {
         let release = &assignment.release;
-        let steps = assignment.plan.steps.iter().enumerate();
-        for (index, step) in steps.filter(|(_, step)| step.service.as_ref() == Some(service)) {
+        for (index, step) in steps_of(assignment, service) {
             if cancel.is_cancelled() {
                 return Err(End::Cancelled);
             }
@@ -134,27 +171,46 @@ impl Environment {
                 }
                 StepKind::Migrate | StepKind::Seed => {
                     if !self.journal.lock().await.done.contains(&index) {
-                        self.step(generation, step, self.one_shot(generation, release, service, &step.kind)).await?;
+                        self.step(generation, step, self.one_shot(generation, release, service, &step.kind))
+                            .await?;
                         self.change(Survives::Machine, |journal, _| {
                             journal.done.insert(index);
                         })
                         .await;
                     }
                 }
-                StepKind::Start { .. } => {
-                    self.wait_for_needs(release, service, unserved, starting, cancel).await?;
-                    self.step(generation, step, self.start_service(generation, release, service, cancel)).await?;
-                    if unserved.contains(service) {
-                        self.serve_early([service.clone()].into()).await?;
-                    }
-                }
-                // Checked before the first chain began, done for the whole environment, or after the preparation.
+                // Checked before, started after, or done for the whole environment.
                 StepKind::Deliver { .. }
                 | StepKind::EnsureServer
+                | StepKind::Start { .. }
                 | StepKind::Switch
                 | StepKind::Bake
                 | StepKind::Retire { .. }
                 | StepKind::Remove => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The start of one service.
+    async fn start_chain(
+        self: &Arc<Self>,
+        generation: Generation,
+        assignment: &Assignment,
+        service: &ServiceName,
+        unserved: &BTreeSet<ServiceName>,
+        starting: &BTreeSet<&ServiceName>,
+        cancel: &CancellationToken,
+    ) -> Result<(), End> {
+        let release = &assignment.release;
+        for (_, step) in steps_of(assignment, service) {
+            if !matches!(step.kind, StepKind::Start { .. }) {
+                continue;
+            }
+            self.wait_for_needs(release, service, unserved, starting, cancel).await?;
+            self.step(generation, step, self.start_service(generation, release, service, cancel)).await?;
+            if unserved.contains(service) {
+                self.serve_early([service.clone()].into()).await?;
             }
         }
         if cancel.is_cancelled() {
@@ -176,9 +232,13 @@ impl Environment {
         let began = Instant::now();
         let done = Box::pin(work).await.map_err(Into::into);
         let kind = match &done {
-            Ok(detail) => EventKind::StepDone { step: verb, took: began.elapsed().into(), detail: detail.clone() },
+            Ok(detail) => {
+                EventKind::StepDone { step: verb, took: began.elapsed().into(), detail: detail.clone() }
+            }
             Err(End::Cancelled) => EventKind::StepFailed { step: verb, message: "given up".into() },
-            Err(End::Failed(failure)) => EventKind::StepFailed { step: verb, message: failure.message.clone() },
+            Err(End::Failed(failure)) => {
+                EventKind::StepFailed { step: verb, message: failure.message.clone() }
+            }
         };
         self.record(generation, service, kind).await;
         done.map(drop)
@@ -187,7 +247,12 @@ impl Environment {
     /// Every service of the release gets its loopback port at the edge, if it has none yet.
     async fn give_ports(&self, release: &Release) -> Result<(), Failure> {
         let no_port = |error: crate::ports::NoPort| {
-            Failure::new(FailureKind::Machine, error.to_string(), fail::NOTHING_MOVED, "Free some ports on the host")
+            Failure::new(
+                FailureKind::Machine,
+                error.to_string(),
+                fail::NOTHING_MOVED,
+                "Free some ports on the host",
+            )
         };
         let (mut wanted, public) = {
             let journal = self.journal.lock().await;
@@ -195,9 +260,15 @@ impl Environment {
                 Program::Stub => true,
                 Program::Process(process) => process.listen.is_some(),
             };
-            let wanted = release.services.iter().filter(|(name, spec)| serves(&spec.program) && !journal.ports.contains_key(*name));
+            let wanted = release
+                .services
+                .iter()
+                .filter(|(name, spec)| serves(&spec.program) && !journal.ports.contains_key(*name));
             let any_port = release.listener.as_ref().is_some_and(|listener| listener.address.port() == 0);
-            (wanted.map(|(name, _)| (name.clone(), 0)).collect::<Vec<_>>(), any_port && journal.public_port.is_none())
+            (
+                wanted.map(|(name, _)| (name.clone(), 0)).collect::<Vec<_>>(),
+                any_port && journal.public_port.is_none(),
+            )
         };
         if wanted.is_empty() && !public {
             return Ok(());
@@ -292,7 +363,13 @@ impl Environment {
     }
 
     /// Adds the time that a service took to start to the evidence.
-    pub(super) async fn measured_start(&self, generation: Generation, id: &str, took: Millis, notes: &[String]) {
+    pub(super) async fn measured_start(
+        &self,
+        generation: Generation,
+        id: &str,
+        took: Millis,
+        notes: &[String],
+    ) {
         self.change(Survives::Process, |journal, _| {
             if let Some(evidence) = journal.lifecycle.evidence(generation) {
                 evidence.starts.insert(id.to_owned(), took);

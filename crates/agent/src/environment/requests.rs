@@ -21,7 +21,9 @@ impl Environment {
                 accepted
             })
             .await
-            .map_err(|error| fail::machine(format!("release {generation} could not be written down"), &error))?;
+            .map_err(|error| {
+                fail::machine(format!("release {generation} could not be written down"), &error)
+            })?;
         match accepted {
             Accept::New { aborted, superseded } => {
                 if let Some(aborted) = aborted {
@@ -33,7 +35,10 @@ impl Environment {
                 self.act(Action::Prepare(generation));
             }
             Accept::Same(_) => {}
-            Accept::Stale(failure) | Accept::Busy(failure) | Accept::Ended(failure) | Accept::Invalid(failure) => {
+            Accept::Stale(failure)
+            | Accept::Busy(failure)
+            | Accept::Ended(failure)
+            | Accept::Invalid(failure) => {
                 return Err(*failure);
             }
         }
@@ -55,7 +60,9 @@ impl Environment {
             ));
         }
         for (name, service) in &release.services {
-            let wrong = |message: String| Err(fail::invalid(message, "Correct the manifest and plan again").of_service(name));
+            let wrong = |message: String| {
+                Err(fail::invalid(message, "Correct the manifest and plan again").of_service(name))
+            };
             let Program::Process(process) = &service.program else { continue };
             if process.command.is_empty() {
                 return wrong(format!("service {name} has no command"));
@@ -113,7 +120,10 @@ impl Environment {
     }
 
     /// Moves the routes, or joins whoever is doing it.
-    pub(crate) async fn request_switch(self: &Arc<Self>, generation: Generation) -> Result<ReleaseStatus, Failure> {
+    pub(crate) async fn request_switch(
+        self: &Arc<Self>,
+        generation: Generation,
+    ) -> Result<ReleaseStatus, Failure> {
         let environment = Arc::clone(self);
         // In a task of its own: a caller that hangs up in the middle does not leave half a switch.
         let switch = tokio::spawn(async move { environment.switch(generation).await });
@@ -128,7 +138,10 @@ impl Environment {
     }
 
     /// Begins to retire what is old.
-    pub(crate) async fn request_retire(self: &Arc<Self>, generation: Generation) -> Result<ReleaseStatus, Failure> {
+    pub(crate) async fn request_retire(
+        self: &Arc<Self>,
+        generation: Generation,
+    ) -> Result<ReleaseStatus, Failure> {
         let go = self
             .try_change(Survives::Machine, |journal, now| {
                 let was = journal.lifecycle.release(generation).map(|entry| entry.phase);
@@ -145,7 +158,10 @@ impl Environment {
     }
 
     /// Gives a release up and waits until what was started for it is gone.
-    pub(crate) async fn request_abort(self: &Arc<Self>, generation: Generation) -> Result<Option<ReleaseStatus>, Failure> {
+    pub(crate) async fn request_abort(
+        self: &Arc<Self>,
+        generation: Generation,
+    ) -> Result<Option<ReleaseStatus>, Failure> {
         let action = self
             .try_change(Survives::Machine, |journal, now| journal.lifecycle.abort(generation, now))
             .await

@@ -24,8 +24,13 @@ impl Environment {
                 evidence.cut_off += cut_off;
             }
             if stopped > 0 {
-                let cut = if cut_off == 0 { String::new() } else { format!(", {cut_off} cut off at the drain deadline") };
-                let message = format!("{stopped} old instances stopped after {}{cut}", Millis::from(began.elapsed()));
+                let cut = if cut_off == 0 {
+                    String::new()
+                } else {
+                    format!(", {cut_off} cut off at the drain deadline")
+                };
+                let message =
+                    format!("{stopped} old instances stopped after {}{cut}", Millis::from(began.elapsed()));
                 journal.lifecycle.record(generation, now, None, fairway_model::EventKind::Note { message });
             }
             journal.lifecycle.on_retired(generation, now);
@@ -87,7 +92,9 @@ impl Environment {
         }
         match managed.stop().await {
             Ok(stopped) => tracing::info!(environment = %self.name, instance = id, %stopped, "dismissed"),
-            Err(error) => tracing::error!(environment = %self.name, instance = id, %error, "it could not be stopped"),
+            Err(error) => {
+                tracing::error!(environment = %self.name, instance = id, %error, "it could not be stopped")
+            }
         }
         self.forget(id, &managed).await;
         if drained { Dismissal::Stopped } else { Dismissal::CutOff }

@@ -98,7 +98,8 @@ impl Environment {
                     place(&mut desired, next);
                 }
                 _ => {
-                    let mut failure = Failure::new(FailureKind::Edge, problem.message, problem.unchanged, problem.next);
+                    let mut failure =
+                        Failure::new(FailureKind::Edge, problem.message, problem.unchanged, problem.next);
                     failure.log = problem.entries;
                     return Err(failure);
                 }

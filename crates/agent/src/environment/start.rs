@@ -48,7 +48,9 @@ impl Environment {
             (0, all) => format!("all {all} already running and ready"),
             (1, 1) => format!("ready after {}", Millis::from(began.elapsed())),
             (new, all) if new == all => format!("{all} ready after {}", Millis::from(began.elapsed())),
-            (new, all) => format!("{new} of {all} started, all ready after {}", Millis::from(began.elapsed())),
+            (new, all) => {
+                format!("{new} of {all} started, all ready after {}", Millis::from(began.elapsed()))
+            }
         })
     }
 
@@ -61,10 +63,16 @@ impl Environment {
         service: &ServiceName,
         cancel: &CancellationToken,
     ) -> Result<(), End> {
-        let lost: Vec<String> = wanted(release, service).into_iter().filter(|id| self.managed(id).is_none()).collect();
+        let lost: Vec<String> =
+            wanted(release, service).into_iter().filter(|id| self.managed(id).is_none()).collect();
         let Some(process) = release.services[service].process() else { return Ok(()) };
         for id in lost {
-            self.note(generation, Some(service), format!("{id} is not there although the plan expected it; it is started")).await;
+            self.note(
+                generation,
+                Some(service),
+                format!("{id} is not there although the plan expected it; it is started"),
+            )
+            .await;
             self.start_instance(generation, service, process, &id, cancel).await?;
         }
         Ok(())
@@ -109,7 +117,9 @@ impl Environment {
                     let _alone = there.dismissal.lock().await;
                     there.set_stopping();
                     if let Err(error) = there.stop().await {
-                        return Err(self.start_failure(service, id, fail::chain(&error), &there.health()).into());
+                        return Err(self
+                            .start_failure(service, id, fail::chain(&error), &there.health())
+                            .into());
                     }
                     self.forget(id, &there).await;
                 }
@@ -143,7 +153,9 @@ impl Environment {
             let health = watch.borrow_and_update().clone();
             if health.exits > exits {
                 let how = health.last_exit.as_ref().map_or_else(|| "ended".to_owned(), ToString::to_string);
-                return Err(self.start_failure(service, id, format!("{how} before it was ready"), &health).into());
+                return Err(self
+                    .start_failure(service, id, format!("{how} before it was ready"), &health)
+                    .into());
             }
             match health.condition {
                 Condition::Ready => return Ok(health),
@@ -177,7 +189,8 @@ impl Environment {
             format!("Read {}, correct the service and apply again", path.display())
         };
         let message = format!("{id} {what}");
-        let mut failure = Failure::new(FailureKind::Start, message, fail::NOTHING_MOVED, next).of_service(service);
+        let mut failure =
+            Failure::new(FailureKind::Start, message, fail::NOTHING_MOVED, next).of_service(service);
         failure.instance = Some(id.to_owned());
         failure.log = log;
         failure.probe.clone_from(&health.probe);
@@ -186,12 +199,21 @@ impl Environment {
 
     /// Starts a process and looks after it. It is written down before and after, so that it is found again whenever
     /// the agent is killed.
-    pub(super) async fn launch(self: &Arc<Self>, id: &str, mut record: InstanceRecord) -> Result<Arc<Managed>, Failure> {
+    pub(super) async fn launch(
+        self: &Arc<Self>,
+        id: &str,
+        mut record: InstanceRecord,
+    ) -> Result<Arc<Managed>, Failure> {
         let service = record.service.clone();
         if record.process.listen.is_some() && record.port.is_none() {
             let port = self.machine.ports.take().map_err(|error| {
-                Failure::new(FailureKind::Machine, error.to_string(), fail::NOTHING_MOVED, "Free some ports on the host")
-                    .of_service(&service)
+                Failure::new(
+                    FailureKind::Machine,
+                    error.to_string(),
+                    fail::NOTHING_MOVED,
+                    "Free some ports on the host",
+                )
+                .of_service(&service)
             })?;
             record.port = Some(port);
         }
@@ -214,7 +236,12 @@ impl Environment {
                     ready_after: None,
                     notes: Vec::new(),
                 };
-                self.start_failure(&service, id, format!("could not be started: {}", fail::chain(&error)), &health)
+                self.start_failure(
+                    &service,
+                    id,
+                    format!("could not be started: {}", fail::chain(&error)),
+                    &health,
+                )
             }),
             Err(failure) => Err(failure),
         };
@@ -230,7 +257,12 @@ impl Environment {
         }
     }
 
-    async fn look_after(self: &Arc<Self>, id: &str, record: &InstanceRecord, instance: Instance) -> Arc<Managed> {
+    async fn look_after(
+        self: &Arc<Self>,
+        id: &str,
+        record: &InstanceRecord,
+        instance: Instance,
+    ) -> Arc<Managed> {
         let managed = Arc::new(Managed::new(instance, &record.process, record.address()));
         self.lock_instances().insert(id.to_owned(), Arc::clone(&managed));
         let identity = managed.health().identity;
@@ -253,7 +285,10 @@ impl Environment {
             let mut known = watch.borrow_and_update().clone();
             while let Some(Ok(())) = closed.run_until_cancelled(watch.changed()).await {
                 let now = watch.borrow_and_update().clone();
-                let (Some(environment), true) = (environment.upgrade(), Weak::strong_count(&managed) > 0) else { return };
+                let (Some(environment), true) = (environment.upgrade(), Weak::strong_count(&managed) > 0)
+                else {
+                    return;
+                };
                 if now.identity != known.identity || now.exits != known.exits {
                     environment
                         .change(Survives::Process, |journal, at| {
@@ -262,7 +297,8 @@ impl Environment {
                                     record.started = at;
                                 }
                                 record.identity.clone_from(&now.identity);
-                                record.restarts = restarts_before + u32::try_from(now.exits).unwrap_or(u32::MAX);
+                                record.restarts =
+                                    restarts_before + u32::try_from(now.exits).unwrap_or(u32::MAX);
                             }
                         })
                         .await;

@@ -41,7 +41,9 @@ impl Environment {
         }
         let desired = {
             let journal = self.journal.lock().await;
-            let Some(entry) = journal.lifecycle.release(generation) else { return Err(unknown(&self.name, generation)) };
+            let Some(entry) = journal.lifecycle.release(generation) else {
+                return Err(unknown(&self.name, generation));
+            };
             table::after_switch(&journal, &entry.assignment.release, &self.fitness())
         };
         let began = Instant::now();
@@ -111,7 +113,9 @@ impl Environment {
                     let trouble = journal.lifecycle.release(from).and_then(|entry| entry.trouble.clone());
                     let mut failure = trouble.unwrap_or_else(|| edge.clone());
                     failure.unchanged = format!("Routes still point at release {from}: {edge}");
-                    failure.next = "Look into edge.log in the agent's home directory, repair the edge, then revert".into();
+                    failure.next =
+                        "Look into edge.log in the agent's home directory, repair the edge, then revert"
+                            .into();
                     journal.lifecycle.on_stuck(from, now, failure);
                 })
                 .await;

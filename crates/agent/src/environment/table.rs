@@ -49,7 +49,11 @@ pub(crate) fn desired(journal: &Journal, fitness: &BTreeMap<String, Fitness>) ->
 }
 
 /// The table of a release that has not switched, as it will be right after its switch.
-pub(crate) fn after_switch(journal: &Journal, release: &Release, fitness: &BTreeMap<String, Fitness>) -> Table {
+pub(crate) fn after_switch(
+    journal: &Journal,
+    release: &Release,
+    fitness: &BTreeMap<String, Fitness>,
+) -> Table {
     let mut table = Table::empty(journal.lifecycle.environment.to_string(), 0, 0);
     add_release(&mut table, journal, release, fitness);
     table
@@ -97,7 +101,9 @@ fn add_service(
     name: &ServiceName,
     fitness: &BTreeMap<String, Fitness>,
 ) -> bool {
-    let (Some(spec), Some(port)) = (release.services.get(name), journal.ports.get(name)) else { return false };
+    let (Some(spec), Some(port)) = (release.services.get(name), journal.ports.get(name)) else {
+        return false;
+    };
     let service = match &spec.program {
         Program::Stub => {
             Service { stub: Some(Stub { boundary: name.to_string(), title: None }), ..Service::default() }
@@ -109,7 +115,12 @@ fn add_service(
     };
     table.services.insert(name.to_string(), service);
     table.listeners.insert(internal(name), SocketAddr::from(([127, 0, 0, 1], *port)));
-    table.routes.push(Route { listener: internal(name), host: None, path: "/".to_owned(), service: name.to_string() });
+    table.routes.push(Route {
+        listener: internal(name),
+        host: None,
+        path: "/".to_owned(),
+        service: name.to_string(),
+    });
     true
 }
 
@@ -118,7 +129,12 @@ fn backends(journal: &Journal, ids: &[String], fitness: &BTreeMap<String, Fitnes
         let fit = ids.iter().filter(|id| fitness.get(*id) == Some(&wanted));
         fit.filter_map(|id| {
             let record = journal.instances.get(id)?;
-            Some(Backend { id: id.clone(), address: record.address()?, weight: 1, release: record.generation.0 })
+            Some(Backend {
+                id: id.clone(),
+                address: record.address()?,
+                weight: 1,
+                release: record.generation.0,
+            })
         })
         .collect()
     };

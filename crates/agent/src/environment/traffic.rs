@@ -114,7 +114,12 @@ mod tests {
             ((*id).to_owned(), stats)
         });
         let service = ServiceStats { no_instance, stubbed: 0, instances: instances.collect() };
-        EnvironmentStats { generation: 1, revision: 0, services: [("s".to_owned(), service)].into(), unrouted: 0 }
+        EnvironmentStats {
+            generation: 1,
+            revision: 0,
+            services: [("s".to_owned(), service)].into(),
+            unrouted: 0,
+        }
     }
 
     #[test]
@@ -129,7 +134,9 @@ mod tests {
 
     #[test]
     fn trouble_needs_a_number_and_a_share() {
-        for (served, failed, trouble) in [(4, 4, false), (5, 5, true), (100, 5, false), (100, 6, true), (0, 0, false)] {
+        for (served, failed, trouble) in
+            [(4, 4, false), (5, 5, true), (100, 5, false), (100, 6, true), (0, 0, false)]
+        {
             assert_eq!(Count { served, failed }.is_trouble(), trouble, "{failed} of {served}");
         }
     }
