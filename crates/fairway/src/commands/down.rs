@@ -1,0 +1,29 @@
+//! `fairway down`.
+
+use crate::{
+    args,
+    settings::{Context, print, print_json},
+};
+use fairway_delivery::{Error, exit};
+use fairway_host::Instances;
+use serde_json::json;
+
+pub(super) async fn run(arguments: &args::Down, context: &Context) -> Result<u8, Error> {
+    let delivery = context.delivery().await?;
+    let manifest = delivery.manifest()?.manifest;
+    let environment = delivery.environment(&manifest, &arguments.environment.environment)?;
+    let host = delivery.host(&manifest, &environment).await?;
+    delivery.down(&environment, arguments.purge, &host).await?;
+    // The agent of a project has nothing to do when its last environment is down.
+    let last = host.environments().await?.is_empty();
+    if last {
+        host.shutdown(Instances::Stop).await?;
+    }
+    if context.json {
+        print_json(&json!({ "format": 1, "environment": environment, "purged": arguments.purge, "agent_stopped": last }));
+    } else {
+        let data = if arguments.purge { "its data is deleted" } else { "its data is kept (--purge deletes it)" };
+        print([format!("{environment} is down; {data}")]);
+    }
+    Ok(exit::DONE)
+}
