@@ -13,9 +13,13 @@ use fairway_supervisor::{
     Adoption, Backoff, Identity, Instance, Limits, LogPolicy, Restart, Spec, State, Status, StopPolicy,
     StopSignal, Stopped, log, run_once,
 };
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, File},
     net::TcpListener,
     path::{Path, PathBuf},
     time::Duration,
@@ -28,6 +32,8 @@ const CREATE_WITHIN: Duration = Duration::from_secs(180);
 const READY_WITHIN: Duration = Duration::from_secs(120);
 /// How long processes of a killed server are waited for.
 const ORPHANS_WITHIN: Duration = Duration::from_secs(10);
+/// How long a former owner, who may be ending just now, is waited for.
+const OWNER_WITHIN: Duration = Duration::from_secs(5);
 /// How often the server's own files are looked at.
 const LOOK: Duration = Duration::from_millis(15);
 /// How many ports are tried for a new cluster.
@@ -73,6 +79,8 @@ pub struct Cluster {
     installation: Installation,
     data_dir: PathBuf,
     port: u16,
+    /// Two owners would restart what the other one stops.
+    _lock: Flock<File>,
 }
 
 /// A cluster at one moment.
@@ -104,6 +112,9 @@ impl Cluster {
         {
             return Err(ClusterError::VersionMismatch { data_dir: settings.data_dir, found, wanted });
         }
+        if existing.is_some() && config::persisted_port(&settings.data_dir).is_none() {
+            return Err(ClusterError::ForeignCluster { data_dir: settings.data_dir });
+        }
         let wanted = existing.or(settings.version);
         let path = settings.path.clone();
         let installation = tokio::task::spawn_blocking(move || locate(path.as_deref(), wanted))
@@ -115,18 +126,22 @@ impl Cluster {
         let plan = Plan { settings, installation, runner };
         plan.check_paths()?;
 
+        let lock = plan.lock().await?;
         if let Some(identity) = postmaster::running(&plan.settings.data_dir)
-            && let Some(port) = config::persisted_port(&plan.settings.data_dir)
+            && let Adoption::Adopted(instance) = Instance::adopt(&identity, plan.server_spec())
         {
-            let spec = plan.server_spec();
-            if let Adoption::Adopted(instance) = Instance::adopt(&identity, spec) {
-                return plan.set_up(instance, port).await;
+            wait_ready(&instance, &plan.settings.data_dir, None).await?;
+            match plan.fitting_port() {
+                Some(port) => return plan.take_over(instance, port, lock).await,
+                // It was started with other settings; sessions are broken off, because that is what is asked for.
+                None => drop(instance.stop().await?),
             }
         }
-        if existing.is_none() {
+        // Another owner may have been at work until now.
+        if existing_version(&plan.settings.data_dir)?.is_none() {
             plan.create().await?;
         }
-        plan.start().await
+        plan.start(lock).await
     }
 
     /// The server, for databases and logins.
@@ -218,6 +233,32 @@ impl Plan {
 
     fn socket(&self, port: u16) -> PathBuf {
         self.settings.socket_dir.join(format!(".s.PGSQL.{port}"))
+    }
+
+    /// Becomes the cluster's only owner, for as long as the lock lives. The system ends it with its holder.
+    async fn lock(&self) -> Result<Flock<File>, ClusterError> {
+        let data_dir = &self.settings.data_dir;
+        let path = beside(data_dir, ".lock");
+        if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
+            make_dir(parent, 0o755).map_err(failed("making", parent, NOTHING))?;
+        }
+        let deadline = Instant::now() + OWNER_WITHIN;
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(failed("opening", &path, NOTHING))?;
+        loop {
+            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(lock),
+                Err((back, Errno::EAGAIN)) if Instant::now() < deadline => file = back,
+                Err((_, Errno::EAGAIN)) => {
+                    return Err(ClusterError::Owned { data_dir: data_dir.clone(), lock: path });
+                }
+                Err((_, error)) => return Err(failed("locking", &path, NOTHING)(error.into())),
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Creates the cluster beside its place and moves it there when it is complete.
@@ -313,12 +354,36 @@ impl Plan {
         Ok(())
     }
 
-    async fn start(self) -> Result<Cluster, ClusterError> {
+    /// The port of the running server, if it runs as the settings say.
+    fn fitting_port(&self) -> Option<u16> {
+        let Settings { data_dir, socket_dir, port, durability, .. } = &self.settings;
+        let file = PidFile::read(data_dir)?;
+        let running = file.port?;
+        let text = fs::read_to_string(data_dir.join(config::FILE)).ok()?;
+        let fits = port.is_none_or(|wanted| wanted == running)
+            && file.socket_dir.as_ref() == Some(socket_dir)
+            && config::durability(&text) == *durability;
+        fits.then_some(running)
+    }
+
+    /// Looks after a server that runs already.
+    async fn take_over(
+        self,
+        instance: Instance,
+        port: u16,
+        lock: Flock<File>,
+    ) -> Result<Cluster, ClusterError> {
+        self.configure(&self.settings.data_dir, port, NOTHING)?;
+        let cluster = self.set_up(instance, port, lock).await?;
+        // Who may log in, and how, may have changed.
+        cluster.server.reload().await?;
+        Ok(cluster)
+    }
+
+    async fn start(self, lock: Flock<File>) -> Result<Cluster, ClusterError> {
         let data_dir = &self.settings.data_dir;
-        let port = match self.settings.port.or_else(|| config::persisted_port(data_dir)) {
-            Some(port) => port,
-            None => 5432,
-        };
+        let port = self.settings.port.or_else(|| config::persisted_port(data_dir));
+        let port = port.ok_or_else(|| ClusterError::ForeignCluster { data_dir: data_dir.clone() })?;
         self.wait_for_orphans().await?;
         let socket = self.socket(port);
         postmaster::remove_stale(data_dir, &socket).map_err(failed(
@@ -339,7 +404,7 @@ impl Plan {
 
         let instance = Instance::start(self.server_spec()).await?;
         wait_ready(&instance, &self.settings.data_dir, Some(&self.settings.log)).await?;
-        self.set_up(instance, port).await
+        self.set_up(instance, port, lock).await
     }
 
     /// A server that was killed leaves children behind, which end by themselves as soon as they notice.
@@ -357,13 +422,13 @@ impl Plan {
         }
     }
 
-    async fn set_up(self, instance: Instance, port: u16) -> Result<Cluster, ClusterError> {
+    async fn set_up(self, instance: Instance, port: u16, lock: Flock<File>) -> Result<Cluster, ClusterError> {
         wait_ready(&instance, &self.settings.data_dir, None).await?;
         let server = Server::private(&self.settings.socket_dir, port).await?;
         server.close_common_databases().await?;
         server.set_superuser_password(self.settings.superuser_password.as_ref()).await?;
         let Self { settings, installation, runner: _ } = self;
-        Ok(Cluster { instance, server, installation, data_dir: settings.data_dir, port })
+        Ok(Cluster { instance, server, installation, data_dir: settings.data_dir, port, _lock: lock })
     }
 
     fn server_spec(&self) -> Spec {

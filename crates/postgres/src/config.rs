@@ -40,6 +40,11 @@ pub(crate) fn port(text: &str) -> Option<u16> {
     text.lines().find_map(|line| line.strip_prefix("port = ")?.trim().parse().ok())
 }
 
+/// The durability in the text of [`FILE`].
+pub(crate) fn durability(text: &str) -> Durability {
+    if text.lines().any(|line| line == "fsync = off") { Durability::TestsOnly } else { Durability::Full }
+}
+
 /// The port of an existing cluster, if it is one of ours.
 pub(crate) fn persisted_port(data_dir: &Path) -> Option<u16> {
     port(&fs::read_to_string(data_dir.join(FILE)).ok()?)
@@ -78,8 +83,9 @@ mod tests {
         let text = settings(21_234, Path::new("/run/it's, here"), Durability::Full);
         assert_eq!(port(&text), Some(21_234));
         assert!(text.contains("unix_socket_directories = '\"/run/it''s, here\"'\n"), "{text}");
-        assert!(!text.contains("fsync"), "{text}");
-        assert!(settings(1, Path::new("/"), Durability::TestsOnly).contains("fsync = off"));
+        for each in [Durability::Full, Durability::TestsOnly] {
+            assert_eq!(durability(&settings(1, Path::new("/"), each)), each);
+        }
         assert_eq!(port("# port = 1\n"), None);
     }
 }

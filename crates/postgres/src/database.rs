@@ -243,6 +243,12 @@ impl Server {
         admin.client.batch_execute(sql).await.map_err(failed("close the common databases"))
     }
 
+    /// Lets the server read its configuration again.
+    pub(crate) async fn reload(&self) -> Result<(), ServerError> {
+        let admin = self.session().await?;
+        admin.run("read its configuration again", "SELECT pg_reload_conf()").await
+    }
+
     /// Gives the administrator a password, or takes it away.
     pub(crate) async fn set_superuser_password(
         &self,

@@ -26,6 +26,20 @@ pub enum ClusterError {
         /// The data directory.
         data_dir: PathBuf,
     },
+    /// The directory holds a cluster that somebody else configures.
+    #[error("{} holds a PostgreSQL cluster that Fairway has not created; it was not touched. Start it yourself and name it by its URL, or name another data directory", data_dir.display())]
+    ForeignCluster {
+        /// The data directory.
+        data_dir: PathBuf,
+    },
+    /// Another program looks after the cluster.
+    #[error("another program looks after the PostgreSQL cluster in {} (it holds a lock on {}); nothing was changed. Stop that program first, or name another data directory", data_dir.display(), lock.display())]
+    Owned {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// The file on which it holds the lock.
+        lock: PathBuf,
+    },
     /// PostgreSQL refuses to run as root, and the user it would run as cannot reach its data.
     #[error("PostgreSQL runs as user {user}, who may not enter {}; nothing was changed. Run `chmod o+x {}` or name a data directory elsewhere", closed.display(), closed.display())]
     Closed {

@@ -13,6 +13,8 @@ pub(crate) const PID_FILE: &str = "postmaster.pid";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PidFile {
     pub(crate) pid: u32,
+    pub(crate) port: Option<u16>,
+    pub(crate) socket_dir: Option<PathBuf>,
     /// Does it take connections?
     pub(crate) ready: bool,
 }
@@ -25,15 +27,17 @@ impl PidFile {
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let pid = lines.next()?.trim().parse().ok()?;
-        let ready = lines.nth(6).is_some_and(|status| status.trim() == "ready");
-        Some(Self { pid, ready })
+        let port = lines.nth(2).and_then(|line| line.trim().parse().ok());
+        let socket_dir = lines.next().filter(|line| !line.is_empty()).map(PathBuf::from);
+        let ready = lines.nth(2).is_some_and(|status| status.trim() == "ready");
+        Some(Self { pid, port, socket_dir, ready })
     }
 }
 
 /// The server that runs on `data_dir`. A process id in a lock file is only believed when that process works in the
 /// directory: after a crash or a reboot the id may belong to anybody.
 pub(crate) fn running(data_dir: &Path) -> Option<Identity> {
-    let PidFile { pid, .. } = PidFile::read(data_dir)?;
+    let pid = PidFile::read(data_dir)?.pid;
     let identity = Identity::of(pid).ok()?;
     (works_in(pid, &fs::canonicalize(data_dir).ok()?) && identity.is_running()).then_some(identity)
 }
@@ -81,14 +85,20 @@ mod tests {
 
     #[test]
     fn pid_files() {
-        let text = "4711\n/data\n1700000000\n5432\n/run\n127.0.0.1\n  1234  5678\nready   \n";
-        assert_eq!(PidFile::parse(text), Some(PidFile { pid: 4711, ready: true }));
-        assert_eq!(
-            PidFile::parse("4711\n/data\n1\n2\n/run\n\n1 2\nstarting\n"),
-            Some(PidFile { pid: 4711, ready: false })
-        );
-        assert_eq!(PidFile::parse("4711\n"), Some(PidFile { pid: 4711, ready: false }));
-        assert_eq!(PidFile::parse(""), None);
+        let file = |port, socket_dir: Option<&str>, ready| {
+            Some(PidFile { pid: 4711, port, socket_dir: socket_dir.map(PathBuf::from), ready })
+        };
+        for (text, expect) in [
+            (
+                "4711\n/data\n1700000000\n5432\n/run\n127.0.0.1\n  1234  5678\nready   \n",
+                file(Some(5432), Some("/run"), true),
+            ),
+            ("4711\n/data\n1\n2\n/run\n\n1 2\nstarting\n", file(Some(2), Some("/run"), false)),
+            ("4711\n", file(None, None, false)),
+            ("", None),
+        ] {
+            assert_eq!(PidFile::parse(text), expect);
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Real clusters, each with its own directory and port.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod cluster;
 mod databases;
@@ -18,10 +19,10 @@ use tokio_postgres::{Client, Config, NoTls};
 const SOON: Duration = Duration::from_secs(60);
 
 /// A directory that PostgreSQL's own user can enter, too.
-fn dir() -> TempDir {
+fn dir() -> Home {
     let dir = tempfile::Builder::new().prefix("fw-pg-").tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    dir
+    Home(dir)
 }
 
 fn installed() -> bool {
@@ -48,8 +49,17 @@ fn settings(dir: &TempDir) -> Settings {
 /// A cluster that is stopped when the test ends, whichever way it ends.
 struct Running {
     cluster: Cluster,
-    /// Removed after the server is gone.
-    dir: TempDir,
+    dir: Home,
+}
+
+/// A directory whose server, if there is one, is gone before it is removed.
+struct Home(TempDir);
+
+impl std::ops::Deref for Home {
+    type Target = TempDir;
+    fn deref(&self) -> &TempDir {
+        &self.0
+    }
 }
 
 impl Running {
@@ -64,9 +74,9 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for Home {
     fn drop(&mut self) {
-        stop_now(&self.dir);
+        stop_now(&self.0);
     }
 }
 

@@ -22,15 +22,7 @@ const READ: u64 = 256 << 10;
 /// Follows the log at `path` from its present end. The log need not exist yet.
 #[must_use]
 pub fn follow(path: &Path) -> Follow {
-    let position = Locked::shared(path).map_or(0, |log| log.current().end());
-    Follow {
-        path: path.to_owned(),
-        position,
-        seen: None,
-        pause: LIVELY,
-        partial: Vec::new(),
-        ready: VecDeque::new(),
-    }
+    Follow::at(path, Locked::shared(path).map_or(0, |log| log.current().end()), &[])
 }
 
 /// A reader that follows a log across rotation and truncation, without losing or repeating a line. Lines that were
@@ -56,6 +48,20 @@ struct Look {
 }
 
 impl Follow {
+    /// A reader that goes on at this position, with the beginning of a line already read.
+    pub(super) fn at(path: &Path, position: u64, unfinished: &[u8]) -> Self {
+        let mut follow = Self {
+            path: path.to_owned(),
+            position,
+            seen: None,
+            pause: LIVELY,
+            partial: Vec::new(),
+            ready: VecDeque::new(),
+        };
+        follow.keep(unfinished);
+        follow
+    }
+
     /// The next line. Waits until there is one; dropping the future loses nothing.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ mod tail;
 pub use follow::{Follow, follow};
 pub(crate) use rotate::Rotation;
 pub use rotate::rotate;
-pub use tail::tail;
+pub use tail::{tail, tail_and_follow};
 
 use serde::{Deserialize, Serialize};
 use std::{

@@ -122,7 +122,7 @@ async fn keep(policy: LogPolicy) {
     let mut complained = false;
     loop {
         let before = size;
-        size = tokio::fs::metadata(&policy.path).await.map_or(0, |meta| meta.len());
+        size = size_of(&policy);
         let grown = size.saturating_sub(before);
         if size > policy.max_bytes {
             let again = policy.clone();
@@ -135,11 +135,16 @@ async fn keep(policy: LogPolicy) {
                 }
                 Err(_) => {}
             }
-            size = tokio::fs::metadata(&policy.path).await.map_or(0, |meta| meta.len());
+            size = size_of(&policy);
         }
         pause = next_pause(pause, grown, policy.max_bytes);
         tokio::time::sleep(pause).await;
     }
+}
+
+/// One `stat`: quicker than to ask another thread for it.
+fn size_of(policy: &LogPolicy) -> u64 {
+    fs::metadata(&policy.path).map_or(0, |meta| meta.len())
 }
 
 /// A log that grew by `grown` bytes in `pause` may grow by a quarter of its limit until the next look.

@@ -1,12 +1,7 @@
 //! The last lines of a log.
 
-use super::segments::Locked;
-use std::{
-    fs::File,
-    io::{self},
-    os::unix::fs::FileExt,
-    path::Path,
-};
+use super::{Follow, segments::Locked};
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 /// How much is read at a time, from the end.
 const BLOCK: u64 = 16 << 10;
@@ -21,11 +16,34 @@ pub(super) const LINE_AT_MOST: usize = 8 << 10;
 /// # Errors
 /// What the file system says. A log that does not exist has no lines and is no error.
 pub fn tail(path: &Path, lines: usize) -> io::Result<Vec<String>> {
+    match Locked::shared(path) {
+        Ok(log) => Ok(split(&end_of(&log, lines)?, lines)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The last `lines` complete lines, as [`tail`] gives them, and a reader that goes on exactly behind them: nothing is
+/// lost or repeated between the two.
+///
+/// # Errors
+/// As [`tail`].
+pub fn tail_and_follow(path: &Path, lines: usize) -> io::Result<(Vec<String>, Follow)> {
     let log = match Locked::shared(path) {
         Ok(log) => log,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok((Vec::new(), Follow::at(path, 0, &[])));
+        }
         Err(error) => return Err(error),
     };
+    let end = end_of(&log, lines)?;
+    let complete = end.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let (complete, unfinished) = end.split_at(complete);
+    Ok((split(complete, lines), Follow::at(path, log.current().end(), unfinished)))
+}
+
+/// The end of the log, with at least that many lines if there are so many.
+fn end_of(log: &Locked, lines: usize) -> io::Result<Vec<u8>> {
     // Blocks in the order in which they are read: the last of the log first.
     let mut blocks: Vec<Vec<u8>> = Vec::new();
     let mut read = 0;
@@ -60,15 +78,17 @@ pub fn tail(path: &Path, lines: usize) -> io::Result<Vec<String>> {
             }
         }
     }
-    drop(log);
-    let whole: Vec<u8> = blocks.into_iter().rev().flatten().collect();
-    let text = whole.strip_suffix(b"\n").unwrap_or(&whole);
-    if text.is_empty() && whole.is_empty() || lines == 0 {
-        return Ok(Vec::new());
+    Ok(blocks.into_iter().rev().flatten().collect())
+}
+
+fn split(whole: &[u8], lines: usize) -> Vec<String> {
+    if whole.is_empty() {
+        return Vec::new();
     }
+    let text = whole.strip_suffix(b"\n").unwrap_or(whole);
     let mut found: Vec<String> = text.rsplit(|byte| *byte == b'\n').take(lines).map(line).collect();
     found.reverse();
-    Ok(found)
+    found
 }
 
 /// A line for people: without a carriage return, and not endless.

@@ -76,7 +76,7 @@ async fn a_process_survives_the_kill_of_its_supervisor_and_loses_no_line() {
     until("more output", || (fs::metadata(&log).unwrap().len() > before + 50).then_some(())).await;
 
     let found = find_by_env("FAIRWAY_TEST_MARK", &dir.path().display().to_string());
-    assert_eq!(found, [identity.clone()], "it is found without a journal too");
+    assert_eq!(found, std::slice::from_ref(&identity), "it is found without a journal too");
 
     let mut spec = shell(&dir, SERVICE);
     spec.restart = Restart::Never;

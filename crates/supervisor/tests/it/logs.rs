@@ -3,7 +3,7 @@
 use super::{SOON, dir, shell, until};
 use fairway_supervisor::{
     Instance, LogPolicy,
-    log::{follow, rotate, tail},
+    log::{follow, rotate, tail, tail_and_follow},
 };
 use std::{
     fs::{self, File, OpenOptions},
@@ -155,6 +155,27 @@ async fn following_survives_rotation_and_truncation() {
     log.set_len(0).unwrap();
     writeln!(log, "after").unwrap();
     assert_eq!(follow.next().await.unwrap(), "after");
+}
+
+#[tokio::test]
+async fn the_last_lines_and_what_follows_them_join() {
+    let dir = dir();
+    let path = dir.path().join("web.log");
+    let (lines, mut early) = tail_and_follow(&path, 5).unwrap();
+    assert!(lines.is_empty());
+    let mut log = appender(&path);
+    write!(log, "one\ntwo\nthr").unwrap();
+    let (lines, mut late) = tail_and_follow(&path, 1).unwrap();
+    assert_eq!(lines, ["two"]);
+    assert_eq!(tail(&path, 1).unwrap(), ["thr"]);
+    write!(log, "ee\nfour\n").unwrap();
+    for (follow, expect) in
+        [(&mut late, &["three", "four"][..]), (&mut early, &["one", "two", "three", "four"])]
+    {
+        for line in expect {
+            assert_eq!(follow.next().await.unwrap(), *line);
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! The supervisor with real processes.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod adopt;
 mod instance;
