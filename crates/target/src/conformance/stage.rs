@@ -60,7 +60,10 @@ impl<'a> Stage<'a> {
     }
 
     /// A release of these services, all of whose artifacts have been delivered.
-    pub(super) async fn release(&self, wanted: &[Wanted]) -> Result<Release, Violation> {
+    ///
+    /// # Errors
+    /// A [`Violation`] when an artifact cannot be delivered.
+    pub async fn release(&self, wanted: &[Wanted]) -> Result<Release, Violation> {
         let mut services = BTreeMap::new();
         for wish in wanted {
             let made = self.fixture.make(wish).await;
@@ -86,11 +89,10 @@ impl<'a> Stage<'a> {
     }
 
     /// The plan and release that lead from `from` to these services.
-    pub(super) async fn plan(
-        &self,
-        from: Option<&Assignment>,
-        wanted: &[Wanted],
-    ) -> Result<Assignment, Violation> {
+    ///
+    /// # Errors
+    /// A [`Violation`] when an artifact cannot be delivered.
+    pub async fn plan(&self, from: Option<&Assignment>, wanted: &[Wanted]) -> Result<Assignment, Violation> {
         let release = self.release(wanted).await?;
         Ok(assignment(from, from.map_or(Generation(0), Assignment::generation), &release))
     }
@@ -116,7 +118,10 @@ impl<'a> Stage<'a> {
     }
 
     /// All four calls, each of which must do what it says.
-    pub(super) async fn apply(&self, assignment: &Assignment) -> Result<ReleaseStatus, Violation> {
+    ///
+    /// # Errors
+    /// A [`Violation`] when one of them does not.
+    pub async fn apply(&self, assignment: &Assignment) -> Result<ReleaseStatus, Violation> {
         self.apply_watched(assignment, &Silent).await
     }
 
@@ -223,7 +228,10 @@ impl<'a> Stage<'a> {
 
     /// The world is exactly what this release wants: its instances ready and nothing else running, its routes,
     /// its number.
-    pub(super) async fn only(&self, assignment: &Assignment) -> Result<(), Violation> {
+    ///
+    /// # Errors
+    /// A [`Violation`] with the difference.
+    pub async fn only(&self, assignment: &Assignment) -> Result<(), Violation> {
         let observed = self.observe().await?;
         let serving = Some((assignment.generation(), assignment.plan.child));
         ensure(observed.serving == serving, || {

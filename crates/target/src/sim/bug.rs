@@ -43,11 +43,25 @@ pub enum Bug {
     KeepsRemovedRoutes,
     /// Events are delivered twice.
     RepeatsEvents,
+    /// Calls that do not fit the phase are answered as if they did.
+    IgnoresPhases,
+    /// A release is prepared although an artifact is missing.
+    IgnoresMissing,
+    /// One instance is started, however many are wanted.
+    StartsOne,
+    /// Nobody watches the bake.
+    IgnoresTrouble,
+    /// A number is given to a second plan.
+    ReusesNumbers,
+    /// Nothing is accepted while a release bakes.
+    RefusesDuringBake,
+    /// Purging leaves the databases.
+    PurgeKeepsDatabases,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 27] = [
         Self::AcceptsStale,
         Self::RestartsUnchanged,
         Self::DoesNotProbe,
@@ -68,5 +82,12 @@ impl Bug {
         Self::TakesAnyBytes,
         Self::KeepsRemovedRoutes,
         Self::RepeatsEvents,
+        Self::IgnoresPhases,
+        Self::IgnoresMissing,
+        Self::StartsOne,
+        Self::IgnoresTrouble,
+        Self::ReusesNumbers,
+        Self::RefusesDuringBake,
+        Self::PurgeKeepsDatabases,
     ];
 }

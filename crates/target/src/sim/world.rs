@@ -140,7 +140,7 @@ impl World {
     }
 
     /// The daemon does everything that is due.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         let environments: Vec<EnvironmentName> = self.places.keys().cloned().collect();
         for environment in environments {
             let mut steps = 0;
@@ -157,7 +157,7 @@ impl World {
         let World { artifacts, places, .. } = self;
         let Some(place) = places.get_mut(environment) else { return false };
         pass_time(place, now);
-        step_clock(place, now)
+        step_clock(place, now, &bugs)
             || step_trouble(place, now, &bugs)
             || step_prepare(place, artifacts, now, &bugs)
             || step_switch(place, artifacts, now, &bugs)
@@ -246,18 +246,18 @@ fn pass_time(place: &mut Place, now: u64) {
     }
 }
 
-fn step_clock(place: &mut Place, now: u64) -> bool {
+fn step_clock(place: &mut Place, now: u64, bugs: &BTreeSet<Bug>) -> bool {
+    let trouble = unready(place).is_some() && !bugs.contains(&Bug::IgnoresTrouble);
     let actions = place.journal.tick(now);
     for action in &actions {
         if let Action::EndBake(generation) = action
-            && unready(place).is_none()
+            && !trouble
         {
             place.journal.on_baked(*generation, now);
         }
     }
     // An end of a bake that finds trouble is not progress: the trouble is dealt with next.
-    actions.iter().any(|action| !matches!(action, Action::EndBake(_)))
-        || !actions.is_empty() && unready(place).is_none()
+    actions.iter().any(|action| !trouble || !matches!(action, Action::EndBake(_)))
 }
 
 /// A service of the serving release without a ready instance, and why.
@@ -277,6 +277,9 @@ fn step_trouble(place: &mut Place, now: u64, bugs: &BTreeSet<Bug>) -> bool {
         return false;
     };
     let generation = entry.generation();
+    if bugs.contains(&Bug::IgnoresTrouble) {
+        return false;
+    }
     if entry.trouble.is_none() {
         let Some((service, reason)) = unready(place) else { return false };
         let mut failure = Failure::new(
@@ -320,7 +323,9 @@ fn step_prepare(
         return false;
     };
     let generation = entry.generation();
-    if let Some(failure) = not_arrived(place, artifacts, &entry) {
+    if let Some(failure) =
+        not_arrived(place, artifacts, &entry).filter(|_| !bugs.contains(&Bug::IgnoresMissing))
+    {
         place.journal.on_failed(generation, now, failure);
         return true;
     }
@@ -439,7 +444,8 @@ fn start_one(
         let running = place
             .of_spec(name, spec)
             .filter(|instance| !bugs.contains(&Bug::RestartsUnchanged) || instance.generation == generation);
-        if running.count() >= replicas as usize {
+        let wanted = if bugs.contains(&Bug::StartsOne) { 1 } else { replicas as usize };
+        if running.count() >= wanted {
             continue;
         }
         let Some(program) = artifacts.get(&process.artifact.digest) else { continue };
