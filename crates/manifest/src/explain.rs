@@ -1,8 +1,9 @@
 //! What a key of the manifest means, from its schema: `fairway explain services.health`.
 
 use crate::{
-    schema, suggest,
-    walk::{choices, inline, types},
+    schema,
+    shape::{choices, inline, types},
+    suggest,
 };
 use serde::Serialize;
 use serde_json::Value;

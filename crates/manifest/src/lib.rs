@@ -31,6 +31,7 @@ mod quantity;
 mod resolve;
 mod schema;
 mod service;
+mod shape;
 mod sources;
 mod suggest;
 mod walk;

@@ -1,8 +1,9 @@
 //! From manifest to release.
 
-use crate::support::{SHOP, environment, parse, resolve_with, service, shop_sources, version};
-use fairway_manifest::{Manifest, Resolution, Sources};
+use crate::support::{SHOP, contract, environment, parse, resolve_with, service, shop_sources, version};
+use fairway_manifest::{Inputs, Manifest, Resolution, Sources, contract_digests, resolve};
 use fairway_model::{ConfigValue, PostgresSpec, ProcessSpec, Release, VariableName};
+use std::collections::BTreeMap;
 
 fn shop(name: &str) -> Resolution {
     resolve_with(&parse(SHOP), name, &shop_sources(), &[]).unwrap_or_else(|problems| panic!("{problems}"))
@@ -163,4 +164,67 @@ fn places_are_counted_in_characters() {
         .map(|problem| (problem.line, problem.column, problem.length))
         .collect();
     assert_eq!(places, [(1, 9, 7), (3, 1, 8)]);
+}
+
+#[test]
+fn what_was_not_given_is_named() {
+    let parsed = parse(SHOP);
+    let sources = shop_sources();
+    let inputs = Inputs {
+        process_environment: BTreeMap::new(),
+        sources: &sources,
+        artifacts: BTreeMap::new(),
+        migrations: BTreeMap::new(),
+        contract_digests: contract_digests(&parsed, &sources).unwrap(),
+        secret_version: &|service, variable, value| version(service.as_str(), variable.as_str(), value),
+    };
+    let problems = resolve(&parsed, &environment("dev"), &inputs).unwrap_err();
+    let missing = problems
+        .iter()
+        .filter(|problem| problem.rule == "missing-input")
+        .map(|problem| problem.message.as_str());
+    let expect = ["`identity` was not built", "`commerce` was not built", "`gateway-bff` was not built"];
+    assert_eq!(missing.collect::<Vec<_>>(), expect);
+
+    let inputs = Inputs { contract_digests: BTreeMap::new(), ..inputs };
+    let problems = resolve(&parsed, &environment("dev"), &inputs).unwrap_err().to_string();
+    assert!(
+        problems.contains("the digest of the contract `contracts/openapi/ai.yaml` was not given"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn contracts_have_digests_of_their_meaning() {
+    let parsed = parse(SHOP);
+    let mut sources = shop_sources();
+    let before = contract_digests(&parsed, &sources).unwrap();
+    assert_eq!(before.len(), 4);
+    let ai = sources.text("contracts/openapi/ai.yaml").unwrap();
+    sources.insert("contracts/openapi/ai.yaml", format!("# formatting means nothing\n{ai}"));
+    assert_eq!(contract_digests(&parsed, &sources).unwrap(), before);
+    sources.insert("contracts/openapi/ai.yaml", contract("ai", &["/ai/talk"]));
+    assert_ne!(contract_digests(&parsed, &sources).unwrap(), before);
+    sources.insert("contracts/openapi/ai.yaml", "openapi: 3.0.3\n");
+    assert!(contract_digests(&parsed, &sources).is_err());
+}
+
+#[test]
+fn hosts_that_are_one_without_a_domain() {
+    let text = "system: a\nservices:\n  a: { build: { cargo: a }, run: [a], listen: A, ready: /r, expose: { host: \"{environment.domain}\" } }\n  \
+        b: { build: { cargo: b }, run: [b], listen: A, ready: /r, expose: { path: / } }\n\
+        environments:\n  near: { target: local }\n  far: { target: local, domain: x.test }\n";
+    let problems = resolve_with(&parse(text), "near", &Sources::new(), &[]).unwrap_err().to_string();
+    assert!(problems.contains("in `near`, both `a` and `b` claim `/` on any host"), "{problems}");
+    assert!(resolve_with(&parse(text), "far", &Sources::new(), &[]).is_ok());
+}
+
+#[test]
+fn warnings_are_about_the_environment_that_is_released() {
+    let files = |name: &str| {
+        let warnings = resolve_with(&parse(SHOP), name, &shop_sources(), &[]).unwrap().warnings;
+        warnings.into_iter().map(|warning| warning.message).collect::<Vec<_>>()
+    };
+    assert_eq!(files("dev"), Vec::<String>::new());
+    assert_eq!(files("ci").len(), 1);
 }

@@ -1,8 +1,6 @@
 //! What the tests share: a system that is well, and a way to show what is wrong with others.
 
-use fairway_manifest::{
-    Inputs, Manifest, Parsed, Problem, Problems, Resolution, Sources, check, contract_digests, resolve,
-};
+use fairway_manifest::{Inputs, Manifest, Parsed, Problem, Problems, Resolution, Sources, check, resolve};
 use fairway_model::{
     Artifact, ArtifactDigest, ArtifactKind, ContractDigest, Digest, EnvironmentName, Migration,
     MigrationEffect, SecretVersion, ServiceName,
