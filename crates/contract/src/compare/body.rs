@@ -60,7 +60,13 @@ impl Comparison<'_> {
         }
     }
 
-    fn status_removed(&mut self, status: Status, old: &Response, now: Option<(Status, &Response)>, spot: &str) {
+    fn status_removed(
+        &mut self,
+        status: Status,
+        old: &Response,
+        now: Option<(Status, &Response)>,
+        spot: &str,
+    ) {
         let success = status.class().is_some_and(|class| class < 4);
         let verdict = match (status, success, now.is_some()) {
             (Status::Default, _, _) | (_, true, true) => Verdict::Unknown,
@@ -79,7 +85,13 @@ impl Comparison<'_> {
         }
     }
 
-    fn status_added(&mut self, status: Status, new: &Response, before: Option<(Status, &Response)>, spot: &str) {
+    fn status_added(
+        &mut self,
+        status: Status,
+        new: &Response,
+        before: Option<(Status, &Response)>,
+        spot: &str,
+    ) {
         let success = status.class().is_some_and(|class| class < 4);
         let verdict = if success && before.is_none() { Verdict::Unknown } else { Verdict::Compatible };
         let mut message = format!("the status {status} is new");
@@ -105,11 +117,23 @@ impl Comparison<'_> {
                     match (was.required, is.required) {
                         (true, false) => {
                             let message = format!("{label} may now be missing");
-                            self.say(Verdict::Breaking, Rule::ResponseHeaderBecameOptional, message, &at, places);
+                            self.say(
+                                Verdict::Breaking,
+                                Rule::ResponseHeaderBecameOptional,
+                                message,
+                                &at,
+                                places,
+                            );
                         }
                         (false, true) => {
                             let message = format!("{label} is now always there");
-                            self.say(Verdict::Compatible, Rule::ResponseHeaderBecameRequired, message, &at, places);
+                            self.say(
+                                Verdict::Compatible,
+                                Rule::ResponseHeaderBecameRequired,
+                                message,
+                                &at,
+                                places,
+                            );
                         }
                         _ => {}
                     }
@@ -117,11 +141,23 @@ impl Comparison<'_> {
                 }
                 (Some(was), None) => {
                     let message = format!("{label} is gone");
-                    self.say(Verdict::Breaking, Rule::ResponseHeaderRemoved, message, &at, Places::gone(&was.place));
+                    self.say(
+                        Verdict::Breaking,
+                        Rule::ResponseHeaderRemoved,
+                        message,
+                        &at,
+                        Places::gone(&was.place),
+                    );
                 }
                 (None, Some(is)) => {
                     let message = format!("{label} is new");
-                    self.say(Verdict::Compatible, Rule::ResponseHeaderAdded, message, &at, Places::fresh(&is.place));
+                    self.say(
+                        Verdict::Compatible,
+                        Rule::ResponseHeaderAdded,
+                        message,
+                        &at,
+                        Places::fresh(&is.place),
+                    );
                 }
                 (None, None) => {}
             }
@@ -159,7 +195,8 @@ impl Comparison<'_> {
                 let message = format!("the encoding of the parts of {name} is different");
                 self.say(Verdict::Unknown, encoding, message, &at, Places::both(&was.place, &is.place));
             }
-            self.schemas(direction, &at, label, was.schema, is.schema);
+            let slot = Places::both(&was.place, &is.place);
+            self.schemas(direction, &at, label, (was.schema, is.schema), slot);
         }
         for (name, is) in new {
             if range(old, name).is_none() {
@@ -171,7 +208,8 @@ impl Comparison<'_> {
                 && let Some(was) = range(old, name)
             {
                 // One of a range is now described on its own.
-                self.schemas(direction, &format!("{spot} {name}"), label, was.schema, is.schema);
+                let slot = Places::both(&was.place, &is.place);
+                self.schemas(direction, &format!("{spot} {name}"), label, (was.schema, is.schema), slot);
             }
         }
     }

@@ -62,8 +62,12 @@ const WITHIN: [(&str, &str); 3] = [("int32", "int64"), ("float", "double"), ("ur
 impl Change {
     fn verdict(self, direction: Direction) -> Verdict {
         match (direction, self) {
-            (Direction::Request, Change::Narrowed) | (Direction::Response, Change::Widened) => Verdict::Breaking,
-            (Direction::Request, Change::Widened) | (Direction::Response, Change::Narrowed) => Verdict::Compatible,
+            (Direction::Request, Change::Narrowed) | (Direction::Response, Change::Widened) => {
+                Verdict::Breaking
+            }
+            (Direction::Request, Change::Widened) | (Direction::Response, Change::Narrowed) => {
+                Verdict::Compatible
+            }
             (_, Change::Other) => Verdict::Unknown,
         }
     }
@@ -174,8 +178,12 @@ impl Comparison<'_> {
             true => "none".to_owned(),
             false => formats.iter().cloned().collect::<Vec<_>>().join(" and "),
         };
-        let message =
-            format!("the format of {} changed from {} to {}", task.label, name(&old_formats), name(&new_formats));
+        let message = format!(
+            "the format of {} changed from {} to {}",
+            task.label,
+            name(&old_formats),
+            name(&new_formats)
+        );
         let places = Places { old: Some(old.keyword("format")), new: Some(new.keyword("format")) };
         self.change(walk, task, &FORMAT, change, Some(verdict), message, places);
     }

@@ -123,10 +123,13 @@ impl fmt::Display for Summary {
     }
 }
 
+/// A finding without what it affects: verdict, rule, message, old place, new place.
+type Difference = (Verdict, Rule, String, Option<Place>, Option<Place>);
+
 /// Collects findings; the same difference seen from several operations becomes one.
 #[derive(Default)]
 pub(super) struct Ledger {
-    findings: BTreeMap<(Verdict, Rule, String, Option<Place>, Option<Place>), BTreeSet<Affected>>,
+    findings: BTreeMap<Difference, BTreeSet<Affected>>,
     /// How often something was added, repetitions included.
     pub(super) count: usize,
 }
@@ -160,7 +163,8 @@ impl Ledger {
             })
             .collect();
         findings.sort_by(|a, b| {
-            (a.verdict, &a.affects, a.rule, &a.message, a).cmp(&(b.verdict, &b.affects, b.rule, &b.message, b))
+            (a.verdict, &a.affects, a.rule, &a.message, a)
+                .cmp(&(b.verdict, &b.affects, b.rule, &b.message, b))
         });
         findings
     }

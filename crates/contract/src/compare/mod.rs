@@ -140,7 +140,8 @@ impl Comparison<'_> {
     fn webhooks(&mut self) {
         let (old, new) = (&self.old.contract.parts().webhooks, &self.new.contract.parts().webhooks);
         let lines = |side: &Side<'_>, operations: Option<&Vec<Operation>>| {
-            let mut lines: Vec<String> = operations.into_iter().flatten().map(|o| side.signature(o)).collect();
+            let mut lines: Vec<String> =
+                operations.into_iter().flatten().map(|o| side.signature(o)).collect();
             lines.sort();
             lines
         };

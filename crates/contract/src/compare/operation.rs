@@ -27,7 +27,13 @@ impl Comparison<'_> {
                 (None, Some(is)) => {
                     self.operation = Some(is.key());
                     let message = format!("{} is new", is.key());
-                    self.say(Verdict::Compatible, Rule::OperationAdded, message, "", Places::fresh(&is.place));
+                    self.say(
+                        Verdict::Compatible,
+                        Rule::OperationAdded,
+                        message,
+                        "",
+                        Places::fresh(&is.place),
+                    );
                     self.shadowed(is);
                 }
                 (None, None) => {}
@@ -37,9 +43,10 @@ impl Comparison<'_> {
     }
 
     fn operation_removed(&mut self, was: &Operation) {
-        let moved = was.id.as_ref().and_then(|id| {
-            self.new.contract.operations().iter().find(|o| o.id.as_ref() == Some(id))
-        });
+        let moved = was
+            .id
+            .as_ref()
+            .and_then(|id| self.new.contract.operations().iter().find(|o| o.id.as_ref() == Some(id)));
         let mut message = format!("{} is gone", was.key());
         if let Some(moved) = moved {
             message.push_str(&format!("; its operationId is now at {}", moved.key()));

@@ -71,8 +71,10 @@ impl Comparison<'_> {
             }
             _ => {}
         }
-        let liberties =
-            [("empty values", was.liberties.0, is.liberties.0), ("reserved characters", was.liberties.1, is.liberties.1)];
+        let liberties = [
+            ("empty values", was.liberties.0, is.liberties.0),
+            ("reserved characters", was.liberties.1, is.liberties.1),
+        ];
         for (what, old, new) in liberties {
             let (verdict, rule, how) = match (old, new) {
                 (true, false) => (Verdict::Breaking, Rule::ParameterValueRestricted, "no longer takes"),
@@ -90,18 +92,21 @@ impl Comparison<'_> {
         self.deprecation(was.deprecated, is.deprecated, label, label, places.clone());
         if was.serialization != is.serialization {
             // `form` and `simple` differ only for what consists of several values.
-            let plain = |p: &Parameter| p.serialization.starts_with("form") || p.serialization.starts_with("simple");
+            let plain =
+                |p: &Parameter| p.serialization.starts_with("form") || p.serialization.starts_with("simple");
             let single = |types: Types| types.and(Types::ARRAY.or(Types::OBJECT)).is_empty();
             let same = plain(was)
                 && plain(is)
                 && single(self.old.schema(was.schema).facets.types)
                 && single(self.new.schema(is.schema).facets.types);
             let verdict = if same { Verdict::Compatible } else { Verdict::Breaking };
-            let message =
-                format!("{label} was written as `{}` and is written as `{}`", was.serialization, is.serialization);
-            self.say(verdict, Rule::ParameterSerializationChanged, message, label, places);
+            let message = format!(
+                "{label} was written as `{}` and is written as `{}`",
+                was.serialization, is.serialization
+            );
+            self.say(verdict, Rule::ParameterSerializationChanged, message, label, places.clone());
         }
-        self.schemas(direction, label, label, was.schema, is.schema);
+        self.schemas(direction, label, label, (was.schema, is.schema), places);
     }
 }
 

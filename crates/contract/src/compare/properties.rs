@@ -18,11 +18,15 @@ impl Comparison<'_> {
                 Some(schema) => format!("`{name}` of `{schema}`"),
                 None => format!("`{path}`"),
             };
-            let child = |old: SchemaId, new: SchemaId| Task {
-                old,
-                new,
+            let child = |before: SchemaId, after: SchemaId| Task {
+                old: before,
+                new: after,
                 path: path.clone(),
                 label: label.clone(),
+                slot: Places {
+                    old: Some(was.map_or(&old.place, |p| &p.place).clone()),
+                    new: Some(is.map_or(&new.place, |p| &p.place).clone()),
+                },
                 doubt: task.doubt,
             };
             let seen = |side: &Side<'_>, property: Option<&Property>| {
@@ -84,9 +88,11 @@ impl Comparison<'_> {
             Direction::Response if was.required.is_some() => {
                 (Verdict::Breaking, Rule::ResponsePropertyRemoved, format!("{label} is gone"))
             }
-            Direction::Response => {
-                (Verdict::Breaking, Rule::ResponseOptionalPropertyRemoved, format!("{label}, which was optional, is gone"))
-            }
+            Direction::Response => (
+                Verdict::Breaking,
+                Rule::ResponseOptionalPropertyRemoved,
+                format!("{label}, which was optional, is gone"),
+            ),
         };
         let places = Places { old: Some(was.place.clone()), new: Some(new.place.clone()) };
         self.tell(walk, task, verdict, rule, message, places);
@@ -97,17 +103,23 @@ impl Comparison<'_> {
         let closed = self.old.is(old.additional, SchemaId::NEVER);
         let open = self.old.is(old.additional, SchemaId::ANY);
         let (verdict, rule, message) = match walk.direction {
-            Direction::Request if is.required.is_some() => {
-                (Verdict::Breaking, Rule::RequestPropertyAddedRequired, format!("{label} is new and required"))
-            }
-            Direction::Request => {
-                (Verdict::Compatible, Rule::RequestPropertyAddedOptional, format!("{label} is new and optional"))
-            }
+            Direction::Request if is.required.is_some() => (
+                Verdict::Breaking,
+                Rule::RequestPropertyAddedRequired,
+                format!("{label} is new and required"),
+            ),
+            Direction::Request => (
+                Verdict::Compatible,
+                Rule::RequestPropertyAddedOptional,
+                format!("{label} is new and optional"),
+            ),
             Direction::Response if closed => {
                 let message = format!("{label} is new, where no other properties were to be expected");
                 (Verdict::Breaking, Rule::ResponsePropertyAdded, message)
             }
-            Direction::Response => (Verdict::Compatible, Rule::ResponsePropertyAdded, format!("{label} is new")),
+            Direction::Response => {
+                (Verdict::Compatible, Rule::ResponsePropertyAdded, format!("{label} is new"))
+            }
         };
         let places = Places { old: Some(old.place.clone()), new: Some(is.place.clone()) };
         self.tell(walk, &task, verdict, rule, message, places);
@@ -123,8 +135,10 @@ impl Comparison<'_> {
             return;
         }
         let label = format!("the other properties of {}", task.label);
-        let places =
-            Places { old: Some(old.keyword("additionalProperties")), new: Some(new.keyword("additionalProperties")) };
+        let places = Places {
+            old: Some(old.keyword("additionalProperties")),
+            new: Some(new.keyword("additionalProperties")),
+        };
         if self.new.is(is, SchemaId::NEVER) {
             let (verdict, rule) = match walk.direction {
                 Direction::Request => (Verdict::Breaking, Rule::RequestAdditionalPropertiesForbidden),
@@ -141,7 +155,7 @@ impl Comparison<'_> {
             self.tell(walk, task, verdict, rule, message, places);
         } else {
             let path = if task.path.is_empty() { "*".to_owned() } else { format!("{}.*", task.path) };
-            self.push(walk, Task { old: was, new: is, path, label, doubt: task.doubt });
+            self.push(walk, Task { old: was, new: is, path, label, slot: places, doubt: task.doubt });
         }
     }
 }

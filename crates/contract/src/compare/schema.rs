@@ -1,6 +1,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::{Comparison, Direction, Places, Rule, Verdict};
+use crate::Place;
 use crate::schema::{Schema, SchemaId, Types};
 
 /// A pair of schemas that stand at the same spot.
@@ -12,6 +13,8 @@ pub(super) struct Task {
     pub(super) path: String,
     /// How messages call it.
     pub(super) label: String,
+    /// Where the old and the new contract have a place for it, for schemas that are not written anywhere.
+    pub(super) slot: Places,
     /// Inside a union whose branches may overlap: what happens to one branch decides nothing.
     pub(super) doubt: bool,
 }
@@ -29,16 +32,18 @@ pub(super) struct Walk {
 
 impl Comparison<'_> {
     /// Compares what is sent or received at `spot`.
-    pub(super) fn schemas(&mut self, direction: Direction, spot: &str, label: &str, old: SchemaId, new: SchemaId) {
-        let mut walk = Walk {
-            direction,
-            spot: spot.to_owned(),
-            tasks: VecDeque::new(),
-            seen: HashSet::new(),
-            added: 0,
-        };
+    pub(super) fn schemas(
+        &mut self,
+        direction: Direction,
+        spot: &str,
+        label: &str,
+        (old, new): (SchemaId, SchemaId),
+        slot: Places,
+    ) {
+        let mut walk =
+            Walk { direction, spot: spot.to_owned(), tasks: VecDeque::new(), seen: HashSet::new(), added: 0 };
         let label = label.to_owned();
-        self.push(&mut walk, Task { old, new, path: String::new(), label, doubt: false });
+        self.push(&mut walk, Task { old, new, path: String::new(), label, slot, doubt: false });
         while let Some(task) = walk.tasks.pop_front() {
             self.pair(&mut walk, &task);
         }
@@ -66,6 +71,12 @@ impl Comparison<'_> {
         places: Places,
     ) {
         let verdict = if task.doubt { Verdict::Unknown } else { verdict };
+        let written = |place: Option<Place>, slot: &Option<Place>| match place {
+            Some(place) if place.file.is_empty() => slot.clone(),
+            place => place,
+        };
+        let places =
+            Places { old: written(places.old, &task.slot.old), new: written(places.new, &task.slot.new) };
         let spot = format!("{} {}", walk.spot, task.path);
         self.say(verdict, rule, message, &spot, places);
     }
@@ -76,8 +87,12 @@ impl Comparison<'_> {
         let outer = std::mem::replace(&mut self.explained, false);
         let places = Places::both(&old.place, &new.place);
 
-        let spot = format!("{} {}", walk.spot, task.path);
-        self.deprecation(old.facets.deprecated, new.facets.deprecated, &task.label, &spot, places.clone());
+        if old.facets.deprecated != new.facets.deprecated {
+            let spot = format!("{} {}", walk.spot, task.path);
+            let places =
+                Places { old: Some(old.keyword("deprecated")), new: Some(new.keyword("deprecated")) };
+            self.deprecation(old.facets.deprecated, new.facets.deprecated, &task.label, &spot, places);
+        }
         self.defaults(walk, task, old, new);
         if old.facets.read_only != new.facets.read_only || old.facets.write_only != new.facets.write_only {
             // The schema that lists the property sees to it.
@@ -92,7 +107,11 @@ impl Comparison<'_> {
             if old.facets.types.and(new.facets.types).has(Types::ARRAY) {
                 let path = format!("{}[]", task.path);
                 let label = format!("the items of {}", task.label);
-                self.push(walk, Task { old: old.items, new: new.items, path, label, doubt: task.doubt });
+                let slot = Places { old: Some(old.keyword("items")), new: Some(new.keyword("items")) };
+                self.push(
+                    walk,
+                    Task { old: old.items, new: new.items, path, label, slot, doubt: task.doubt },
+                );
             }
             self.unions(walk, task, old, new);
             self.keywords(walk, task, old, new);
@@ -180,7 +199,8 @@ impl Comparison<'_> {
         }
         let mut keywords: Vec<String> = Vec::new();
         let facets = old.facets.other.keys().chain(new.facets.other.keys());
-        keywords.extend(facets.filter(|key| old.facets.other.get(*key) != new.facets.other.get(*key)).cloned());
+        keywords
+            .extend(facets.filter(|key| old.facets.other.get(*key) != new.facets.other.get(*key)).cloned());
         for key in old.other.keys().chain(new.other.keys()) {
             let was = old.other.get(key).map(|id| self.old.class(*id));
             let is = new.other.get(key).map(|id| self.new.class(*id));

@@ -12,7 +12,8 @@ impl Comparison<'_> {
         // What a caller shows is enough if some alternative asks for no more.
         let shut_out = old.iter().any(|shown| !new.iter().any(|asked| is_enough(shown, asked)));
         let let_in = new.iter().any(|shown| !old.iter().any(|asked| is_enough(shown, asked)));
-        let message = format!("callers had to show {} and now have to show {}", was.describe(), is.describe());
+        let message =
+            format!("callers had to show {} and now have to show {}", was.describe(), is.describe());
         if shut_out {
             self.say(Verdict::Breaking, Rule::SecurityTightened, message, "security", places);
         } else if let_in {

@@ -52,9 +52,11 @@ impl Comparison<'_> {
         let disjoint_new = disjoint(&self.new, self.new.schema(task.new), is);
         for (old, new) in pairs {
             let name = self.new.schema(new).name.clone().or_else(|| self.old.schema(old).name.clone());
-            let label = name.map_or_else(|| format!("an alternative of {}", task.label), |name| format!("`{name}`"));
+            let label =
+                name.map_or_else(|| format!("an alternative of {}", task.label), |name| format!("`{name}`"));
             let doubt = task.doubt || !(disjoint_old && disjoint_new);
-            self.push(walk, Task { old, new, path: task.path.clone(), label, doubt });
+            let (path, slot) = (task.path.clone(), task.slot.clone());
+            self.push(walk, Task { old, new, path, label, slot, doubt });
         }
         for old in old_left {
             let schema = self.old.schema(old);
@@ -75,7 +77,9 @@ impl Comparison<'_> {
             let schema = self.new.schema(new);
             let (verdict, rule) = match walk.direction {
                 Direction::Response => (Verdict::Breaking, Rule::ResponseVariantAdded),
-                Direction::Request if exactly_one && !disjoint_new => (Verdict::Unknown, Rule::RequestVariantAdded),
+                Direction::Request if exactly_one && !disjoint_new => {
+                    (Verdict::Unknown, Rule::RequestVariantAdded)
+                }
                 Direction::Request => (Verdict::Compatible, Rule::RequestVariantAdded),
             };
             let message = format!("{} can now be {}", task.label, kind(schema));
@@ -86,7 +90,12 @@ impl Comparison<'_> {
 
     /// Branches that are the same one in two versions: by the discriminator's value, by name, or because no
     /// others are left.
-    fn pairs(&self, task: &Task, old: &mut Vec<SchemaId>, new: &mut Vec<SchemaId>) -> Vec<(SchemaId, SchemaId)> {
+    fn pairs(
+        &self,
+        task: &Task,
+        old: &mut Vec<SchemaId>,
+        new: &mut Vec<SchemaId>,
+    ) -> Vec<(SchemaId, SchemaId)> {
         let mut pairs = Vec::new();
         let (was, is) = (self.old.schema(task.old), self.new.schema(task.new));
         let by_value = |schema: &Schema, id: SchemaId| -> Option<String> {
@@ -117,7 +126,8 @@ impl Comparison<'_> {
     }
 
     fn discriminators(&mut self, walk: &Walk, task: &Task, old: &Schema, new: &Schema) {
-        let places = Places { old: Some(old.keyword("discriminator")), new: Some(new.keyword("discriminator")) };
+        let places =
+            Places { old: Some(old.keyword("discriminator")), new: Some(new.keyword("discriminator")) };
         let message = match (&old.discriminator, &new.discriminator) {
             (None, None) => return,
             (Some((was, old_mapping)), Some((is, new_mapping))) if was == is => {

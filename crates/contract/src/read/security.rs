@@ -103,9 +103,28 @@ fn definition(node: &Node) -> String {
         }
         let content = match (key.as_str(), &entry.node.value) {
             ("scheme", Value::Text(text)) => quote(&text.to_lowercase()),
+            ("flows", _) => flows(&entry.node),
             _ => entry.node.canonical(),
         };
         parts.insert(key, content);
+    }
+    format!("{parts:?}")
+}
+
+/// The flows with the names of their scopes; what a scope means is told to people.
+fn flows(node: &Node) -> String {
+    let mut parts = BTreeMap::new();
+    for (flow, entry) in node.map().into_iter().flatten() {
+        for (key, value) in entry.node.map().into_iter().flatten() {
+            if key.starts_with("x-") {
+                continue;
+            }
+            let content = match value.node.map() {
+                Some(scopes) if key == "scopes" => format!("{:?}", scopes.keys().collect::<Vec<_>>()),
+                _ => value.node.canonical(),
+            };
+            parts.insert(format!("{flow} {key}"), content);
+        }
     }
     format!("{parts:?}")
 }

@@ -1,45 +1,83 @@
-use std::collections::HashSet;
+//! Which schemas mean the same.
+//!
+//! Schemas form a graph with circles, so "the same" is decided by refinement: schemas start in one class when they
+//! say the same themselves, and part ways when their parts are in different classes, until nothing parts any more.
+//! What is left together accepts the same values, however often it is written down and wherever.
 
-use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Schema, SchemaId, Schemas};
 
-/// Two schemas with the same class accept the same values, however they are written down.
-pub(crate) type Class = [u8; 32];
+/// A number for what a schema means, comparable within one call of [`classes`].
+pub(crate) type Class = u32;
 
 /// The class of each schema of each contract.
-///
-/// Every schema starts with a hash of what it says itself and is hashed again together with its parts
-/// until that no longer tells more schemas apart. The number of rounds depends on what the schemas
-/// mean and not on how often a definition is repeated, so a copy of a component counts as the component,
-/// and recursion needs no special care.
 pub(crate) fn classes(contracts: &[&Schemas]) -> Vec<Vec<Class>> {
-    let mut classes: Vec<Vec<Class>> =
-        contracts.iter().map(|schemas| schemas.0.iter().map(own).collect()).collect();
-    let mut distinct = count(&classes);
-    loop {
-        let next: Vec<Vec<Class>> = contracts
-            .iter()
-            .zip(&classes)
-            .map(|(schemas, classes)| {
-                schemas.0.iter().zip(classes).map(|(schema, own)| with_parts(schema, own, classes)).collect()
-            })
-            .collect();
-        let finer = count(&next);
-        classes = next;
-        if finer == distinct {
-            return classes;
+    let mut offsets = Vec::new();
+    let mut nodes: Vec<Vec<Part>> = Vec::new();
+    let mut partition = Partition::default();
+    for schemas in contracts {
+        let offset = u32::try_from(nodes.len()).expect("the number of schemas is limited");
+        offsets.push(nodes.len());
+        for schema in &schemas.0 {
+            partition.place(own(schema));
+            nodes.push(parts(schema).into_iter().map(|part| part.map(|id| id + offset)).collect());
         }
-        distinct = finer;
+    }
+    offsets.push(nodes.len());
+    partition.refine(&nodes);
+    offsets.windows(2).map(|range| partition.class[range[0]..range[1]].to_vec()).collect()
+}
+
+/// A part of a schema: one that has its place, or several whose order says nothing.
+#[derive(Debug, Clone)]
+pub(super) enum Part {
+    One(u32),
+    Any(Vec<u32>),
+    /// A list of such lists, for what `allOf` brought together.
+    Groups(Vec<Vec<u32>>),
+}
+
+impl Part {
+    pub(super) fn map(self, f: impl Fn(u32) -> u32) -> Part {
+        match self {
+            Part::One(id) => Part::One(f(id)),
+            Part::Any(ids) => Part::Any(ids.into_iter().map(f).collect()),
+            Part::Groups(groups) => {
+                Part::Groups(groups.into_iter().map(|ids| ids.into_iter().map(&f).collect()).collect())
+            }
+        }
+    }
+
+    pub(super) fn ids(&self) -> Vec<u32> {
+        match self {
+            Part::One(id) => vec![*id],
+            Part::Any(ids) => ids.clone(),
+            Part::Groups(groups) => groups.iter().flatten().copied().collect(),
+        }
+    }
+
+    /// The part with each schema replaced by its token, in an order that depends on the tokens alone.
+    pub(super) fn tokens<T: Ord + Clone>(&self, token: &impl Fn(u32) -> T) -> Vec<Vec<T>> {
+        let sorted = |ids: &[u32]| {
+            let mut tokens: Vec<T> = ids.iter().map(|id| token(*id)).collect();
+            tokens.sort_unstable();
+            tokens
+        };
+        match self {
+            Part::One(id) => vec![vec![token(*id)]],
+            Part::Any(ids) => vec![sorted(ids)],
+            Part::Groups(groups) => {
+                let mut groups: Vec<Vec<T>> = groups.iter().map(|ids| sorted(ids)).collect();
+                groups.sort_unstable();
+                groups
+            }
+        }
     }
 }
 
-fn count(classes: &[Vec<Class>]) -> usize {
-    classes.iter().flatten().collect::<HashSet<_>>().len()
-}
-
-/// What a schema says without looking into its parts.
-fn own(schema: &Schema) -> Class {
+/// What a schema says without looking into its parts. Names of parts belong to it, so that parts can be a list.
+pub(super) fn own(schema: &Schema) -> String {
     let Schema {
         place: _,
         name: _,
@@ -48,62 +86,114 @@ fn own(schema: &Schema) -> Class {
         properties,
         additional: _,
         items: _,
-        one_of: _,
-        any_of: _,
-        not: _,
-        other: _,
+        one_of,
+        any_of,
+        not,
+        other,
         discriminator,
         at: _,
     } = schema;
-    let required: Vec<_> = properties.iter().map(|(name, p)| (name, p.required.is_some())).collect();
-    let text =
-        format!("{nullable}|{required:?}|{:?}|{}", discriminator.as_ref().map(|d| &d.0), facets.signature());
-    Sha256::digest(text.as_bytes()).into()
+    let properties: Vec<_> = properties.iter().map(|(name, p)| (name, p.required.is_some())).collect();
+    let discriminator =
+        discriminator.as_ref().map(|(name, mapping)| (name, mapping.keys().collect::<Vec<_>>()));
+    let sizes = (one_of.len(), any_of.len(), not.len());
+    let other: Vec<_> = other.keys().collect();
+    format!("{nullable}|{properties:?}|{discriminator:?}|{sizes:?}|{other:?}|{}", facets.signature())
 }
 
-fn with_parts(schema: &Schema, own: &Class, classes: &[Class]) -> Class {
-    let mut hash = Sha256::new();
-    hash.update(own);
-    let of = |id: SchemaId| classes[id.0 as usize];
-    for property in schema.properties.values() {
-        hash.update(of(property.schema));
+pub(super) fn parts(schema: &Schema) -> Vec<Part> {
+    let one = |id: &SchemaId| Part::One(id.0);
+    let ids = |list: &Vec<SchemaId>| list.iter().map(|id| id.0).collect::<Vec<_>>();
+    let mut parts: Vec<Part> = schema.properties.values().map(|p| one(&p.schema)).collect();
+    parts.push(one(&schema.additional));
+    parts.push(one(&schema.items));
+    parts.push(Part::Groups(schema.one_of.iter().map(ids).collect()));
+    parts.push(Part::Groups(schema.any_of.iter().map(ids).collect()));
+    parts.push(Part::Any(ids(&schema.not)));
+    parts.extend(schema.other.values().map(one));
+    parts.extend(schema.discriminator.iter().flat_map(|(_, mapping)| mapping.values().map(one)));
+    parts
+}
+
+#[derive(Default)]
+struct Partition {
+    class: Vec<Class>,
+    /// The classes that `own` texts begin with.
+    texts: HashMap<String, Class>,
+    /// How many schemas each class has.
+    sizes: Vec<usize>,
+    /// What the parts of a class's members have in common.
+    signatures: Vec<Option<Signature>>,
+}
+
+type Signature = Vec<Vec<Vec<Class>>>;
+
+impl Partition {
+    /// Adds the next schema.
+    fn place(&mut self, own: String) {
+        let fresh = u32::try_from(self.sizes.len()).expect("the number of schemas is limited");
+        let class = *self.texts.entry(own).or_insert(fresh);
+        if class == fresh {
+            self.sizes.push(0);
+            self.signatures.push(None);
+        }
+        self.sizes[class as usize] += 1;
+        self.class.push(class);
     }
-    hash.update(of(schema.additional));
-    hash.update(of(schema.items));
-    // The order of branches says nothing.
-    let group = |ids: &[SchemaId]| {
-        let mut branches: Vec<Class> = ids.iter().map(|id| of(*id)).collect();
-        branches.sort_unstable();
-        branches
-    };
-    for (sign, list) in [(b"1", &schema.one_of), (b"*", &schema.any_of)] {
-        let mut groups: Vec<Vec<Class>> = list.iter().map(|ids| group(ids)).collect();
-        groups.sort_unstable();
-        for branches in groups {
-            hash.update(sign);
-            hash.update((branches.len() as u64).to_le_bytes());
-            for branch in branches {
-                hash.update(branch);
+
+    /// Splits classes until the members of each have their parts in the same classes.
+    ///
+    /// Only schemas with a part that has moved are looked at again, so long chains cost no more than their length.
+    fn refine(&mut self, nodes: &[Vec<Part>]) {
+        let mut users: Vec<Vec<u32>> = vec![Vec::new(); nodes.len()];
+        for (user, parts) in (0_u32..).zip(nodes) {
+            for id in parts.iter().flat_map(Part::ids) {
+                users[id as usize].push(user);
             }
         }
-    }
-    for branch in group(&schema.not) {
-        hash.update(b"!");
-        hash.update(branch);
-    }
-    for (key, id) in &schema.other {
-        hash.update(b"k");
-        hash.update((key.len() as u64).to_le_bytes());
-        hash.update(key.as_bytes());
-        hash.update(of(*id));
-    }
-    if let Some((_, mapping)) = &schema.discriminator {
-        for (value, id) in mapping {
-            hash.update(b"d");
-            hash.update((value.len() as u64).to_le_bytes());
-            hash.update(value.as_bytes());
-            hash.update(of(*id));
+        let mut restless: Vec<u32> = (0_u32..).take(nodes.len()).collect();
+        while !restless.is_empty() {
+            let mut by_class: BTreeMap<Class, BTreeMap<Signature, Vec<u32>>> = BTreeMap::new();
+            for node in restless {
+                let token = |id: u32| self.class[id as usize];
+                let signature = nodes[node as usize].iter().map(|part| part.tokens(&token)).collect();
+                let class = self.class[node as usize];
+                by_class.entry(class).or_default().entry(signature).or_default().push(node);
+            }
+            let mut moved = Vec::new();
+            for (class, groups) in by_class {
+                moved.extend(self.split(class, groups));
+            }
+            restless = moved.into_iter().flat_map(|node: u32| users[node as usize].iter().copied()).collect();
+            restless.sort_unstable();
+            restless.dedup();
         }
     }
-    hash.finalize().into()
+
+    /// Gives new classes to the members that no longer belong, and returns those members.
+    fn split(&mut self, class: Class, groups: BTreeMap<Signature, Vec<u32>>) -> Vec<u32> {
+        let restless: usize = groups.values().map(Vec::len).sum();
+        // Those who have not been looked at keep the class; if all have, the largest group does.
+        let stays = if restless < self.sizes[class as usize] {
+            self.signatures[class as usize].clone()
+        } else {
+            groups.iter().max_by_key(|(_, members)| members.len()).map(|(signature, _)| signature.clone())
+        };
+        let mut moved = Vec::new();
+        for (signature, members) in groups {
+            if stays.as_ref() == Some(&signature) {
+                continue;
+            }
+            let fresh = u32::try_from(self.sizes.len()).expect("there are no more classes than schemas");
+            self.sizes[class as usize] -= members.len();
+            self.sizes.push(members.len());
+            self.signatures.push(Some(signature));
+            for member in &members {
+                self.class[*member as usize] = fresh;
+            }
+            moved.extend(members);
+        }
+        self.signatures[class as usize] = stays;
+        moved
+    }
 }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::{Property, RawId, RawSchema, Schema, SchemaId, Schemas, Types};
 use crate::Place;
@@ -9,6 +9,8 @@ const MOST: usize = 200_000;
 /// Builds the meaning of raw schemas. Each set of raw schemas that must hold together is built once.
 pub(crate) struct Merger {
     raws: Vec<RawSchema>,
+    /// For each raw schema, whether `null` satisfies it.
+    nulls: Vec<bool>,
     known: HashMap<Vec<RawId>, SchemaId>,
     /// The sets in the order of their ids; those past `schemas.len()` are still to be built.
     sets: Vec<Vec<RawId>>,
@@ -16,8 +18,9 @@ pub(crate) struct Merger {
 
 impl Merger {
     pub(crate) fn new(mut raws: Vec<RawSchema>) -> Merger {
+        let nulls = null_takers(&raws);
         unwrap_unions(&mut raws);
-        let mut merger = Merger { raws, known: HashMap::new(), sets: Vec::new() };
+        let mut merger = Merger { raws, nulls, known: HashMap::new(), sets: Vec::new() };
         // The two that every contract has, in the order of `SchemaId::ANY` and `SchemaId::NEVER`.
         merger.id(RawId::ANY);
         merger.id(RawId::NEVER);
@@ -77,7 +80,7 @@ impl Merger {
                 at.entry(*key).or_insert_with(|| place.clone());
             }
         }
-        let nullable = set.iter().all(|id| self.takes_null(*id, &mut BTreeSet::new()));
+        let nullable = set.iter().all(|id| self.nulls[id.0 as usize]);
         facets.types = facets.types.without(Types::NULL);
         if let Some(values) = &mut facets.values {
             values.remove("null");
@@ -156,7 +159,6 @@ impl Merger {
 
     /// For each property the raw schemas it has to satisfy. A part that does not list it has a say
     /// through its `additionalProperties`.
-    #[expect(clippy::type_complexity, reason = "an intermediate result of `build` alone")]
     fn properties(&self, parts: &[RawId]) -> BTreeMap<String, (Vec<RawId>, Place, Option<Place>)> {
         let raws = || parts.iter().map(|id| &self.raws[id.0 as usize]);
         let names: BTreeSet<&String> =
@@ -174,37 +176,57 @@ impl Merger {
         }
         properties
     }
-
-    /// Whether `null` satisfies a raw schema.
-    fn takes_null(&self, id: RawId, seen: &mut BTreeSet<RawId>) -> bool {
-        if !seen.insert(id) {
-            // A circle adds no demand of its own.
-            return true;
-        }
-        let raw = &self.raws[id.0 as usize];
-        if raw.force_null {
-            return true;
-        }
-        let own = raw.facets.types.has(Types::NULL)
-            && raw.facets.values.as_ref().is_none_or(|values| values.contains("null"));
-        let mut any = |list: &[RawId]| list.is_empty() || list.iter().any(|id| self.takes_null(*id, seen));
-        let unions = own && any(&raw.one_of) && any(&raw.any_of);
-        let takes = unions && raw.all_of.iter().all(|id| self.takes_null(*id, seen));
-        seen.remove(&id);
-        takes
-    }
 }
 
-/// Turns `oneOf: [X, {type: "null"}]` into a nullable `X`, and a union of one into that one.
+/// For each raw schema, whether `null` satisfies it.
+fn null_takers(raws: &[RawSchema]) -> Vec<bool> {
+    let parts = |raw: &RawSchema| -> Vec<usize> {
+        raw.all_of
+            .iter()
+            .chain(&raw.one_of)
+            .chain(&raw.any_of)
+            .chain(&raw.not)
+            .map(|id| id.0 as usize)
+            .collect()
+    };
+    let mut users: Vec<Vec<usize>> = vec![Vec::new(); raws.len()];
+    for (user, raw) in raws.iter().enumerate() {
+        for part in parts(raw) {
+            users[part].push(user);
+        }
+    }
+    // A circle adds no demand of its own, so everything takes `null` until something says otherwise.
+    let mut takes = vec![true; raws.len()];
+    // Circles through `oneOf` or `not` may contradict themselves for ever.
+    let mut turns = vec![0_u8; raws.len()];
+    let mut queue: VecDeque<usize> = (0..raws.len()).collect();
+    while let Some(id) = queue.pop_front() {
+        let raw = &raws[id];
+        let count = |list: &[RawId]| list.iter().filter(|id| takes[id.0 as usize]).count();
+        let own = raw.facets.types.has(Types::NULL)
+            && raw.facets.values.as_ref().is_none_or(|values| values.contains("null"));
+        let now = raw.force_null
+            || (own
+                && !raw.not.is_some_and(|not| takes[not.0 as usize])
+                && count(&raw.all_of) == raw.all_of.len()
+                && (raw.one_of.is_empty() || count(&raw.one_of) == 1)
+                && (raw.any_of.is_empty() || count(&raw.any_of) > 0));
+        if now != takes[id] && turns[id] < 4 {
+            takes[id] = now;
+            turns[id] += 1;
+            queue.extend(&users[id]);
+        }
+    }
+    takes
+}
+
+/// Turns `oneOf: [X, {type: "null"}]` into `X`, nullability being known already, and a union of one into that one.
 fn unwrap_unions(raws: &mut [RawSchema]) {
     let only_null: Vec<bool> = raws.iter().map(RawSchema::is_only_null).collect();
     for raw in raws {
         for list in [&mut raw.one_of, &mut raw.any_of] {
-            let nulls = list.iter().filter(|id| only_null[id.0 as usize]).count();
-            // Two branches that are both only `null` would make `oneOf` refuse `null`.
-            if nulls == 1 && list.len() > 1 && raw.facets.types.has(Types::NULL) {
+            if list.iter().any(|id| !only_null[id.0 as usize]) {
                 list.retain(|id| !only_null[id.0 as usize]);
-                raw.force_null = true;
             }
             if let [single] = list.as_slice() {
                 raw.all_of.push(*single);

@@ -7,6 +7,7 @@
 
 mod class;
 mod facets;
+mod fingerprint;
 mod merge;
 mod raw;
 mod types;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use class::{Class, classes};
 pub(crate) use facets::{Bound, Facets, Limit};
+pub(crate) use fingerprint::{Fingerprint, fingerprints};
 pub(crate) use merge::Merger;
 pub(crate) use raw::{Discriminator, RawId, RawProperty, RawSchema};
 pub(crate) use types::Types;

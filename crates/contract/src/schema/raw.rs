@@ -20,7 +20,7 @@ pub(crate) struct RawSchema {
     pub(crate) place: Place,
     pub(crate) name: Option<String>,
     pub(crate) facets: Facets,
-    /// `null` fits whatever the rest says: 3.0's `nullable`, or a branch that is only `null`.
+    /// `null` fits whatever the rest says: `nullable` of 3.0.
     pub(crate) force_null: bool,
     pub(crate) properties: BTreeMap<String, RawProperty>,
     pub(crate) required: BTreeMap<String, Place>,
