@@ -122,3 +122,14 @@ fn two_that_ask_at_once_build_the_same_number() {
     let mut state = State::fold(log.state.environment(), [&one]).unwrap();
     assert_eq!(state.apply(&two).unwrap_err(), FoldError::Gap { expected: 2, found: 1 });
 }
+
+#[test]
+fn a_lease_lasts_until_its_time_and_not_longer() {
+    let mut log = Log::new();
+    log.lock("one", 10);
+    let until = log.state.lock().unwrap().until;
+    let ask = |now| acquire(&log.state, &Writer { now, ..log.other() }, log.request("two", 10));
+    assert!(matches!(ask(until - 1), Err(Refusal::Locked { expired: false, .. })));
+    let taken = ask(until).unwrap();
+    log.state.clone().apply(&taken).unwrap();
+}

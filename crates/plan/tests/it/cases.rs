@@ -338,3 +338,18 @@ fn a_world_that_moved_since_the_plan_was_shown() {
         ]
     );
 }
+
+#[test]
+fn instances_on_their_way_out_are_left_alone_and_replaced_where_they_are_wanted() {
+    for state in [InstanceState::Draining, InstanceState::Stopped] {
+        let shop = shop();
+        let old = changed("bff", |bff| bff.artifact = artifact("identity"));
+        let seen = observed(&shop, |world| world.start(&old, &service("bff"), state.clone()));
+        check(&plan_with(Some(&shop), &shop, &seen, Context::default()), &[]);
+        let seen = observed(&shop, |world| {
+            let mut wanted = world.instances.iter_mut().filter(|instance| instance.service == service("bff"));
+            wanted.next().unwrap().state = state.clone();
+        });
+        check(&plan_with(Some(&shop), &shop, &seen, Context::default()), &["start bff", "switch"]);
+    }
+}
