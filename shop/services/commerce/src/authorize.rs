@@ -123,7 +123,7 @@ impl Asking {
         let url = base.join("/rbac/authorize");
         let answer = self
             .http
-            .call(Method::POST, &url, &question, body.into(), LIMIT)
+            .ask(Method::POST, &url, &question, body.into(), LIMIT)
             .await
             .map_err(|e| unavailable(e.to_string()))?;
         match answer.status {

@@ -122,6 +122,25 @@ impl HttpClient {
         }
     }
 
+    /// As [`HttpClient::call`], once more when the connection brought no answer: a pooled connection may have
+    /// been closed at the other end meanwhile. Only for questions that may be asked twice.
+    ///
+    /// # Errors
+    /// As [`HttpClient::call`].
+    pub async fn ask(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &HeaderMap,
+        body: Bytes,
+        limit: Duration,
+    ) -> Result<Answer, CallError> {
+        match self.call(method.clone(), url, headers, body.clone(), limit).await {
+            Err(CallError::Transport { .. }) => self.call(method, url, headers, body, limit).await,
+            other => other,
+        }
+    }
+
     /// A GET without a body.
     ///
     /// # Errors

@@ -3,9 +3,11 @@
 mod contract;
 mod http;
 mod postgres;
+mod program;
 mod server;
 
 pub use contract::Contracts;
 pub use http::{Client, Reply};
 pub use postgres::{Cluster, TestDatabase};
+pub use program::{Finished, Running, finish, start};
 pub use server::TestServer;

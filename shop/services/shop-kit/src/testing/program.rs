@@ -1,0 +1,93 @@
+//! The program itself: arguments, environment, signals, exit codes.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its exit code; nothing when a signal ended it.
+    pub code: Option<i32>,
+    /// What it said on standard error.
+    pub stderr: String,
+}
+
+/// A program that serves.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    base: String,
+}
+
+fn command(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(environment.iter().copied()).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs a program to its end, with nothing but the given environment.
+///
+/// # Panics
+/// When it can't be run or does not end.
+pub async fn finish(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
+    let run = command(program, arguments, environment).output();
+    let output = timeout(LONG, run).await.expect("the program ends").expect("the program can be run");
+    Finished { code: output.status.code(), stderr: String::from_utf8_lossy(&output.stderr).into_owned() }
+}
+
+/// Starts a program that serves, and waits until its log says where it listens.
+///
+/// # Panics
+/// When it can't be run or does not listen.
+pub async fn start(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
+    let mut child = command(program, arguments, environment)
+        .stderr(Stdio::inherit())
+        .spawn()
+        .expect("the program can be run");
+    let stdout = child.stdout.take().expect("standard output is a pipe");
+    let mut lines = BufReader::new(stdout).lines();
+    let base = loop {
+        let line =
+            timeout(LONG, lines.next_line()).await.expect("the program listens").expect("readable output");
+        let line = line.expect("the program listens before it ends");
+        let entry: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        if entry["message"] == "listening" {
+            break format!("http://{}", entry["address"].as_str().expect("an address in the log"));
+        }
+    };
+    Running { child, lines, base }
+}
+
+impl Running {
+    /// Where it answers.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Sends SIGTERM and waits for the end. Every line of its log is one JSON object, or the test is over.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn terminate(mut self) -> Option<i32> {
+        let id =
+            self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).expect("it is running");
+        kill_process(id, Signal::TERM).expect("our own child can be signalled");
+        let end = async {
+            while let Some(line) = self.lines.next_line().await.expect("readable output") {
+                serde_json::from_str::<Value>(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+            }
+            self.child.wait().await.expect("our own child can be waited for").code()
+        };
+        timeout(LONG, end).await.expect("the program ends")
+    }
+}
