@@ -104,16 +104,15 @@ async fn a_slow_reader_slows_the_sender() {
     let mut client = Client::connect(address).await;
     let mut body = client.send(get("/")).await.into_body();
     next(&mut body).await.unwrap().unwrap();
-    // Until the instance has had nothing to do for a while.
-    let mut last = usize::MAX;
+    // Until the instance has had nothing to do from one look to the next.
+    let (mut last, mut looks) = (0, tokio::time::interval(std::time::Duration::from_millis(100)));
     within(async {
         loop {
+            looks.tick().await;
             let now = sent.load(std::sync::atomic::Ordering::SeqCst);
-            if now == last {
-                break;
+            if now == std::mem::replace(&mut last, now) {
+                return;
             }
-            last = now;
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
     })
     .await;
