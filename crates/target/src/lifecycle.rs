@@ -28,6 +28,8 @@
 //!   needs no memory of what was started.
 
 mod entry;
+#[cfg(test)]
+mod tests;
 
 pub use entry::{Entry, phase_word};
 

@@ -215,15 +215,8 @@ impl Sim {
                 }
                 self.before_step(&mut world).inspect_err(|_| self.changed())?;
                 let did = world.step(environment);
-                if !did && !self.inner.manual {
-                    match world.next_moment() {
-                        Some(next) => world.advance_to(next),
-                        None => {
-                            return Err(internal(
-                                "the simulated world waits for something that never happens",
-                            ));
-                        }
-                    }
+                if !did && !self.inner.manual && !world.jump() {
+                    return Err(internal("the simulated world waits for something that never happens"));
                 }
                 !did && self.inner.manual
             };

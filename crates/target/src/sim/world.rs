@@ -125,12 +125,20 @@ impl World {
     }
 
     /// When something will be due next, later than now.
-    pub(super) fn next_moment(&self) -> Option<u64> {
+    fn next_moment(&self) -> Option<u64> {
         self.places.values().flat_map(Place::moments).filter(|at| *at > self.now).min()
+    }
+
+    /// Time goes on to the next thing that happens, and nothing is done about it yet; `false` when nothing ever will.
+    pub(super) fn jump(&mut self) -> bool {
+        let next = self.next_moment();
+        self.now = next.unwrap_or(self.now);
+        next.is_some()
     }
 
     /// Lets time pass, with everything that becomes due on the way.
     pub(super) fn advance_to(&mut self, until: u64) {
+        self.settle();
         while let Some(next) = self.next_moment().filter(|next| *next <= until) {
             self.now = next;
             self.settle();
