@@ -61,15 +61,27 @@ pub(crate) fn normalise(path: &str) -> Option<String> {
     Some(format!("{root}{}", parts.join("/")))
 }
 
-/// The path of `reference`, which is written inside `file`.
+/// The path of `reference`, which is written inside `file`; `None` when it leads further up than `file` itself.
 pub(crate) fn beside(file: &str, reference: &str) -> Option<String> {
     if reference.starts_with('/') {
         return normalise(reference);
     }
-    match file.rsplit_once('/') {
+    // `../../contracts/a.yaml`, as somebody writes it who stands further down: what leads up stays in front.
+    let (mut below, mut up) = (file, 0);
+    loop {
+        if let Some(rest) = below.strip_prefix("../") {
+            (below, up) = (rest, up + 1);
+        } else if let Some(rest) = below.strip_prefix("./") {
+            below = rest;
+        } else {
+            break;
+        }
+    }
+    let path = match below.rsplit_once('/') {
         Some((folder, _)) => normalise(&format!("{folder}/{reference}")),
         None => normalise(reference),
-    }
+    };
+    Some(format!("{}{}", "../".repeat(up), path?))
 }
 
 #[cfg(test)]
@@ -88,6 +100,12 @@ mod tests {
         check("x/y/a.yaml", "../z/./b.yaml", Some("x/z/b.yaml"));
         check("/r/x/a.yaml", "../b.yaml", Some("/r/b.yaml"));
         check("/r/a.yaml", "/other/b.yaml", Some("/other/b.yaml"));
+        check("./x/a.yaml", "b.yaml", Some("x/b.yaml"));
+        check("../x/a.yaml", "b.yaml", Some("../x/b.yaml"));
+        check("../x/a.yaml", "../b.yaml", Some("../b.yaml"));
+        check("../../a.yaml", "c/b.yaml", Some("../../c/b.yaml"));
+        check(".././x/a.yaml", "b.yaml", Some("../x/b.yaml"));
+        check("../a.yaml", "../b.yaml", None);
         check("a.yaml", "../b.yaml", None);
         check("x/a.yaml", "../../b.yaml", None);
     }

@@ -17,6 +17,8 @@ const LARGEST: usize = 2_000_000;
 /// Reads one document. Faults that leave a usable tree (a repeated key) are reported beside it.
 pub(crate) fn read(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> Option<Arc<Node>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let paired = pair_surrogates(text);
+    let text = paired.as_deref().unwrap_or(text);
     let mut builder = Builder { file, problems, open: Vec::new(), anchors: HashMap::new(), root: None };
     match builder.run(text) {
         Ok(()) => {}
@@ -36,6 +38,36 @@ pub(crate) fn read(file: &Arc<str>, text: &str, problems: &mut Vec<Problem>) -> 
         });
     }
     root
+}
+
+/// JSON writes a character beyond the first plane as two escapes, `\ud83d\ude00`; YAML knows only `\U0001f600`.
+fn pair_surrogates(text: &str) -> Option<String> {
+    if !text.trim_start().starts_with('{') || !text.contains("\\u") {
+        return None;
+    }
+    let unit = |text: &str| u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok();
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let pair = unit(escape).zip(escape.get(6..).and_then(unit));
+        let paired = pair.and_then(|(high, low)| char::decode_utf16([high, low]).next()?.ok());
+        match paired {
+            Some(char) if u32::from(char) > 0xffff => {
+                out.push_str(&format!("\\U{:08x}", u32::from(char)));
+                rest = &escape[12..];
+            }
+            _ => {
+                // The escape and what it escapes, so that `\\u` is not taken for one.
+                let len = escape.chars().take(2).map(char::len_utf8).sum();
+                out.push_str(&escape[..len]);
+                rest = &escape[len..];
+            }
+        }
+    }
+    out.push_str(rest);
+    Some(out)
 }
 
 /// A collection that has been opened and not yet closed.

@@ -9,6 +9,7 @@ use crate::schema::{RawId, SchemaId};
 
 impl Reader<'_> {
     pub(super) fn request_body(&mut self, node: &Arc<Node>) -> Option<RequestBody> {
+        self.lone_reference(node);
         let node = self.resolve(node)?.node;
         if !self.mapping(&node, "`requestBody`") {
             return None;
@@ -27,6 +28,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn response(&mut self, node: &Arc<Node>) -> Option<Response> {
+        self.lone_reference(node);
         let node = self.resolve(node)?.node;
         if !self.mapping(&node, "a response") {
             return None;

@@ -59,6 +59,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn parameter(&mut self, node: &Arc<Node>) -> Option<Parameter> {
+        self.lone_reference(node);
         let node = self.resolve(node)?.node;
         if !self.mapping(&node, "a parameter") {
             return None;
@@ -94,6 +95,7 @@ impl Reader<'_> {
 
     /// A response header: a parameter without name and place.
     pub(super) fn header(&mut self, name: &str, node: &Arc<Node>) -> Option<Parameter> {
+        self.lone_reference(node);
         let node = self.resolve(node)?.node;
         if !self.mapping(&node, &format!("the header `{name}`")) {
             return None;

@@ -39,17 +39,7 @@ impl Reader<'_> {
         template: Option<&PathTemplate>,
         defaults: &Defaults,
     ) -> Vec<Operation> {
-        if let (Some(map), Some(_)) = (node.map(), node.entry("$ref")) {
-            for (key, entry) in map {
-                if key != "$ref" && !key.starts_with("x-") && key != "summary" && key != "description" {
-                    let message = format!(
-                        "`{key}` stands beside a `$ref`, and OpenAPI does not say which of them counts"
-                    );
-                    let hint = "move it into the path item that the reference names";
-                    self.report(ProblemKind::InvalidValue, &entry.place, message, Some(hint));
-                }
-            }
-        }
+        self.lone_reference(node);
         let Some(item) = self.resolve(node).map(|r| r.node) else { return Vec::new() };
         let what = template.map_or_else(|| "the path item".to_owned(), |t| format!("the path `{t}`"));
         if !self.mapping(&item, &what) {

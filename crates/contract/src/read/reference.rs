@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::Reader;
+use super::schema::PROSE;
 use crate::node::{Node, Value};
 use crate::path::decode;
 use crate::{Place, ProblemKind, source};
@@ -39,6 +40,24 @@ impl Reader<'_> {
         Some(at)
     }
 
+    /// The last part of the entry's path.
+    fn entry_name(&self) -> &str {
+        self.entry.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Reports what stands beside a `$ref` and is ignored there.
+    pub(super) fn lone_reference(&mut self, node: &Node) {
+        let (Some(map), Some(_)) = (node.map(), node.entry("$ref")) else { return };
+        for (key, entry) in map {
+            if PROSE.contains(&key.as_str()) || key.starts_with("x-") {
+                continue;
+            }
+            let message = format!("`{key}` stands beside a `$ref` and is ignored there");
+            let hint = "in a schema write `allOf` with the reference in it; elsewhere move it to what is referred to";
+            self.report(ProblemKind::InvalidValue, &entry.place, message, Some(hint));
+        }
+    }
+
     /// The node that the reference `text`, written at `place`, names.
     pub(super) fn target(&mut self, text: &str, place: &Place) -> Option<Resolved> {
         let (file, pointer) = text.split_once('#').unwrap_or((text, ""));
@@ -55,6 +74,10 @@ impl Reader<'_> {
             place.file.clone()
         } else {
             match source::beside(&place.file, &decode(file)) {
+                // Back to the entry is back to the path that the caller wrote.
+                Some(path) if Some(&path) == source::beside(&self.entry, self.entry_name()).as_ref() => {
+                    self.entry.clone()
+                }
                 Some(path) => path.into(),
                 None => {
                     self.report(

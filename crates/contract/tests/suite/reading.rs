@@ -70,6 +70,57 @@ fn json_is_read_too() {
 }
 
 #[test]
+fn characters_as_json_escapes_them() {
+    let json = r#"{"openapi": "3.0.3", "info": {"title": "\ud83d\ude00 \\ud83d \u2713", "version": "1"}, "paths": {}}"#;
+    assert_eq!(contract(json).title(), "\u{1f600} \\ud83d \u{2713}");
+    check(
+        r#"{"openapi": "3.0.3", "info": {"title": "\ud83d", "version": "1"}, "paths": {}}"#,
+        &["1:40 Syntax"],
+    );
+}
+
+#[test]
+fn the_entry_is_one_file_however_it_is_called() {
+    let entry = "openapi: 3.0.3\ninfo: {title: T, version: '1'}\npaths: {/a: {$ref: b.yaml}}\ncomponents: {schemas: {A: {type: string}}}\n";
+    let item = "get: {operationId: x, responses: {'200': {description: x, content: {a/b: {schema: {$ref: 'a.yaml#/components/schemas/A'}}}}}}\n";
+    for (a, b) in [
+        ("a.yaml", "b.yaml"),
+        ("./a.yaml", "b.yaml"),
+        ("../x/a.yaml", "../x/b.yaml"),
+        ("/x/a.yaml", "/x/b.yaml"),
+    ] {
+        let contract = Contract::parse(a, &files(&[(a, entry), (b, item)]))
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        let mut expect = vec![a, b];
+        expect.sort_unstable();
+        assert_eq!(contract.files().iter().collect::<Vec<_>>(), expect);
+    }
+}
+
+#[test]
+fn what_stands_beside_a_reference_is_not_ignored_in_silence() {
+    let schema = |version: &str, beside: &str| {
+        with_schema(
+            version,
+            "response",
+            &format!("{{$ref: '#/components/schemas/A', {beside}}}"),
+            "A: {type: object}",
+        )
+    };
+    contract(&schema("3.0.3", "description: Fine, x-y: z"));
+    check(&schema("3.0.3", "nullable: true"), &["11:56 InvalidValue"]);
+    contract(&schema("3.1.0", "required: [a]"));
+    let text = with_paths(
+        "3.1.0",
+        "/a: {get: {parameters: [{$ref: '#/components/parameters/P', required: true}], responses: {'204': {description: x}}}}",
+    );
+    check(
+        &format!("{text}components: {{parameters: {{P: {{name: p, in: query, schema: {{}}}}}}}}\n"),
+        &["4:63 InvalidValue"],
+    );
+}
+
+#[test]
 fn what_is_not_openapi() {
     check("", &["1:1 Syntax"]);
     check("# nothing\n", &["1:1 Syntax"]);

@@ -8,7 +8,7 @@ use crate::read::{Dialect, Reader, nearest};
 use crate::schema::RawSchema;
 
 /// Words for people; they change nothing on the wire.
-pub(super) const PROSE: [&str; 10] = [
+pub(in crate::read) const PROSE: [&str; 10] = [
     "title",
     "description",
     "example",

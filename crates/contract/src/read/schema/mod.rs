@@ -4,7 +4,8 @@ mod value;
 
 use std::sync::Arc;
 
-use keyword::{PROSE, READ};
+pub(super) use keyword::PROSE;
+use keyword::READ;
 
 use super::{Dialect, Reader};
 use crate::node::{Node, Value};
@@ -29,6 +30,7 @@ impl Reader<'_> {
                 if refines && self.dialect(node) == Dialect::V31 {
                     self.enqueue(node)
                 } else {
+                    self.lone_reference(node);
                     self.referred(node)
                 }
             }
