@@ -103,7 +103,8 @@ impl Edge {
         self.swap(&mut control, placed, state, bound).await;
         let table = &control.placed[&environment].table;
         tracing::info!(
-            %environment, generation = table.generation, revision = table.revision, ?changes, "table serves"
+            %environment, generation = table.generation, revision = table.revision, changes = changes.join("; "),
+            "table serves"
         );
         Ok(applied(&control, table, true, changes))
     }

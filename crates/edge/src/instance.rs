@@ -450,8 +450,7 @@ mod tests {
         }
         let place = || Arc::new(Place { instance: instance("web"), stopped: AtomicBool::new(false) });
         let pointer = ArcSwap::new(place());
-        let (ended, entered, turned_round) =
-            (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+        let (ended, entered) = (AtomicBool::new(false), AtomicUsize::new(0));
         std::thread::scope(|threads| {
             for _ in 0..2 {
                 threads.spawn(|| {

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 use tokio::net::{TcpListener, TcpSocket};
@@ -19,6 +19,9 @@ use crate::state::DoorKey;
 const BACKLOG: u32 = 4096;
 /// How long to wait when the system has no descriptor left; something must end first.
 const EXHAUSTED: Duration = Duration::from_millis(50);
+
+/// How often that is worth a line in the log.
+const SAID_AGAIN: Duration = Duration::from_secs(10);
 
 /// A bound address that nobody accepts from yet. Connections wait in its queue.
 #[derive(Debug)]
@@ -76,7 +79,8 @@ async fn accept(shared: Arc<Shared>, key: DoorKey, listener: TcpListener, closin
             drop(permit);
         });
     };
-    let mut exhausted = false;
+    // When it was last said that nothing can be accepted.
+    let mut exhausted: Option<Instant> = None;
     loop {
         let next = async {
             let permit = Arc::clone(&shared.slots).acquire_owned().await.ok();
@@ -89,15 +93,14 @@ async fn accept(shared: Arc<Shared>, key: DoorKey, listener: TcpListener, closin
         };
         match accepted {
             Ok((stream, client)) => {
-                exhausted = false;
                 serve(stream, client, permit);
             }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
                 // Descriptors or memory have run out. The client waits in the queue; so do we.
-                if !exhausted {
+                if exhausted.is_none_or(|said| said.elapsed() > SAID_AGAIN) {
                     tracing::error!(%error, address = %key.address(), "connections can't be accepted for now");
-                    exhausted = true;
+                    exhausted = Some(Instant::now());
                 }
                 drop(permit);
                 tokio::time::sleep(EXHAUSTED).await;

@@ -1,6 +1,7 @@
 //! The edge as a process: lock, socket, signals.
 
 use std::fs::{File, TryLockError};
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -11,6 +12,9 @@ use crate::edge::{Edge, make_directory};
 use crate::error::EdgeError;
 use crate::settings::Settings;
 
+/// How long an edge waits for the one before it in the same home: a killed process takes a moment to be gone.
+const SUCCESSION: Duration = Duration::from_secs(1);
+
 /// Serves until it is told to end: by the control API, by SIGTERM or by SIGINT.
 ///
 /// # Errors
@@ -19,7 +23,7 @@ pub async fn run(settings: Settings) -> Result<(), EdgeError> {
     let home = settings.home.clone();
     let grace = settings.shutdown_grace;
     make_directory(&home.join("edge"))?;
-    let lock = lock(&settings)?;
+    let lock = lock(&settings).await?;
     let edge = Edge::start(settings).await?;
     let socket = ControlSocket::bind(&home)?;
     let (shutdown, mut shutdowns) = mpsc::channel(1);
@@ -75,14 +79,23 @@ pub fn log_to_stderr() {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-/// One edge in a home. The lock goes with the process, however it ends.
-fn lock(settings: &Settings) -> Result<File, EdgeError> {
+/// One edge in a home. The lock goes with the process, however it ends; one that is ending is waited for.
+async fn lock(settings: &Settings) -> Result<File, EdgeError> {
     let path = settings.home.join("edge").join("lock");
     let failed = |source| EdgeError::Home { path: path.clone(), what: "could not be locked", source };
     let file = File::create(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(EdgeError::Running { home: settings.home.clone() }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
+    let deadline = Instant::now() + SUCCESSION;
+    let mut again = tokio::time::interval(Duration::from_millis(10));
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                again.tick().await;
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(EdgeError::Running { home: settings.home.clone() });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
     }
 }

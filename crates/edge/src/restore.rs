@@ -57,7 +57,10 @@ impl Edge {
         for (environment, placed) in &placed {
             let table = &placed.table;
             tracing::info!(
-                environment, generation = table.generation, revision = table.revision, problems = ?placed.problems,
+                environment,
+                generation = table.generation,
+                revision = table.revision,
+                problems = placed.problems.join("; "),
                 "stored table serves"
             );
         }
