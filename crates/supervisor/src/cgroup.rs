@@ -118,14 +118,17 @@ impl Cgroups {
         if let Some((own, root)) = &self.unified {
             let controllers: BTreeSet<&str> = wanted.iter().map(|(limit, _, _)| *limit).collect();
             match make_v2(own, root, &name, &controllers) {
-                Ok(dir) => {
-                    for (limit, file, value) in &wanted {
+                Ok((dir, missing)) => {
+                    for (limit, file, value) in
+                        wanted.iter().filter(|(limit, _, _)| !missing.contains_key(limit))
+                    {
                         if let Err(error) = fs::write(dir.join(file), value)
                             && !OPTIONAL.contains(file)
                         {
                             failed.insert(limit, format!("{}: {error}", dir.join(file).display()));
                         }
                     }
+                    failed.extend(missing);
                     group.unified = Some(dir);
                 }
                 Err(error) => {
@@ -286,22 +289,47 @@ fn base(own: &Path) -> &Path {
     }
 }
 
-fn make_v2(own: &Path, root: &Path, name: &str, controllers: &BTreeSet<&str>) -> Result<PathBuf, String> {
+/// A group of version 2 and the controllers that it does not have, each with the reason.
+type MadeV2<'a> = (PathBuf, BTreeMap<&'a str, String>);
+
+/// Makes the group below the supervisor's own one; where that cannot have all controllers, below the root.
+fn make_v2<'a>(
+    own: &Path,
+    root: &Path,
+    name: &str,
+    controllers: &BTreeSet<&'a str>,
+) -> Result<MadeV2<'a>, String> {
     let first = make_v2_below(base(own), name, controllers);
-    if first.is_ok() || base(own) == root {
+    if base(own) == root || matches!(&first, Ok((_, missing)) if missing.is_empty()) {
         return first;
     }
-    make_v2_below(root, name, controllers).or(first)
+    match (first, make_v2_below(root, name, controllers)) {
+        (Ok((unused, missing)), Ok(second)) if second.1.len() < missing.len() => {
+            let _ = fs::remove_dir(unused);
+            Ok(second)
+        }
+        (Ok(first), Ok((unused, _))) => {
+            let _ = fs::remove_dir(unused);
+            Ok(first)
+        }
+        (first, second) => first.or(second),
+    }
 }
 
-fn make_v2_below(parent: &Path, name: &str, controllers: &BTreeSet<&str>) -> Result<PathBuf, String> {
+fn make_v2_below<'a>(
+    parent: &Path,
+    name: &str,
+    controllers: &BTreeSet<&'a str>,
+) -> Result<MadeV2<'a>, String> {
     let ours = parent.join(OURS);
     fs::create_dir_all(&ours).map_err(|error| format!("{}: {error}", ours.display()))?;
+    let mut missing = BTreeMap::new();
     for controller in controllers {
-        enable(parent, controller)?;
-        enable(&ours, controller)?;
+        if let Err(why) = enable(parent, controller).and_then(|()| enable(&ours, controller)) {
+            missing.insert(*controller, why);
+        }
     }
-    make(&ours, name)
+    Ok((make(&ours, name)?, missing))
 }
 
 /// Hands `controller` on to the children of `dir`.
@@ -515,6 +543,59 @@ mod tests {
             ]
         );
         assert!(Cgroups::default().create("web", &Limits::default()).1.is_empty());
+    }
+
+    /// A directory that looks like version 2 with these controllers.
+    fn unified(controllers: &str) -> (tempfile::TempDir, Cgroups) {
+        let dir = tempfile::tempdir().unwrap();
+        for group in [dir.path().to_owned(), dir.path().join(OURS)] {
+            fs::create_dir_all(&group).unwrap();
+            fs::write(group.join("cgroup.controllers"), controllers).unwrap();
+            fs::write(group.join("cgroup.subtree_control"), "").unwrap();
+        }
+        let found = Cgroups {
+            unified: Some((dir.path().to_owned(), dir.path().to_owned())),
+            legacy: BTreeMap::new(),
+        };
+        (dir, found)
+    }
+
+    #[test]
+    fn version_2_hands_controllers_on_and_sets_limits() {
+        let limits = Limits { memory_bytes: Some(1 << 20), cpu_millis: Some(1500), pids: None };
+        let (dir, found) = unified("cpuset cpu io memory pids\n");
+        let (group, notes) = found.create("web/1", &limits);
+        assert!(notes.is_empty(), "{notes:?}");
+        let path = group.unified.clone().unwrap();
+        assert!(path.starts_with(dir.path().join(OURS)) && path.to_string_lossy().contains("/web_1."));
+        for (file, expect) in
+            [("memory.max", "1048576"), ("memory.swap.max", "0"), ("cpu.max", "150000 100000")]
+        {
+            assert_eq!(fs::read_to_string(path.join(file)).unwrap(), expect);
+        }
+        assert!(!path.join("pids.max").exists());
+        assert_eq!(group.memory_limit(), Some(1 << 20));
+        assert!(!group.out_of_memory());
+        fs::write(path.join("memory.events"), "low 0\noom 1\noom_kill 1\n").unwrap();
+        assert!(group.out_of_memory());
+        assert_eq!(found.find_by_id("web/1").unified, Some(path));
+        assert_eq!(found.find_by_id("web/2").unified, None);
+
+        let (_dir, found) = unified("cpu\n");
+        let (group, notes) = found.create("web", &limits);
+        assert!(group.memory_limit().is_none());
+        assert_eq!(notes.len(), 1, "the limit that can be had is set: {notes:?}");
+        assert!(
+            notes.iter().any(|note| note.starts_with("limits not enforced: memory (")
+                && note.contains("no memory controller")),
+            "{notes:?}"
+        );
+    }
+
+    #[test]
+    fn a_supervisor_in_its_leaf_makes_groups_beside_it() {
+        assert_eq!(base(Path::new("/s/f.service/fairway-supervisor")), Path::new("/s/f.service"));
+        assert_eq!(base(Path::new("/s/f.service")), Path::new("/s/f.service"));
     }
 
     #[test]

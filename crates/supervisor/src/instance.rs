@@ -173,10 +173,7 @@ enum Next {
 impl Owner {
     async fn run(mut self, process: Process) {
         let _rotation = Rotation::start(self.spec.log.clone());
-        let mut counter = match self.spec.restart {
-            Restart::Never => None,
-            Restart::Backoff(policy) => Some(RestartCounter::new(policy)),
-        };
+        let mut counter = self.counter();
         let Some(mut next) = self.supervise(process, &mut counter).await else { return };
         loop {
             next = match next {
@@ -210,10 +207,21 @@ impl Owner {
                     },
                 },
                 Next::Rest => match self.requests.recv().await {
-                    Some(request) => self.without_process(request),
+                    Some(request) => {
+                        // Whoever starts it again by hand has changed something; what was before does not count.
+                        counter = self.counter();
+                        self.without_process(request)
+                    }
                     None => return,
                 },
             };
+        }
+    }
+
+    fn counter(&self) -> Option<RestartCounter> {
+        match self.spec.restart {
+            Restart::Never => None,
+            Restart::Backoff(policy) => Some(RestartCounter::new(policy)),
         }
     }
 

@@ -40,6 +40,11 @@ const EAGER: Duration = Duration::from_millis(10);
 /// and this often when it takes longer.
 const PATIENT: Duration = Duration::from_millis(100);
 
+/// Looking which ports a process has open costs more than the question itself, so hints are renewed this often only,
+const HINT_EVERY: Duration = Duration::from_millis(500);
+/// and shortly before the deadline, where they are read.
+const HINT_BEFORE_DEADLINE: Duration = Duration::from_millis(50);
+
 impl Prober {
     /// Starts to ask. `pid` tells the instance's present process, for hints.
     #[must_use]
@@ -96,9 +101,16 @@ async fn ask(
     let deadline = spec.start_deadline.map(|deadline| began + deadline);
     let mut counter = Counter::new(spec.rise, spec.fall);
     let mut been_good = false;
+    let mut hinted: Option<Instant> = None;
     loop {
         let at = Instant::now();
-        let question = probe(&spec, address, pid());
+        let last_call =
+            deadline.is_some_and(|deadline| at <= deadline && deadline - at <= HINT_BEFORE_DEADLINE);
+        let with_hint = last_call || at - hinted.unwrap_or(began) >= HINT_EVERY;
+        let question = probe(&spec, address, if with_hint { pid() } else { None });
+        if with_hint {
+            hinted = Some(at);
+        }
         let result = match deadline {
             Some(deadline) if !been_good && state.borrow().health == Health::Starting => {
                 tokio::select! {
@@ -114,8 +126,14 @@ async fn ask(
         let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         state.send_modify(|state| {
             state.asked += 1;
-            if result.is_some() {
-                state.last = result;
+            if let Some(mut result) = result {
+                if let Some(last) = state.last.take()
+                    && result.hint.is_none()
+                    && last.error == result.error
+                {
+                    result.hint = last.hint;
+                }
+                state.last = Some(result);
             }
             state.health = match (change, state.health) {
                 (Change::Rose, _) => Health::Good,

@@ -45,6 +45,12 @@ async fn a_crash_loop_ends_and_a_person_can_begin_again() {
     assert_eq!(status.state, State::CrashLoop { exit: Exit::Code(6), failures: 3 });
     assert_eq!(status.restarts, 2);
 
+    // What was before does not count: it gets all its attempts again.
+    instance.restart().await.unwrap();
+    let status =
+        watch.wait_for(|status| status.state.is_final() && status.restarts > 2).await.unwrap().clone();
+    assert_eq!(status.restarts, 5);
+
     fs::write(dir.path().join("repaired"), "").unwrap();
     instance.restart().await.unwrap();
     watch.wait_for(|status| matches!(status.state, State::Running { .. })).await.unwrap();

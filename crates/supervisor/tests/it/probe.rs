@@ -154,12 +154,13 @@ async fn a_refused_connection_names_the_ports_that_are_open() {
     let result = probe(&http("/"), closed, Some(pid)).await;
     assert_eq!(result.error.as_deref(), Some("connection refused"));
     let hint = result.hint.unwrap();
-    assert!(
-        hint.starts_with(&format!(
-            "the process listens on 127.0.0.1:{port} instead; let it listen on {closed}"
-        )),
-        "{hint}"
-    );
+    let expect = format!("the process listens on 127.0.0.1:{port} instead; let it listen on {closed}");
+    assert!(hint.starts_with(&expect), "{hint}");
+
+    // The last answer before the deadline carries the hint, too.
+    let spec_of_start = ProbeSpec { start_deadline: Some(Duration::from_millis(200)), ..http("/") };
+    let last = Prober::start(spec_of_start, closed, move || Some(pid)).started().await.unwrap_err().unwrap();
+    assert!(last.hint.as_ref().is_some_and(|hint| hint.starts_with(&expect)), "{last:?}");
     process.stop(spec.stop).await.unwrap();
     assert!(listening(pid).is_empty());
 }
