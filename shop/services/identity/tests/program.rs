@@ -1,5 +1,4 @@
 //! The program `identity`: its commands, its exit codes, its end.
-#![expect(clippy::unwrap_used, reason = "a world that can't be set up ends the test")]
 
 use shop_kit::testing::{Client, TestDatabase, finish, start};
 

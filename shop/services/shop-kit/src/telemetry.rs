@@ -30,6 +30,8 @@ pub fn start(level: &str) -> Result<(), TelemetryError> {
         .flatten_event(true)
         .with_env_filter(filter)
         .with_target(false)
+        // Whoever read the log may be gone; the service goes on, and does not complain to the same nobody.
+        .log_internal_errors(false)
         .finish();
     let _already_started = tracing::subscriber::set_global_default(subscriber);
     Ok(())

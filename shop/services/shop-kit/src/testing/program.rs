@@ -7,6 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 const LONG: Duration = Duration::from_secs(30);
@@ -24,7 +25,8 @@ pub struct Finished {
 #[derive(Debug)]
 pub struct Running {
     child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Option<Lines<BufReader<ChildStdout>>>,
+    complaints: JoinHandle<()>,
     base: String,
 }
 
@@ -50,10 +52,13 @@ pub async fn finish(program: &str, arguments: &[&str], environment: &[(&str, &st
 /// # Panics
 /// When it can't be run or does not listen.
 pub async fn start(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
-    let mut child = command(program, arguments, environment)
-        .stderr(Stdio::inherit())
-        .spawn()
-        .expect("the program can be run");
+    let mut child = command(program, arguments, environment).spawn().expect("the program can be run");
+    let mut stderr = BufReader::new(child.stderr.take().expect("standard error is a pipe")).lines();
+    let complaints = tokio::spawn(async move {
+        while let Ok(Some(line)) = stderr.next_line().await {
+            eprintln!("{line}");
+        }
+    });
     let stdout = child.stdout.take().expect("standard output is a pipe");
     let mut lines = BufReader::new(stdout).lines();
     let base = loop {
@@ -65,13 +70,20 @@ pub async fn start(program: &str, arguments: &[&str], environment: &[(&str, &str
             break format!("http://{}", entry["address"].as_str().expect("an address in the log"));
         }
     };
-    Running { child, lines, base }
+    Running { child, lines: Some(lines), complaints, base }
 }
 
 impl Running {
     /// Where it answers.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// Stops reading what the program says, as if whoever did had died.
+    pub async fn hang_up(&mut self) {
+        self.lines = None;
+        self.complaints.abort();
+        let _aborted = (&mut self.complaints).await;
     }
 
     /// Sends SIGTERM and waits for the end. Every line of its log is one JSON object, or the test is over.
@@ -83,8 +95,10 @@ impl Running {
             self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).expect("it is running");
         kill_process(id, Signal::TERM).expect("our own child can be signalled");
         let end = async {
-            while let Some(line) = self.lines.next_line().await.expect("readable output") {
-                serde_json::from_str::<Value>(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+            if let Some(lines) = &mut self.lines {
+                while let Some(line) = lines.next_line().await.expect("readable output") {
+                    serde_json::from_str::<Value>(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+                }
             }
             self.child.wait().await.expect("our own child can be waited for").code()
         };
