@@ -36,7 +36,7 @@ pub enum Match<'a> {
     OtherMethods {
         /// The contracts that know the path.
         boundaries: BTreeSet<&'a str>,
-        /// The methods they know for it; what belongs into `Allow`.
+        /// The methods they know for it, `HEAD` with `GET`; what belongs into `Allow`.
         allowed: BTreeSet<Method>,
     },
     /// No contract knows the path.
@@ -109,9 +109,13 @@ impl Matcher {
             return Match::Unknown;
         }
         let all = || ends.iter().flat_map(|ends| ends.iter());
+        let mut allowed: BTreeSet<Method> = all().map(|(method, _)| *method).collect();
+        if allowed.contains(&Method::Get) {
+            allowed.insert(Method::Head);
+        }
         Match::OtherMethods {
             boundaries: all().map(|(_, index)| self.routes[*index].0.as_str()).collect(),
-            allowed: all().map(|(method, _)| *method).collect(),
+            allowed,
         }
     }
 }

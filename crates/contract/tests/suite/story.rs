@@ -154,6 +154,13 @@ fn findings_as_json_are_stable() {
     insta::assert_json_snapshot!(compare(&old, &new).first());
 }
 
+/// Releases keep digests. If this changes, every contract seems to have changed.
+#[test]
+fn the_digest_stays_what_it_is() {
+    let (old, _) = pair();
+    insta::assert_snapshot!(old.digest());
+}
+
 #[test]
 fn the_table_of_rules() {
     insta::assert_snapshot!(Rule::markdown());
