@@ -100,28 +100,90 @@ fn services(out: &mut Text, detected: &Detected, pairs: &[Pair<'_>]) {
         out.line(2, "run: [app]");
         return;
     }
-    let mut names = BTreeSet::new();
+    let names = names(pairs);
+    let needs = needs(pairs, &names);
     let front = front(pairs);
     out.line(0, "services:");
     for (index, (project, contract)) in pairs.iter().enumerate() {
-        let wanted =
-            project.map(|project| project.name.as_str()).or(contract.map(|contract| contract.name.as_str()));
-        let mut name = wanted.unwrap_or("service").to_owned();
-        while !names.insert(name.clone()) {
-            name.push_str("-2");
-        }
         if index > 0 {
             out.line(0, "");
         }
-        out.line(1, &format!("{}:", scalar(&name)));
+        out.line(1, &format!("{}:", scalar(&names[index])));
         if let Some(contract) = contract {
             out.line(2, &format!("contract: {}", scalar(&contract.file)));
         }
         match project {
-            Some(project) => program(out, detected, &name, project, *contract, front == Some(index)),
+            Some(project) => {
+                let place = Place { name: &names[index], front: front == Some(index), needs: &needs[index] };
+                program(out, detected, project, *contract, &place);
+            }
             None => out.line(2, "stub: true # a contract without a program: its routes answer 501"),
         }
     }
+}
+
+/// A name for each service, no two the same.
+fn names(pairs: &[Pair<'_>]) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    let mut name = |(project, contract): &Pair<'_>| {
+        let wanted =
+            project.map(|project| project.name.as_str()).or(contract.map(|contract| contract.name.as_str()));
+        let mut name = wanted.unwrap_or("service").to_owned();
+        while !taken.insert(name.clone()) {
+            name.push_str("-2");
+        }
+        name
+    };
+    pairs.iter().map(&mut name).collect()
+}
+
+/// For each service, the others that it calls and the variables that say so: `SHOP_IDENTITY_BASE_URL` needs
+/// `identity`. A need that would close a circle is left out.
+fn needs(pairs: &[Pair<'_>], names: &[String]) -> Vec<BTreeMap<String, String>> {
+    let mut needs: Vec<BTreeMap<String, String>> = vec![BTreeMap::new(); pairs.len()];
+    for (index, (project, _)) in pairs.iter().enumerate() {
+        let Some(project) = project else { continue };
+        for variable in &project.upstreams {
+            let endings = ["_BASE_URL", "_SERVICE_URL", "_URL"];
+            let Some(subject) = endings.iter().find_map(|ending| variable.strip_suffix(ending)) else {
+                continue;
+            };
+            let called = |(at, (_, contract)): (usize, &Pair<'_>)| {
+                let own =
+                    [names[at].as_str()].into_iter().chain(contract.map(|contract| contract.name.as_str()));
+                let mut words = own.map(|name| name.to_ascii_uppercase().replace('-', "_"));
+                let fits = words.any(|word| subject == word || subject.ends_with(&format!("_{word}")));
+                (at != index && fits).then_some(at)
+            };
+            let Some(at) = pairs.iter().enumerate().find_map(called) else { continue };
+            if !reaches(&needs, names, at, index) {
+                needs[index].entry(names[at].clone()).or_insert_with(|| variable.clone());
+            }
+        }
+    }
+    needs
+}
+
+/// One service calls another, directly or through others.
+fn reaches(needs: &[BTreeMap<String, String>], names: &[String], from: usize, to: usize) -> bool {
+    let mut seen = BTreeSet::from([from]);
+    let mut open = vec![from];
+    while let Some(here) = open.pop() {
+        if here == to {
+            return true;
+        }
+        let next = needs[here].keys().filter_map(|name| names.iter().position(|other| other == name));
+        open.extend(next.filter(|next| seen.insert(*next)));
+    }
+    false
+}
+
+/// What is known about a program from looking at the others.
+struct Place<'n> {
+    name: &'n str,
+    /// It takes the requests from outside.
+    front: bool,
+    needs: &'n BTreeMap<String, String>,
 }
 
 /// The one that takes requests from outside: the only program, or the one that is called like a door.
@@ -146,12 +208,13 @@ fn front(pairs: &[Pair<'_>]) -> Option<usize> {
 fn program(
     out: &mut Text,
     detected: &Detected,
-    name: &str,
     project: &DetectedProject,
     contract: Option<&DetectedContract>,
-    front: bool,
+    place: &Place<'_>,
 ) {
-    let DetectedProject { name: _, directory, kind, migrations, listen, database } = project;
+    let Place { name, front, needs } = place;
+    let DetectedProject { name: _, directory, kind, migrations, listen, database, upstreams: _, state_paths } =
+        project;
     let here = if directory.is_empty() { "." } else { directory };
     match kind {
         ProjectKind::Cargo { package, binary } => {
@@ -196,6 +259,12 @@ fn program(
             );
         }
     }
+    if !needs.is_empty() {
+        out.line(2, "needs:");
+        for (needed, variable) in *needs {
+            out.line(3, &format!("{}: {variable}", scalar(needed)));
+        }
+    }
     if has_database(project) {
         let env = database.clone().unwrap_or_else(|| "DATABASE_URL".to_owned());
         out.line(2, "database:");
@@ -220,9 +289,8 @@ fn program(
             out.line(3, &format!("migrations: {}", scalar(directory)));
         }
     }
-    let state: Vec<&str> = contract
-        .map(|contract| contract.state_paths.iter().map(String::as_str).collect())
-        .unwrap_or_default();
+    let promised = contract.into_iter().flat_map(|contract| &contract.state_paths);
+    let state: Vec<&str> = promised.chain(state_paths).map(String::as_str).collect();
     let ready =
         ["/ready", "/readyz", "/health", "/healthz", "/status"].into_iter().find(|path| state.contains(path));
     let live = ["/livez", "/health", "/healthz"].into_iter().find(|path| state.contains(path));
@@ -235,7 +303,7 @@ fn program(
             out.line(2, "ready: none # better a path that answers 2xx once the service can take requests")
         }
     }
-    if front {
+    if *front {
         out.line(2, "expose: { path: / }");
     } else if detected.projects.len() > 1 {
         out.line(2, "# expose: { path: / } # for requests from outside; name it in the `needs` of services that call it");

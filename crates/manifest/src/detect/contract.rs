@@ -15,7 +15,7 @@ pub struct DetectedContract {
     pub state_paths: Vec<String>,
 }
 
-const STATE_PATHS: [&str; 6] = ["/health", "/healthz", "/livez", "/ready", "/readyz", "/status"];
+pub(super) const STATE_PATHS: [&str; 6] = ["/health", "/healthz", "/livez", "/ready", "/readyz", "/status"];
 /// Names of files that gather or share what other files promise.
 const GENERIC: [&str; 6] = ["openapi", "api", "common", "shared", "index", "spec"];
 

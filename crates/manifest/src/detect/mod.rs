@@ -90,7 +90,8 @@ const FOREIGN: [&str; 12] = [
 
 impl<'f> Repository<'f> {
     fn new(files: &'f BTreeMap<String, String>) -> Self {
-        let own = |path: &str| !path.split('/').rev().skip(1).any(|part| FOREIGN.contains(&part));
+        let foreign = |part: &str| FOREIGN.contains(&part) || part == "..";
+        let own = |path: &str| !path.split('/').rev().skip(1).any(foreign);
         let files = files
             .iter()
             .filter(|(path, _)| own(path))

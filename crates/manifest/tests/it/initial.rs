@@ -35,6 +35,12 @@ fn a_workspace_with_contracts() {
             "let a = env(\"IDENTITY_HTTP_ADDR\"); let b = env(\"IDENTITY_DB_DSN\");",
         ),
         ("services/identity/migrations/0001_users.sql", ""),
+        (
+            "services/gateway/src/main.rs",
+            "get(\"GATEWAY_IDENTITY_BASE_URL\", \"GATEWAY_PAYMENT_URL\", \"PUBLIC_URL\"); route(\"/ready\")",
+        ),
+        ("services/gateway/tests/all.rs", "get(\"IDENTITY_DB_DSN\")"),
+        ("services/identity/src/links.rs", "get(\"GATEWAY_URL\")"),
         ("services/gateway/Cargo.toml", "[package]\nname = \"gateway-bff\"\n[[bin]]\nname = \"gateway\"\n"),
         ("services/kit/Cargo.toml", "[package]\nname = \"kit\"\n"),
         ("services/kit/src/lib.rs", ""),
