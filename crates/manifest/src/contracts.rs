@@ -1,7 +1,7 @@
 //! What the checks need to know about contracts: the seam to `fairway-contract`.
 
 use crate::{Parsed, Problem, Problems, Sources, Span, sources::join};
-use fairway_contract::{Contract, Unreadable};
+use fairway_contract::{Contract, RoutePattern, Unreadable};
 use fairway_model::{ContractDigest, ServiceName};
 use std::{
     collections::BTreeMap,
@@ -11,13 +11,18 @@ use std::{
 
 /// What one contract says that concerns the whole system.
 pub(crate) struct Facts {
-    /// Its paths.
-    pub(crate) paths: BTreeMap<String, Promise>,
+    /// What it promises, the more specific paths first.
+    pub(crate) promises: Vec<Promise>,
     pub(crate) digest: ContractDigest,
 }
 
-/// Where a contract promises a path.
+/// A method and path that a contract promises to answer.
 pub(crate) struct Promise {
+    pub(crate) method: String,
+    /// The whole path as it is written, base path included.
+    pub(crate) path: String,
+    /// The path without the names of its parameters: two promises of one shape are about the same requests.
+    pub(crate) shape: String,
     pub(crate) file: String,
     pub(crate) span: Span,
 }
@@ -78,16 +83,15 @@ fn read_anew(entry: &str, sources: &Sources) -> Result<Facts, Vec<Problem>> {
         let message = format!("the digest of the contract cannot be read: {error}");
         vec![Problem::error(entry, Span::FILE, "internal", message).help("please report this as a defect")]
     })?;
-    let mut paths = BTreeMap::new();
-    for operation in contract.operations() {
-        for base in &operation.base_paths {
-            let span = span(&operation.place);
-            let promise = Promise { file: operation.place.file.to_string(), span };
-            // The first operation of a path stands for it.
-            paths.entry(format!("{base}{}", operation.path.as_str())).or_insert(promise);
-        }
-    }
-    Ok(Facts { paths, digest })
+    let promise = |route: RoutePattern| Promise {
+        method: route.method.to_string(),
+        path: route.path.as_str().to_owned(),
+        shape: route.path.shape(),
+        file: route.place.file.to_string(),
+        span: span(&route.place),
+    };
+    let promises = fairway_contract::routes(&contract).into_iter().map(promise).collect();
+    Ok(Facts { promises, digest })
 }
 
 fn problem(problem: fairway_contract::Problem) -> Problem {

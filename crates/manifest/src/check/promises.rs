@@ -1,11 +1,11 @@
-//! Contracts: they exist, they can be read, and no two promise the same path.
+//! Contracts: they exist, they can be read, and no two promise to answer the same requests.
 
 use super::Check;
 use crate::{Probe, Problem, Service, contracts};
 use fairway_model::ServiceName;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A path as one contract declares it.
+/// A method and path that one contract declares.
 struct Claim {
     service: ServiceName,
     /// File and line.
@@ -13,7 +13,8 @@ struct Claim {
 }
 
 pub(super) fn check(check: &mut Check<'_>) {
-    let mut claims: BTreeMap<String, Vec<Claim>> = BTreeMap::new();
+    // By method and shape of the path, which is how requests are told apart.
+    let mut claims: BTreeMap<(String, String), Vec<Claim>> = BTreeMap::new();
     let mut entries: BTreeMap<String, ServiceName> = BTreeMap::new();
     for (name, service) in check.services() {
         let Some(entry) = contracts::entry(check.parsed, name) else { continue };
@@ -31,27 +32,24 @@ pub(super) fn check(check: &mut Check<'_>) {
         match &*contracts::read(&entry, check.sources) {
             Err(problems) => check.problems.extend(problems.iter().cloned()),
             Ok(facts) => {
-                for (path, contracts::Promise { file, span }) in &facts.paths {
+                for promise in &facts.promises {
+                    let contracts::Promise { method, path, shape, file, span } = promise;
                     // Every service answers its own probes; they are not part of what it promises to others.
                     if is_probe(service, path) {
                         continue;
                     }
-                    let key = shape(path);
                     let services = &check.parsed.manifest.services;
-                    let other = claims
-                        .get(&key)
-                        .into_iter()
-                        .flatten()
-                        .find(|claim| meet(services, &claim.service, name));
-                    if let Some(Claim { service: other, place }) = other {
-                        let message = format!("`{name}` promises `{path}`, which `{other}` promises already");
+                    let earlier = claims.entry((method.clone(), shape.clone())).or_default();
+                    if let Some(Claim { service: other, place }) =
+                        earlier.iter().find(|claim| meet(services, &claim.service, name))
+                    {
+                        let message =
+                            format!("`{name}` promises `{method} {path}`, which `{other}` promises already");
                         let problem = Problem::error(file, *span, "path-twice", message);
-                        check
-                            .problems
-                            .push(problem.help(format!("the other promise is in {place}; move one of them")));
+                        let help = format!("the other promise is in {place}; move one of them");
+                        check.problems.push(problem.help(help));
                     }
-                    let place = format!("{file}:{}", span.line);
-                    claims.entry(key).or_default().push(Claim { service: name.clone(), place });
+                    earlier.push(Claim { service: name.clone(), place: format!("{file}:{}", span.line) });
                 }
             }
         }
@@ -68,27 +66,6 @@ fn is_probe(service: &Service, path: &str) -> bool {
         .any(|probe| probe == path)
 }
 
-/// The template without the names of its parameters: `/orders/{id}` and `/orders/{orderId}` are one path.
-fn shape(path: &str) -> String {
-    let mut shape = String::new();
-    let mut inside = false;
-    for c in path.chars() {
-        match c {
-            '{' => {
-                inside = true;
-                shape.push(c);
-            }
-            '}' => {
-                inside = false;
-                shape.push(c);
-            }
-            _ if inside => {}
-            _ => shape.push(c),
-        }
-    }
-    shape
-}
-
 /// Two services can be meant by one request, unless both are public and on different hosts.
 fn meet(services: &BTreeMap<ServiceName, Service>, one: &ServiceName, other: &ServiceName) -> bool {
     let hosts = |name: &ServiceName| -> Option<BTreeSet<Option<String>>> {
@@ -98,14 +75,5 @@ fn meet(services: &BTreeMap<ServiceName, Service>, one: &ServiceName, other: &Se
     match (hosts(one), hosts(other)) {
         (Some(one), Some(other)) => one.contains(&None) || other.contains(&None) || !one.is_disjoint(&other),
         _ => true,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn names_of_parameters_do_not_matter() {
-        assert_eq!(super::shape("/a/{id}/b{x}"), super::shape("/a/{orderId}/b{y}"));
-        assert_ne!(super::shape("/a/{id}"), super::shape("/a/id"));
     }
 }

@@ -214,3 +214,15 @@ fn services_on_different_hosts_may_promise_the_same() {
     }
     assert_eq!(crate::support::problems(text, &sources), []);
 }
+
+#[test]
+fn one_path_may_be_divided_by_methods() {
+    let text = "system: a\ncontracts: api\nenvironments: { dev: { target: local, listen: 127.0.0.1:0 } }\nservices:\n  \
+        one: { stub: true, contract: one.yaml, expose: { path: /a } }\n  two: { stub: true, contract: two.yaml, expose: { path: /b } }\n";
+    let mut sources = Sources::new();
+    sources.insert("api/one.yaml", contract("one", &["/orders"]));
+    sources.insert("api/two.yaml", contract("two", &["/orders"]).replace("get:", "post:"));
+    assert_eq!(crate::support::problems(text, &sources), []);
+    sources.insert("api/two.yaml", contract("two", &["/orders"]));
+    assert_eq!(crate::support::problems(text, &sources).len(), 1);
+}
