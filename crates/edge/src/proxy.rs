@@ -39,7 +39,7 @@ pub(crate) async fn answer(
         "*" => "/",
         path => path,
     };
-    let (service, first) = loop {
+    let (service, chosen, passage) = loop {
         let state = shared.state.load();
         let Some(door) = state.doors.get(door) else {
             // The listener is being closed and this connection has not been told yet.
@@ -55,7 +55,7 @@ pub(crate) async fn answer(
             return stub(boundary, service.generation, path, reads);
         }
         match service.admit() {
-            Admitted::To(place, passage) => break (Arc::clone(service), (place, passage.on(visitor))),
+            Admitted::To(place, passage) => break (Arc::clone(service), place, passage.on(visitor)),
             Admitted::Nobody => return nobody(service).response(request.headers()),
             // Another table serves already: look again.
             Admitted::Outdated => {}
@@ -68,7 +68,7 @@ pub(crate) async fn answer(
         timeouts: service.timeouts,
     };
     let asked = request.headers().get(http::header::ACCEPT).cloned();
-    let choice = Choice { shared, visitor, service: &service, first: Some(first), others: None };
+    let choice = Choice { shared, visitor, service: &service, chosen, first: Some(passage), others: None };
     match shared.forwarder.forward(request, choice, &exchange).await {
         Ok(response) => response.map(EdgeBody::Forwarded),
         Err(error) => {
@@ -84,7 +84,10 @@ struct Choice<'a> {
     shared: &'a Shared,
     visitor: &'a Arc<Visitor>,
     service: &'a Service,
-    first: Option<(usize, Passage)>,
+    /// The member that the request is counted on.
+    chosen: usize,
+    first: Option<Passage>,
+    /// What else there is, once that is asked for.
     others: Option<std::vec::IntoIter<(SocketAddr, Arc<crate::instance::Instance>)>>,
 }
 
@@ -92,12 +95,13 @@ impl Targets for Choice<'_> {
     type Guard = Passage;
 
     fn next(&mut self) -> Option<Target<Passage>> {
-        if let Some((place, passage)) = self.first.take() {
-            self.others = Some(self.others(place));
-            return Some(Target { address: self.service.members[place].address, guard: passage });
+        if let Some(passage) = self.first.take() {
+            return Some(Target { address: self.service.members[self.chosen].address, guard: passage });
         }
-        let others = self.others.as_mut()?;
-        others.find_map(|(address, instance)| {
+        if self.others.is_none() {
+            self.others = Some(self.others());
+        }
+        self.others.as_mut()?.find_map(|(address, instance)| {
             Some(Target { address, guard: instance.enter()?.on(self.visitor) })
         })
     }
@@ -106,14 +110,14 @@ impl Targets for Choice<'_> {
 impl Choice<'_> {
     /// Of the table that serves now, as far as it has the service, for the one it was chosen from may be old by the
     /// time that a dial has failed.
-    fn others(&self, chosen: usize) -> std::vec::IntoIter<(SocketAddr, Arc<crate::instance::Instance>)> {
-        let tried = self.service.members[chosen].address;
+    fn others(&self) -> std::vec::IntoIter<(SocketAddr, Arc<crate::instance::Instance>)> {
+        let tried = self.service.members[self.chosen].address;
         let members = |service: &Service, from: usize| -> Vec<_> {
             let places = service.others(from);
             let of = |place: usize| &service.members[place];
             places.map(|place| (of(place).address, Arc::clone(&of(place).instance))).collect()
         };
-        let mut all = members(self.service, chosen);
+        let mut all = members(self.service, self.chosen);
         let state = self.shared.state.load();
         let now = state.services.get(&self.service.environment).and_then(|all| all.get(&self.service.name));
         if let Some(now) = now

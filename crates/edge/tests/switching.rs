@@ -180,6 +180,55 @@ async fn a_refused_dial_goes_to_the_other_instance() {
     assert_eq!((alive.total, alive.responses.success), (10, 10));
 }
 
+/// An address on which nothing is accepted and connections are not refused either: they get no answer. It stays so
+/// while what is returned lives.
+async fn deaf() -> (std::net::SocketAddr, impl Drop) {
+    struct Deaf {
+        _listener: tokio::net::TcpListener,
+        _queue: Vec<tokio::net::TcpStream>,
+    }
+    impl Drop for Deaf {
+        fn drop(&mut self) {}
+    }
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    // Fill the queue: the first connection that hangs is one too many.
+    while let Ok(stream) =
+        tokio::time::timeout(Duration::from_millis(200), tokio::net::TcpStream::connect(address)).await
+    {
+        queue.push(stream.unwrap());
+    }
+    (address, Deaf { _listener: listener, _queue: queue })
+}
+
+/// The table moves while a request waits for a connection to an instance that is stuck: the request goes to where the
+/// service is now.
+#[tokio::test]
+async fn a_request_that_waits_for_a_connection_follows_the_table() {
+    let world = World::new().await;
+    let (stuck, _deaf) = deaf().await;
+    let new = Upstream::named("new").await;
+    let mut it = table(1, &[("stuck", stuck)]);
+    it.services.get_mut("web").unwrap().timeouts.connect_ms = 100;
+    let address = world.apply(&it).await;
+    let (status, body) = fetch(address, "/").await;
+    assert_eq!(status, StatusCode::GATEWAY_TIMEOUT);
+    assert!(body.contains("upstream_connect_timeout"), "{body}");
+
+    it.revision = 1;
+    it.services.get_mut("web").unwrap().timeouts.connect_ms = 2000;
+    world.apply(&it).await;
+    let waiting = tokio::spawn(fetch(address, "/"));
+    world.until("stuck", |it| it.in_flight == 1).await;
+    world.apply(&table(2, &[("new", new.address)])).await;
+    assert_eq!(within(waiting).await.unwrap(), (StatusCode::OK, "new".into()));
+    let stats = world.until("stuck", |it| it.in_flight == 0).await;
+    assert_eq!((stats.total, stats.failed.connect_timeout, stats.redialled), (1, 1, 1));
+}
+
 /// An instance is restarted on its address: connections that were kept are dead.
 #[tokio::test]
 async fn a_kept_connection_that_died_is_not_noticed() {
