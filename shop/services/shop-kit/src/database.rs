@@ -1,5 +1,6 @@
 //! The service's own PostgreSQL database: a pool for serving, a single run for migrations.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ impl Database {
         let text = dsn.reveal();
         // The parser looks at everything but the scheme.
         let options = if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            PgConnectOptions::from_str(text)
+            PgConnectOptions::from_str(&with_host(text))
         } else {
             Err(sqlx::Error::Configuration("it does not begin with postgres://".into()))
         };
@@ -101,10 +102,48 @@ impl Database {
     }
 }
 
+/// `postgres://user:password@/name?host=/directory` names no host, which PostgreSQL's own programs understand
+/// and URL parsers do not.
+fn with_host(dsn: &str) -> Cow<'_, str> {
+    let start = dsn.find("://").map_or(0, |scheme| scheme + 3);
+    let end = dsn[start..].find(['/', '?']).map_or(dsn.len(), |length| start + length);
+    if dsn[..end].ends_with('@') {
+        Cow::Owned(format!("{}localhost{}", &dsn[..end], &dsn[end..]))
+    } else {
+        Cow::Borrowed(dsn)
+    }
+}
+
 /// One round trip; for `/ready`.
 ///
 /// # Errors
 /// A text for the log when the database does not answer.
 pub async fn ping(pool: PgPool) -> Result<(), String> {
     sqlx::query("SELECT 1").execute(&pool).await.map(drop).map_err(|e| format!("database: {e}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let check = |dsn: &str, expect: Result<&str, &str>| {
+            let got = Database::at("DSN", &Secret::new(dsn)).map(|database| {
+                let options = database.options;
+                let place = options
+                    .get_socket()
+                    .map_or_else(|| options.get_host().to_owned(), |socket| socket.display().to_string());
+                format!("{} {place} {}", options.get_username(), options.get_database().unwrap_or("-"))
+            });
+            let got = got.map_err(|e| e.to_string());
+            assert_eq!(got.as_deref().map_err(|e| &e[..e.len().min(35)]), expect, "{dsn}");
+        };
+        check("postgres://u:p@h:5433/d?sslmode=disable", Ok("u h d"));
+        check("postgresql://u@127.0.0.1/d", Ok("u 127.0.0.1 d"));
+        check("postgres://u:p@localhost/d?host=/run/pg", Ok("u /run/pg d"));
+        check("postgres://u:p%40%2F@/d?host=%2Frun%2Fpg&port=7", Ok("u /run/pg d"));
+        check("mysql://u:p@h/d", Err("DSN is not a PostgreSQL address like"));
+        check("postgres://u:p@h:x/d", Err("DSN is not a PostgreSQL address like"));
+    }
 }
