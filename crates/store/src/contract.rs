@@ -1,6 +1,6 @@
 //! Contracts as they were when they were applied: the files of each, so that a later version can be compared.
 
-use crate::{Store, StoreError, layout};
+use crate::{Store, StoreError, layout, storage::Created};
 use bytes::Bytes;
 use fairway_model::{ContractDigest, canonical_json};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ impl Store {
     /// same digest; whoever came first is kept.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`].
+    /// [`StoreError::Unavailable`]; [`StoreError::Corrupt`] when what is kept already cannot be read.
     pub async fn put_contract(
         &self,
         digest: ContractDigest,
@@ -30,8 +30,11 @@ impl Store {
         files: BTreeMap<String, String>,
     ) -> Result<(), StoreError> {
         let stored = Stored { format: CONTRACT_FORMAT, entry: entry.to_owned(), files };
-        self.storage.create(&layout::contract(digest), Bytes::from(canonical_json(&stored))).await?;
-        Ok(())
+        match self.storage.create(&layout::contract(digest), Bytes::from(canonical_json(&stored))).await? {
+            Created::Yes => Ok(()),
+            // Which words were kept does not matter, but they must be there.
+            Created::Taken => self.get_contract(digest).await.map(drop),
+        }
     }
 
     /// The entry and the files of a contract; `None` when nobody kept it here.
@@ -44,16 +47,7 @@ impl Store {
     ) -> Result<Option<(String, BTreeMap<String, String>)>, StoreError> {
         let path = layout::contract(digest);
         let Some(content) = self.storage.read(&path).await? else { return Ok(None) };
-        let stored: Stored =
-            serde_json::from_slice(&content).map_err(|error| self.corrupt(&path, error.to_string()))?;
-        if stored.format > CONTRACT_FORMAT {
-            return Err(StoreError::Format {
-                store: self.storage.name().to_owned(),
-                path,
-                found: u64::from(stored.format),
-                known: CONTRACT_FORMAT,
-            });
-        }
+        let stored: Stored = self.decode(&path, &content, CONTRACT_FORMAT)?;
         Ok(Some((stored.entry, stored.files)))
     }
 }

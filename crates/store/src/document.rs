@@ -78,8 +78,18 @@ impl Store {
             });
         };
         self.verify(path, digest, &content)?;
+        self.decode(path, &content, known)
+    }
+
+    /// Reads a document of a format up to `known`; what a later Fairway wrote is told from damage.
+    pub(crate) fn decode<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        content: &[u8],
+        known: u32,
+    ) -> Result<T, StoreError> {
         let envelope: Envelope =
-            serde_json::from_slice(&content).map_err(|error| self.corrupt(path, error.to_string()))?;
+            serde_json::from_slice(content).map_err(|error| self.corrupt(path, error.to_string()))?;
         match envelope.format {
             Some(format) if format > u64::from(known) => {
                 return Err(StoreError::Format {
@@ -92,7 +102,7 @@ impl Store {
             Some(1..) => {}
             Some(0) | None => return Err(self.corrupt(path, "it has no format number".to_owned())),
         }
-        serde_json::from_slice(&content).map_err(|error| self.corrupt(path, error.to_string()))
+        serde_json::from_slice(content).map_err(|error| self.corrupt(path, error.to_string()))
     }
 
     fn verify(&self, path: &str, digest: Digest, content: &[u8]) -> Result<(), StoreError> {

@@ -34,7 +34,7 @@ pub use error::{AppendError, NextError, StoreError};
 pub use location::Location;
 pub use log::Log;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ffi::OsString};
 use storage::Storage;
 
 /// A store. Cloning it is cheap, and clones share connections.
@@ -52,7 +52,11 @@ impl Store {
     /// [`StoreError::Location`] when the text does not name a place, [`StoreError::Open`] when the directory cannot be
     /// made or the S3 settings do not fit together.
     pub fn open(location: &str) -> Result<Self, StoreError> {
-        Self::open_with(&Location::parse(location)?, &std::env::vars().collect())
+        // A variable that is not text cannot be one that is heard.
+        let text =
+            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let settings = std::env::vars_os().filter_map(text).collect();
+        Self::open_with(&Location::parse(location)?, &settings)
     }
 
     /// Opens a store at a location that was checked before, with these settings in place of the process's

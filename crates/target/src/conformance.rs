@@ -3,7 +3,7 @@
 //! A target's author writes a [`Fixture`]: a fresh target, small programs with known behaviours, a way to kill the
 //! target's daemon, and a way to ask a service who it is. Then, in a test file:
 //!
-//! ```ignore
+//! ```text
 //! async fn fixture() -> Result<MyFixture, String> { … } // Err("needs PostgreSQL") skips
 //! fairway_target::conformance_suite!(fixture);
 //! ```

@@ -27,10 +27,13 @@
 //! - [`Lifecycle::keep`] names the instances that must stay. Anything else may be stopped at any time, so cleaning up
 //!   needs no memory of what was started.
 
+mod answer;
 mod entry;
+mod refusal;
 #[cfg(test)]
 mod tests;
 
+pub use answer::{Accept, Action, Go};
 pub use entry::{Entry, phase_word};
 
 use fairway_model::{
@@ -60,59 +63,6 @@ pub struct Lifecycle {
     serving: Option<Generation>,
     warm: BTreeSet<Generation>,
     releases: BTreeMap<Generation, Entry>,
-}
-
-/// What became of an offered assignment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Accept {
-    /// It is accepted and in [`Phase::Preparing`]: begin with [`Action::Prepare`].
-    New {
-        /// A release whose lease had run out and that was aborted to make room: clean up after it.
-        aborted: Option<Generation>,
-        /// The serving release that is now superseded: tell whoever waits for it.
-        superseded: Option<Generation>,
-    },
-    /// It was accepted before and has not failed; join what is going on. In [`Phase::Preparing`] that is waiting.
-    Same(Phase),
-    /// Older than what was accepted, or of the same generation with other content. [`FailureKind::Stale`].
-    Stale(Box<Failure>),
-    /// Another release is before its switch and its caller is alive. [`FailureKind::WrongPhase`].
-    Busy(Box<Failure>),
-    /// The same assignment was accepted before and has ended badly; this is how.
-    Ended(Box<Failure>),
-    /// Plan and release do not belong together, or are for another environment. [`FailureKind::Invalid`].
-    Invalid(Box<Failure>),
-}
-
-/// Whether a request has work left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Go {
-    /// Do it, or go on doing it; the phase says that it is being done.
-    Do,
-    /// It has been done; answer with the status.
-    Done,
-}
-
-/// Something a target has to do. Repeating an action is safe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Make the release ready beside what runs, then [`Lifecycle::on_prepared`] or [`Lifecycle::on_failed`].
-    Prepare(Generation),
-    /// Move all routes to the release, then [`Lifecycle::on_switched`].
-    Switch(Generation),
-    /// The time of the bake has passed: look once more, then [`Lifecycle::on_baked`] or [`Lifecycle::on_trouble`].
-    EndBake(Generation),
-    /// Move the routes back, then [`Lifecycle::on_reverted`] or [`Lifecycle::on_stuck`].
-    SwitchBack {
-        /// The release in trouble.
-        from: Generation,
-        /// The release that served before it.
-        to: Generation,
-    },
-    /// Drain and stop what [`Lifecycle::keep`] does not name, then [`Lifecycle::on_retired`].
-    Retire(Generation),
-    /// Stop, without ceremony, what was started for a release that has ended and that [`Lifecycle::keep`] does not name.
-    CleanUp(Generation),
 }
 
 impl Lifecycle {
@@ -642,72 +592,5 @@ impl Lifecycle {
         for generation in old {
             self.releases.remove(&generation);
         }
-    }
-
-    fn stale(&self, offered: Generation) -> Failure {
-        let current = self.accepted;
-        let message = if offered == current {
-            format!("generation {offered} of {} is already taken by another plan", self.environment)
-        } else {
-            format!(
-                "release {offered} of {} is older than release {current}, which is the newest here",
-                self.environment
-            )
-        };
-        Failure::new(
-            FailureKind::Stale { offered, current },
-            message,
-            format!("{} is as release {current} left it", self.environment),
-            "plan again: the new plan starts from what is there now",
-        )
-    }
-
-    fn busy(&self, pending: &Entry, left: Option<Millis>, offered: Generation) -> Failure {
-        let (generation, digest) = (pending.generation(), pending.assignment.plan.child.short());
-        let wait = match left {
-            Some(left) => format!(
-                "wait until it ends, abort it, or wait {left} for its lease to run out if its caller is gone"
-            ),
-            None => "wait until its switch is done".to_owned(),
-        };
-        Failure::new(
-            FailureKind::WrongPhase,
-            format!(
-                "release {offered} cannot begin: release {generation} ({digest}) of {} is {} and its caller is alive",
-                self.environment,
-                phase_word(pending.phase)
-            ),
-            format!("release {generation} goes on undisturbed"),
-            wait,
-        )
-    }
-
-    fn unknown(&self, generation: Generation, verb: &str) -> Failure {
-        Failure::new(
-            FailureKind::WrongPhase,
-            format!("cannot {verb} release {generation} of {}: it was never prepared here", self.environment),
-            format!("{} is as it was", self.environment),
-            "prepare it first",
-        )
-    }
-
-    /// Why a release is not in a phase for this: the failure that ended it, or the phase itself.
-    fn refused(&self, generation: Generation, verb: &str) -> Box<Failure> {
-        let Some(entry) = self.releases.get(&generation) else {
-            return Box::new(self.unknown(generation, verb));
-        };
-        if let Some(failure) = &entry.failure {
-            return Box::new(failure.clone());
-        }
-        Box::new(Failure::new(
-            FailureKind::WrongPhase,
-            format!(
-                "cannot {verb} release {generation} of {} while it is {}",
-                self.environment,
-                phase_word(entry.phase)
-            ),
-            format!("release {generation} goes on undisturbed"),
-            "ask for its status and go on from there",
-        ))
     }
 }

@@ -9,6 +9,7 @@
 
 mod bug;
 mod calls;
+mod prepare;
 mod program;
 mod world;
 

@@ -1,5 +1,7 @@
 //! Someone is lost at each single step of a release, and whoever comes back finishes: the world is the same in the end.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests stop at what cannot be")]
+
 mod fixture;
 
 use fairway_model::{Assignment, FailureKind, Generation, Millis, Phase};

@@ -1,10 +1,10 @@
 //! What a store promises, on a directory and on a bucket.
 
 use crate::support::{Fixture, environment, note, plan, release, text_of};
-use fairway_model::{Digest, PlanId, ReleaseDigest};
+use fairway_model::{ContractDigest, Digest, PlanId, ReleaseDigest};
 use fairway_oplog::State;
 use fairway_store::{AppendError, Log, NextError, Store, StoreError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes a test of each function for each backend.
 macro_rules! on_both {
@@ -38,6 +38,7 @@ on_both![
     a_log_that_does_not_fold_is_an_error,
     documents_are_found_by_their_content,
     damaged_documents_are_named,
+    contracts_are_kept_once,
 ];
 
 async fn append(fixture: &Fixture, name: &str, texts: &[&str]) {
@@ -360,4 +361,26 @@ async fn damaged_documents_are_named(fixture: Fixture) {
     }
     fixture.damage(&path, &whole);
     assert_eq!(fixture.store.get_release(release.digest()).await.unwrap(), release);
+}
+
+async fn contracts_are_kept_once(fixture: Fixture) {
+    let digest = ContractDigest(Digest::of(b"what it means"));
+    let path = format!("contracts/{}.json", digest.hex());
+    let files = |text: &str| BTreeMap::from([("identity.yaml".to_owned(), text.to_owned())]);
+    assert_eq!(fixture.store.get_contract(digest).await.unwrap(), None);
+    for text in ["openapi: 3.0.3", "openapi: 3.0.3 # the same in other words"] {
+        fixture.store.put_contract(digest, "identity.yaml", files(text)).await.unwrap();
+    }
+    let found = fixture.again().get_contract(digest).await.unwrap();
+    assert_eq!(found, Some(("identity.yaml".to_owned(), files("openapi: 3.0.3"))));
+    fixture.damage(&path, br#"{"format": 2, "pages": []}"#);
+    let error = fixture.store.get_contract(digest).await.unwrap_err();
+    assert!(matches!(error, StoreError::Format { found: 2, .. }), "{error}");
+    fixture.damage(&path, b"{");
+    for error in [
+        fixture.store.get_contract(digest).await.unwrap_err(),
+        fixture.store.put_contract(digest, "identity.yaml", files("x")).await.unwrap_err(),
+    ] {
+        assert!(matches!(&error, StoreError::Corrupt { path: found, .. } if *found == path), "{error}");
+    }
 }
