@@ -49,6 +49,8 @@
 //! - Of a media type only the type counts, not its parameters: `application/json; charset=utf-8` is `application/json`.
 //! - Security schemes are looked up in the entry document and then in the file that names them; two that are defined
 //!   alike are the same.
+//! - What the entry document says for all operations (`servers`, `security`) holds for path items in other files too;
+//!   what those files say at their own top does not.
 //! - References lead to files by relative path and JSON pointer. References to other machines, to anchors and out of the
 //!   folder are faults.
 //! - `allOf` is merged. `not`, `if`, `prefixItems` and whatever else is not understood in depth is compared for equality,

@@ -256,27 +256,35 @@ pub(crate) fn mixed_order(a: &[Piece], b: &[Piece]) -> Ordering {
 }
 
 /// The values of the holes when `text` fits; each hole takes as little as it can, and at least one character.
+///
+/// Texts and holes take turns, so the first place where a text can stand is always as good as a later one, and nothing
+/// needs to be tried twice whatever a caller sends.
 pub(crate) fn match_mixed(pieces: &[Piece], text: &str) -> Option<Vec<(String, String)>> {
-    match pieces {
-        [] => text.is_empty().then(Vec::new),
-        [Piece::Text(fixed), rest @ ..] => match_mixed(rest, text.strip_prefix(fixed.as_str())?),
-        [Piece::Hole(name), rest @ ..] => {
-            let ends = text.char_indices().map(|(i, c)| i + c.len_utf8());
-            for end in ends {
-                // Only try where the next fixed text can begin.
-                let fits = match rest.first() {
-                    None => end == text.len(),
-                    Some(Piece::Text(fixed)) => text[end..].starts_with(fixed.as_str()),
-                    Some(Piece::Hole(_)) => true,
-                };
-                if fits && let Some(mut values) = match_mixed(rest, &text[end..]) {
-                    values.insert(0, (name.clone(), text[..end].to_owned()));
-                    return Some(values);
-                }
-            }
-            None
-        }
+    let mut rest = text;
+    let mut values = Vec::new();
+    let mut pieces = pieces;
+    if let [Piece::Text(fixed), after @ ..] = pieces {
+        rest = rest.strip_prefix(fixed.as_str())?;
+        pieces = after;
     }
+    while let [Piece::Hole(name), after @ ..] = pieces {
+        let first = rest.chars().next()?.len_utf8();
+        let (value, left) = match after {
+            [Piece::Text(last)] => (rest.strip_suffix(last.as_str())?, ""),
+            [Piece::Text(fixed), ..] => {
+                let end = first + rest[first..].find(fixed.as_str())?;
+                (&rest[..end], &rest[end + fixed.len()..])
+            }
+            _ => (rest, ""),
+        };
+        if value.is_empty() {
+            return None;
+        }
+        values.push((name.clone(), value.to_owned()));
+        rest = left;
+        pieces = after.get(1..).unwrap_or_default();
+    }
+    rest.is_empty().then_some(values)
 }
 
 /// Whether some text fits both. Errs on the side of yes: only the ends are looked at.
@@ -390,6 +398,12 @@ mod tests {
         check("{a}.json", ".json", None);
         check("{a}.json", "x.xml", None);
         check("{a}-{b}", "1-2-3", Some(&["1", "2-3"]));
+        check("{a}-{b}", "--1", Some(&["-", "1"]));
+        check("{a}-{b}x", "1-2x", Some(&["1", "2"]));
+        check("{a}-{b}x", "1-x", None);
+        check("a{b}a", "aa", None);
+        check("a{b}a", "aaa", Some(&["a"]));
+        check("{a}-{b}-{c}-{d}-{e}x", &"-".repeat(100_000), None);
         check("v{a}", "v", None);
         check("v{a}", "vé", Some(&["é"]));
     }

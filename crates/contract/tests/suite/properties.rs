@@ -219,12 +219,18 @@ fn with_body(takes: bool, schema: &Value, components: &Value) -> Value {
 /// A small change somewhere in a schema: what editing a contract looks like.
 fn edited(schema: &Value, at: usize) -> Value {
     let Some(object) = schema.as_object() else { return schema.clone() };
+    if object.contains_key("$ref") {
+        return schema.clone();
+    }
     let mut edited = object.clone();
     match at % 9 {
         0 => drop(edited.remove("required")),
         1 => drop(edited.insert("nullable".to_owned(), json!(true))),
         2 => drop(edited.remove("additionalProperties")),
-        3 => drop(edited.insert("maxLength".to_owned(), json!(5))),
+        3 => {
+            let key = ["maxLength", "maxItems", "minimum"][at / 9 % 3];
+            edited.insert(key.to_owned(), json!(1));
+        }
         4 => drop(edited.remove("enum")),
         5 => drop(edited.remove("maximum")),
         6 => drop(edited.remove("nullable")),
