@@ -68,18 +68,16 @@ pub(crate) fn from_file(
     if is_blank(text) {
         return settings;
     }
-    let (value, places) = match parse::read_value(file, text, schema::config_root(), "the configuration") {
-        Ok(read) => read,
-        Err(wrong) => {
-            problems.extend(wrong.into_vec());
-            return settings;
-        }
-    };
+    let (read, wrong) = parse::read_value(file, text, schema::config_root(), "the configuration");
+    let broken = !wrong.is_empty();
+    problems.extend(wrong);
+    let Some((value, places)) = read.filter(|(value, _)| !value.is_null()) else { return settings };
     let Ok(content) = BTreeMap::<String, BTreeMap<VariableName, String>>::deserialize(value) else {
-        let message = "the configuration agrees with its schema and can still not be read";
-        problems.push(
-            Problem::error(file, Span::FILE, "internal", message).help("please report this as a defect"),
-        );
+        if !broken {
+            let message = "the configuration agrees with its schema and can still not be read";
+            let problem = Problem::error(file, Span::FILE, "internal", message);
+            problems.push(problem.help("please report this as a defect"));
+        }
         return settings;
     };
     let services = &parsed.manifest.services;

@@ -41,17 +41,16 @@ impl Manifest {
     }
 }
 
-/// Reads one document by a schema, as JSON.
+/// Reads one document by a schema, as JSON: what could be read of it, and what is wrong with the rest.
 pub(crate) fn read_value(
     file: &str,
     text: &str,
     schema: &Value,
     what: &str,
-) -> Result<(Value, Places), Problems> {
-    let Walked { value, places, problems } = walk(file, text, schema, what)?;
-    match Problems::new(problems) {
-        Some(problems) => Err(problems),
-        None => Ok((value, places)),
+) -> (Option<(Value, Places)>, Vec<Problem>) {
+    match walk(file, text, schema, what) {
+        Ok(Walked { value, places, problems }) => (Some((without_null(value), places)), problems),
+        Err(problems) => (None, problems.into_vec()),
     }
 }
 

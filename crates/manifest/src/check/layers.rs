@@ -63,10 +63,13 @@ fn layer_of(check: &mut Check<'_>, file: &str) -> Option<(Layer, bool)> {
         let environments = environments.keys().map(|name| format!("config/environments/{name}.yaml"));
         let expected: Vec<String> = environments.chain([BASE_FILE.to_owned()]).collect();
         let renamed = file.strip_suffix(".yml").map(|stem| format!("{stem}.yaml"));
-        let near = match renamed.filter(|renamed| expected.contains(renamed)) {
-            Some(renamed) => Some(renamed),
-            None => suggest::nearest(file, expected.iter().map(String::as_str)).map(str::to_owned),
-        };
+        // The names of the files are compared, not the directories that they have in common.
+        let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+        let near = renamed.filter(|renamed| expected.contains(renamed)).or_else(|| {
+            let names: Vec<String> = expected.iter().map(|path| name(path)).collect();
+            let near = suggest::nearest(&name(file), names.iter().map(String::as_str))?;
+            expected.iter().find(|path| name(path) == near).cloned()
+        });
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("layers are `{BASE_FILE}` and `config/environments/<environment>.yaml`"),

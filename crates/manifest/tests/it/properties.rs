@@ -55,6 +55,17 @@ proptest! {
         }
     }
 
+    /// The same for a layer of the configuration.
+    #[test]
+    fn any_layer_has_an_answer(text in prop_oneof!["\\PC{0,60}", "(all|identity|ai|[a-z]{1,5}): [ {}\\[\\]A-C:$,1\\n]{0,30}"]) {
+        let mut sources = shop_sources();
+        sources.insert("config/base.yaml", text.as_str());
+        for problem in problems(SHOP, &sources).iter().filter(|problem| problem.file == "config/base.yaml") {
+            prop_assert!(problem.line <= text.lines().count().max(1), "{problem}");
+            prop_assert_eq!(problem.line == 0, problem.length == 0);
+        }
+    }
+
     /// The same text is the same release, or the same problems.
     #[test]
     fn resolving_twice_is_resolving_once(text in mutated()) {
