@@ -2,7 +2,7 @@
 
 use crate::{
     Exit, How, Identity, Spec, StartError, StopError, StopPolicy, Stopped,
-    cgroup::{Cgroups, Group},
+    cgroup::{self, Cgroups, Group},
     group, spawn,
 };
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
@@ -38,7 +38,7 @@ impl Process {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(spec: &Spec) -> Result<Self, StartError> {
-        let (group, mut notes) = Cgroups::detect().create(&spec.id, &spec.limits);
+        let (group, mut notes) = Cgroups::detect().create(&cgroup::key(spec), &spec.limits);
         let pid = match spawn::spawn(spec, &group).await {
             Ok(pid) => pid,
             Err(error) => {
@@ -72,7 +72,7 @@ impl Process {
         if !identity.is_running() {
             return None;
         }
-        let group = Cgroups::detect().find(identity.pid);
+        let group = Cgroups::find(identity.pid);
         Some(Self {
             identity: identity.clone(),
             descriptor,
@@ -173,13 +173,13 @@ impl Process {
     }
 
     /// Kills what a process has left behind that ended while no supervisor looked, so that its successor finds ports
-    /// and files free. `id` is that of its [`Spec`]. Says whether there was anything to kill; a process that still
-    /// runs is killed too.
+    /// and files free; a process that still runs is killed too. To be called before the successor is started: both
+    /// have the same `spec`. Says whether there was anything to kill.
     ///
     /// # Errors
     /// [`StopError`] when something is left or may not be signalled.
-    pub async fn sweep_leftovers(identity: &Identity, id: &str) -> Result<bool, StopError> {
-        let group = Cgroups::detect().find_by_id(id);
+    pub async fn sweep_leftovers(identity: &Identity, spec: &Spec) -> Result<bool, StopError> {
+        let group = Cgroups::detect().find_by_key(&cgroup::key(spec));
         let any = group::kill(identity, &group).await?;
         group.remove().await;
         Ok(any)

@@ -37,7 +37,9 @@ async fn a_process_id_that_means_another_process_is_not_taken_over() {
         Identity { pid: u32::MAX, ..real.clone() },
     ] {
         assert!(matches!(Instance::adopt(&wrong, spec.clone()), Adoption::Gone), "{wrong:?}");
-        assert!(!Process::sweep_leftovers(&wrong, "another-id").await.unwrap(), "{wrong:?}");
+        let mut elsewhere = spec.clone();
+        elsewhere.log.path = "/another/supervisor/out.log".into();
+        assert!(!Process::sweep_leftovers(&wrong, &elsewhere).await.unwrap(), "{wrong:?}");
         assert!(real.is_running());
     }
     process.stop(spec.stop).await.unwrap();
@@ -105,15 +107,26 @@ async fn the_end_of_an_adopted_process_is_noticed() {
 #[tokio::test]
 async fn what_a_gone_process_has_left_is_swept_by_its_identity() {
     let dir = dir();
-    let script = "sh -c 'echo $$ > child; exec sleep 1000' & while [ ! -s child ]; do sleep 0.01; done";
+    // One that stays in the session, and one that leaves it and is found in the control group, where there is one.
+    let script = "sh -c 'echo $$ > child; exec sleep 1000' & setsid sh -c 'echo $$ > escaped; exec sleep 1000' & \
+                  while [ ! -s child ] || [ ! -s escaped ]; do sleep 0.01; done";
     let spec = shell(&dir, script);
     let process = Process::start(&spec).await.unwrap();
     let identity = process.identity().clone();
     let child = pid_in(&dir.path().join("child")).await;
+    let escaped = pid_in(&dir.path().join("escaped")).await;
     process.wait().await;
     drop(process);
+    let in_group = fs::read_to_string(format!("/proc/{escaped}/cgroup")).unwrap().contains("/fairway/");
     assert!(matches!(Instance::adopt(&identity, spec.clone()), Adoption::Gone));
-    assert!(runs(child));
-    assert!(Process::sweep_leftovers(&identity, &spec.id).await.unwrap());
+    assert!(runs(child) && runs(escaped));
+    assert!(Process::sweep_leftovers(&identity, &spec).await.unwrap());
     assert!(!runs(child));
+    if in_group {
+        assert!(!runs(escaped));
+    } else {
+        eprintln!("skipped: needs a control group that may be written to");
+        let pid = rustix::process::Pid::from_raw(escaped.cast_signed()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
 }

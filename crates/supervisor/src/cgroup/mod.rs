@@ -1,28 +1,29 @@
 //! Control groups, version 1, version 2, and both at once: limits, membership, and the kernel's word on memory.
 //!
-//! Each process gets a group of its own, `fairway/<id>.<supervisor's pid>.<number>`, below the supervisor's own
+//! Each process gets a group of its own, `fairway/<id>-<hash of its log's path>.<supervisor's pid>.<number>`, below the supervisor's own
 //! group, so that limits set on the supervisor's unit or container still bound everything. The last two parts make
 //! the name unique; a group found empty whose supervisor is gone is removed.
 //!
 //! Whatever cannot be had is said in words and does not keep the process from starting.
 
-use crate::{Identity, Limits, procfs};
+mod group;
+mod settings;
+mod unified;
+
+pub(crate) use group::Group;
+
+use crate::{Limits, Spec, procfs};
+use settings::{OPTIONAL, settings_v1, settings_v2};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
-    os::fd::OwnedFd,
+    fs,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
 };
+use unified::{base, make_v2};
 
 /// The directory that holds our groups.
 const OURS: &str = "fairway";
-/// The leaf that the supervisor moves itself to, where version 2 forbids a group to have both processes and children.
-const LEAF: &str = "fairway-supervisor";
-/// How long an empty group may refuse to go while the kernel still cleans up.
-const REMOVE_WITHIN: Duration = Duration::from_millis(500);
-
 /// The hierarchies of this machine, as the current process sees them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cgroups {
@@ -81,12 +82,12 @@ impl Cgroups {
         found
     }
 
-    /// Makes a group for `id` with `limits`, as far as permitted; the notes say which limits are not enforced and why.
+    /// Makes a group for `key` with `limits`, as far as permitted; the notes say which limits are not enforced and why.
     #[must_use]
-    pub(crate) fn create(&self, id: &str, limits: &Limits) -> (Group, Vec<String>) {
+    pub(crate) fn create(&self, key: &str, limits: &Limits) -> (Group, Vec<String>) {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{}.{}.{number}", file_name(id), std::process::id());
+        let name = format!("{}.{}.{number}", file_name(key), std::process::id());
         let mut group = Group::default();
         let mut failed: BTreeMap<&str, String> = BTreeMap::new();
 
@@ -148,23 +149,38 @@ impl Cgroups {
         (group, notes(&failed))
     }
 
-    /// The group of ours that a process is in, if it is in one.
-    pub(crate) fn find(&self, pid: u32) -> Group {
-        let Ok(membership) = procfs::text(pid, "cgroup") else { return Group::default() };
-        let names: BTreeSet<&str> = membership
-            .lines()
-            .filter_map(|line| line.splitn(3, ':').nth(2))
-            .filter_map(|path| path.rsplit_once('/'))
-            .filter(|(parent, name)| parent.ends_with(&format!("/{OURS}")) && parse_name(name).is_some())
-            .map(|(_, name)| name)
-            .collect();
-        self.existing(|name| names.contains(name))
+    /// The group of ours that a process is in, if it is in one; also one that was made by a supervisor which stood
+    /// elsewhere in the tree.
+    pub(crate) fn find(pid: u32) -> Group {
+        let (Ok(mounts), Ok(membership)) = (procfs::text(pid, "mountinfo"), procfs::text(pid, "cgroup"))
+        else {
+            return Group::default();
+        };
+        Self::parse(&mounts, &membership, Path::exists).ours()
     }
 
-    /// The groups that were made for `id`, by any supervisor that stood where this one stands.
-    pub(crate) fn find_by_id(&self, id: &str) -> Group {
-        let id = file_name(id);
-        self.existing(|name| parse_name(name).is_some_and(|(of, _)| of == id))
+    /// Taken as the place of a process: those directories that are groups of ours.
+    fn ours(self) -> Group {
+        let is_ours = |dir: &Path| {
+            dir.parent().is_some_and(|parent| parent.ends_with(OURS))
+                && dir
+                    .file_name()
+                    .and_then(|name| name.to_str())
+                    .is_some_and(|name| parse_name(name).is_some())
+        };
+        let mut group = Group {
+            unified: self.unified.map(|(own, _)| own).filter(|dir| is_ours(dir)),
+            legacy: self.legacy.into_iter().filter(|(_, dir)| is_ours(dir)).collect(),
+            memory_limit: None,
+        };
+        group.memory_limit = group.read_memory_limit();
+        group
+    }
+
+    /// The group that was made for `key`, by any supervisor that stood where this one stands.
+    pub(crate) fn find_by_key(&self, key: &str) -> Group {
+        let key = file_name(key);
+        self.existing(|name| parse_name(name).is_some_and(|(of, _)| of == key))
     }
 
     fn existing(&self, wanted: impl Fn(&str) -> bool) -> Group {
@@ -173,7 +189,8 @@ impl Cgroups {
             entries
                 .filter(|entry| entry.file_name().to_str().is_some_and(&wanted))
                 .map(|entry| entry.path())
-                .next()
+                // An empty one may be left from an earlier run.
+                .max_by_key(|dir| group::pids(dir).len())
         };
         let mut group = Group::default();
         for (controller, own) in &self.legacy {
@@ -189,10 +206,21 @@ impl Cgroups {
     }
 }
 
-/// A name for a directory, made of an id.
+/// What the group of a process is found again by: its id, and, because other supervisors of this machine may use the
+/// same ids, a hash of the one path that cannot be shared, that of its log.
+pub(crate) fn key(spec: &Spec) -> String {
+    // FNV-1a, which is the same in every version of this program.
+    let hash =
+        spec.log.path.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("{}-{hash:016x}", file_name(&spec.id))
+}
+
+/// A name for a directory.
 fn file_name(id: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
-    id.chars().map(plain).take(180).collect()
+    id.chars().map(plain).take(200).collect()
 }
 
 /// The id and the supervisor of a group's name.
@@ -201,61 +229,6 @@ fn parse_name(name: &str) -> Option<(&str, u32)> {
     parts.next()?.parse::<u64>().ok()?;
     let supervisor = parts.next()?.parse().ok()?;
     Some((parts.next()?, supervisor))
-}
-
-/// Settings that not every kernel has; without them the limit still holds, or holds for memory without swap.
-const OPTIONAL: [&str; 2] = ["memory.memsw.limit_in_bytes", "memory.swap.max"];
-
-/// `(limit, file, value)` for one controller of version 1, in the order in which they have to be written.
-fn settings_v1(controller: &str, limits: &Limits) -> Vec<(&'static str, &'static str, String)> {
-    let Limits { memory_bytes, cpu_millis, pids } = *limits;
-    let mut settings = Vec::new();
-    match controller {
-        "memory" => {
-            if let Some(bytes) = memory_bytes {
-                settings.push(("memory", "memory.limit_in_bytes", bytes.to_string()));
-                settings.push(("memory", "memory.memsw.limit_in_bytes", bytes.to_string()));
-            }
-        }
-        "cpu" => {
-            if let Some(millis) = cpu_millis {
-                settings.push(("cpu", "cpu.cfs_period_us", PERIOD.to_string()));
-                settings.push(("cpu", "cpu.cfs_quota_us", quota(millis).to_string()));
-            }
-        }
-        "pids" => {
-            if let Some(pids) = pids {
-                settings.push(("pids", "pids.max", pids.to_string()));
-            }
-        }
-        _ => {}
-    }
-    settings
-}
-
-/// The same for version 2, for all controllers.
-fn settings_v2(limits: &Limits) -> Vec<(&'static str, &'static str, String)> {
-    let Limits { memory_bytes, cpu_millis, pids } = *limits;
-    let mut settings = Vec::new();
-    if let Some(bytes) = memory_bytes {
-        settings.push(("memory", "memory.max", bytes.to_string()));
-        settings.push(("memory", "memory.swap.max", "0".to_owned()));
-    }
-    if let Some(millis) = cpu_millis {
-        settings.push(("cpu", "cpu.max", format!("{} {PERIOD}", quota(millis))));
-    }
-    if let Some(pids) = pids {
-        settings.push(("pids", "pids.max", pids.to_string()));
-    }
-    settings
-}
-
-/// Scheduling period in microseconds.
-const PERIOD: u64 = 100_000;
-
-/// Microseconds of CPU for each period; the kernel takes no less than 1,000.
-fn quota(millis: u32) -> u64 {
-    (u64::from(millis) * PERIOD / 1_000).max(1_000)
 }
 
 fn notes(failed: &BTreeMap<&str, String>) -> Vec<String> {
@@ -279,185 +252,6 @@ fn make(parent: &Path, name: &str) -> Result<PathBuf, String> {
     let dir = parent.join(name);
     fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     Ok(dir)
-}
-
-/// Where our groups stand in version 2: beside the supervisor once it has moved itself to a leaf.
-fn base(own: &Path) -> &Path {
-    match own.parent() {
-        Some(parent) if own.ends_with(LEAF) => parent,
-        _ => own,
-    }
-}
-
-/// A group of version 2 and the controllers that it does not have, each with the reason.
-type MadeV2<'a> = (PathBuf, BTreeMap<&'a str, String>);
-
-/// Makes the group below the supervisor's own one; where that cannot have all controllers, below the root.
-fn make_v2<'a>(
-    own: &Path,
-    root: &Path,
-    name: &str,
-    controllers: &BTreeSet<&'a str>,
-) -> Result<MadeV2<'a>, String> {
-    let first = make_v2_below(base(own), name, controllers);
-    if base(own) == root || matches!(&first, Ok((_, missing)) if missing.is_empty()) {
-        return first;
-    }
-    match (first, make_v2_below(root, name, controllers)) {
-        (Ok((unused, missing)), Ok(second)) if second.1.len() < missing.len() => {
-            let _ = fs::remove_dir(unused);
-            Ok(second)
-        }
-        (Ok(first), Ok((unused, _))) => {
-            let _ = fs::remove_dir(unused);
-            Ok(first)
-        }
-        (first, second) => first.or(second),
-    }
-}
-
-fn make_v2_below<'a>(
-    parent: &Path,
-    name: &str,
-    controllers: &BTreeSet<&'a str>,
-) -> Result<MadeV2<'a>, String> {
-    let ours = parent.join(OURS);
-    fs::create_dir_all(&ours).map_err(|error| format!("{}: {error}", ours.display()))?;
-    let mut missing = BTreeMap::new();
-    for controller in controllers {
-        if let Err(why) = enable(parent, controller).and_then(|()| enable(&ours, controller)) {
-            missing.insert(*controller, why);
-        }
-    }
-    Ok((make(&ours, name)?, missing))
-}
-
-/// Hands `controller` on to the children of `dir`.
-fn enable(dir: &Path, controller: &str) -> Result<(), String> {
-    let file = dir.join("cgroup.subtree_control");
-    let listed = |text: &str| text.split_ascii_whitespace().any(|each| each == controller);
-    if fs::read_to_string(&file).is_ok_and(|text| listed(&text)) {
-        return Ok(());
-    }
-    let available = fs::read_to_string(dir.join("cgroup.controllers")).unwrap_or_default();
-    if !listed(&available) {
-        return Err(format!("{} has no {controller} controller", dir.display()));
-    }
-    let write = || fs::write(&file, format!("+{controller}"));
-    let said = |error: io::Error| format!("{}: {error}", file.display());
-    match write() {
-        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
-            // The group has processes of its own. When that is only the supervisor, it can step aside.
-            let own = std::process::id().to_string();
-            let alone = fs::read_to_string(dir.join("cgroup.procs")).is_ok_and(|text| text.trim() == own);
-            if !alone {
-                return Err(format!(
-                    "{}: other processes share the supervisor's control group",
-                    dir.display()
-                ));
-            }
-            let leaf = dir.join(LEAF);
-            fs::create_dir_all(&leaf)
-                .and_then(|()| fs::write(leaf.join("cgroup.procs"), own))
-                .map_err(said)?;
-            write().map_err(said)
-        }
-        other => other.map_err(said),
-    }
-}
-
-/// The control group of one process: a directory in each hierarchy, or nothing at all.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Group {
-    unified: Option<PathBuf>,
-    legacy: BTreeMap<String, PathBuf>,
-    memory_limit: Option<u64>,
-}
-
-impl Group {
-    fn dirs(&self) -> impl Iterator<Item = &PathBuf> {
-        self.unified.iter().chain(self.legacy.values())
-    }
-
-    /// Open files; a process that writes `0` to one is a member.
-    pub(crate) fn entries(&self) -> Vec<OwnedFd> {
-        let open = |dir: &PathBuf| fs::OpenOptions::new().write(true).open(dir.join("cgroup.procs")).ok();
-        self.dirs().filter_map(open).map(OwnedFd::from).collect()
-    }
-
-    /// Notes for the limits that do not hold because the process did not become a member.
-    pub(crate) fn unjoined(&self, identity: &Identity, limits: &Limits) -> Vec<String> {
-        let absent = |dir: &Path| !pids(dir).contains(&identity.pid) && identity.is_running();
-        let mut failed = BTreeMap::new();
-        for (limit, _, _) in settings_v2(limits) {
-            if let Some(dir) = self.legacy.get(limit).or(self.unified.as_ref())
-                && absent(dir)
-            {
-                failed.insert(limit, format!("the process could not be moved into {}", dir.display()));
-            }
-        }
-        notes(&failed)
-    }
-
-    /// Everything inside.
-    pub(crate) fn members(&self) -> BTreeSet<u32> {
-        self.dirs().flat_map(|dir| pids(dir)).collect()
-    }
-
-    /// Kills everything inside, where the kernel can do that in one step (version 2, Linux 5.14).
-    pub(crate) fn kill(&self) {
-        if let Some(dir) = &self.unified {
-            let _ = fs::write(dir.join("cgroup.kill"), "1");
-        }
-    }
-
-    /// Has the kernel killed anything inside for want of memory?
-    pub(crate) fn out_of_memory(&self) -> bool {
-        let killed = |path: PathBuf| {
-            let text = fs::read_to_string(path).unwrap_or_default();
-            let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
-            count.is_some_and(|count| count.trim() != "0")
-        };
-        match self.legacy.get("memory") {
-            Some(dir) => killed(dir.join("memory.oom_control")),
-            None => self.unified.as_ref().is_some_and(|dir| killed(dir.join("memory.events"))),
-        }
-    }
-
-    pub(crate) fn memory_limit(&self) -> Option<u64> {
-        self.memory_limit
-    }
-
-    fn read_memory_limit(&self) -> Option<u64> {
-        let file = match self.legacy.get("memory") {
-            Some(dir) => dir.join("memory.limit_in_bytes"),
-            None => self.unified.as_ref()?.join("memory.max"),
-        };
-        // "No limit" is `max` in version 2 and a number near the top in version 1.
-        fs::read_to_string(file).ok()?.trim().parse().ok().filter(|bytes| *bytes < 1 << 60)
-    }
-
-    /// Removes the directories; waits a moment while the kernel still counts members that have ended.
-    pub(crate) async fn remove(&self) {
-        let deadline = tokio::time::Instant::now() + REMOVE_WITHIN;
-        for dir in self.dirs() {
-            while let Err(error) = fs::remove_dir(dir) {
-                if error.kind() == io::ErrorKind::NotFound {
-                    break;
-                }
-                if tokio::time::Instant::now() >= deadline {
-                    tracing::debug!(dir = %dir.display(), %error, "a control group is left; it is removed later");
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        }
-    }
-}
-
-fn pids(dir: &Path) -> Vec<u32> {
-    let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
-    text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -494,6 +288,12 @@ mod tests {
         let hidden = Cgroups::parse(HYBRID, membership, |path| !path.ends_with("a/b"));
         assert_eq!(hidden.legacy["memory"], PathBuf::from("/sys/fs/cgroup/memory"));
         assert_eq!(Cgroups::parse("", membership, |_| true), Cgroups::default());
+        assert_eq!(found.ours().dirs().count(), 0);
+
+        let membership = "9:pids:/docker/abc/fairway/web.7.0\n4:memory:/fairway/web.7.x\n2:cpu,cpuacct:/fairway/web.7.0/own\n0::/a/fairway/web.7.0\n";
+        let ours = Cgroups::parse(HYBRID, membership, |_| true).ours();
+        let dirs: Vec<&str> = ours.dirs().map(|dir| dir.to_str().unwrap()).collect();
+        assert_eq!(dirs, ["/sys/fs/cgroup/unified/a/fairway/web.7.0", "/sys/fs/cgroup/pids/fairway/web.7.0"]);
 
         let pure = Cgroups::parse(
             "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
@@ -502,32 +302,6 @@ mod tests {
         );
         assert_eq!(pure.unified.unwrap().0, PathBuf::from("/sys/fs/cgroup/s/f.service"));
         assert!(pure.legacy.is_empty());
-    }
-
-    #[test]
-    fn settings_of_both_versions() {
-        let limits = Limits { memory_bytes: Some(64 << 20), cpu_millis: Some(500), pids: Some(10) };
-        assert_eq!(
-            settings_v2(&limits).iter().map(|(_, file, value)| format!("{file}={value}")).collect::<Vec<_>>(),
-            ["memory.max=67108864", "memory.swap.max=0", "cpu.max=50000 100000", "pids.max=10"]
-        );
-        let v1: Vec<String> = ["memory", "cpu", "pids", "cpuset"]
-            .iter()
-            .flat_map(|controller| settings_v1(controller, &limits))
-            .map(|(_, file, value)| format!("{file}={value}"))
-            .collect();
-        assert_eq!(
-            v1,
-            [
-                "memory.limit_in_bytes=67108864",
-                "memory.memsw.limit_in_bytes=67108864",
-                "cpu.cfs_period_us=100000",
-                "cpu.cfs_quota_us=50000",
-                "pids.max=10"
-            ]
-        );
-        assert!(settings_v2(&Limits::default()).is_empty());
-        assert_eq!(quota(1), 1_000);
     }
 
     #[test]
@@ -578,8 +352,8 @@ mod tests {
         assert!(!group.out_of_memory());
         fs::write(path.join("memory.events"), "low 0\noom 1\noom_kill 1\n").unwrap();
         assert!(group.out_of_memory());
-        assert_eq!(found.find_by_id("web/1").unified, Some(path));
-        assert_eq!(found.find_by_id("web/2").unified, None);
+        assert_eq!(found.find_by_key("web/1").unified, Some(path));
+        assert_eq!(found.find_by_key("web/2").unified, None);
 
         let (_dir, found) = unified("cpu\n");
         let (group, notes) = found.create("web", &limits);
@@ -590,12 +364,6 @@ mod tests {
                 && note.contains("no memory controller")),
             "{notes:?}"
         );
-    }
-
-    #[test]
-    fn a_supervisor_in_its_leaf_makes_groups_beside_it() {
-        assert_eq!(base(Path::new("/s/f.service/fairway-supervisor")), Path::new("/s/f.service"));
-        assert_eq!(base(Path::new("/s/f.service")), Path::new("/s/f.service"));
     }
 
     #[test]
