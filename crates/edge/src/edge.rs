@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) connections: TaskTracker,
     /// Parent of every listener's token.
     pub(crate) closing: CancellationToken,
-    started: Instant,
+    pub(crate) started: Instant,
 }
 
 /// What only changes of tables look at.

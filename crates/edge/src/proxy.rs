@@ -56,7 +56,7 @@ pub(crate) async fn answer(
         }
         match service.admit() {
             Admitted::To(place, passage) => break (Arc::clone(service), place, passage.on(visitor)),
-            Admitted::Nobody => return nobody(service).response(request.headers()),
+            Admitted::Nobody => return nobody(shared, service).response(request.headers()),
             // Another table serves already: look again.
             Admitted::Outdated => {}
         }
@@ -74,7 +74,7 @@ pub(crate) async fn answer(
         Err(error) => {
             let mut headers = http::HeaderMap::new();
             headers.extend(asked.map(|accept| (http::header::ACCEPT, accept)));
-            failed(&service, &error).response(&headers)
+            failed(shared, &service, &error).response(&headers)
         }
     }
 }
@@ -164,15 +164,16 @@ fn unrouted<'a>(missed: Option<(&'a Door, Miss)>, host: Option<&str>, path: &str
     refusal.of_environment(&environment.name, environment.generation)
 }
 
-fn nobody(service: &Service) -> Refusal<'_> {
+fn nobody<'a>(shared: &Shared, service: &'a Service) -> Refusal<'a> {
     service.counters.no_instance.fetch_add(1, Ordering::Relaxed);
+    complain(shared, service, "no_instance", "no instance takes requests", None);
     let words = format!("service `{}` has no instance that takes requests", service.name);
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "no_instance", words)
         .of_environment(&service.environment, service.generation)
         .of_service(&service.name)
 }
 
-fn failed<'a>(service: &'a Service, error: &Error) -> Refusal<'a> {
+fn failed<'a>(shared: &Shared, service: &'a Service, error: &Error) -> Refusal<'a> {
     let code = match error {
         Error::NoTarget => "no_instance",
         Error::Refused { .. } => "upstream_refused",
@@ -185,10 +186,7 @@ fn failed<'a>(service: &'a Service, error: &Error) -> Refusal<'a> {
     let client = matches!(error, Error::ClientGone | Error::ClientSlow { .. } | Error::Request(_));
     if !client {
         let source = std::error::Error::source(error).map(ToString::to_string);
-        tracing::warn!(
-            environment = %service.environment, service = %service.name, release = service.generation,
-            code, %error, source, "exchange failed"
-        );
+        complain(shared, service, code, &error.to_string(), source);
     }
     // Addresses are for the log; the client learns what kind of trouble it is.
     let words = match error {
@@ -208,4 +206,12 @@ fn failed<'a>(service: &'a Service, error: &Error) -> Refusal<'a> {
     Refusal::new(error.status(), code, words)
         .of_environment(&service.environment, service.generation)
         .of_service(&service.name)
+}
+
+fn complain(shared: &Shared, service: &Service, code: &str, error: &str, source: Option<String>) {
+    let Some(unsaid) = service.counters.complaints.say(shared.started.elapsed().as_secs()) else { return };
+    tracing::warn!(
+        environment = %service.environment, service = %service.name, release = service.generation,
+        code, error, source, unsaid, "exchange failed"
+    );
 }

@@ -80,6 +80,27 @@ pub(crate) struct ServiceCounters {
     number: AtomicU64,
     pub(crate) no_instance: AtomicU64,
     pub(crate) stubbed: AtomicU64,
+    pub(crate) complaints: Complaints,
+}
+
+/// Keeps the log readable while a service is down: one line a second, with the number of those left out.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints {
+    /// The second after the one of the last line.
+    next: AtomicU64,
+    unsaid: AtomicU64,
+}
+
+impl Complaints {
+    /// Whether to say it now, in the so-and-so-manieth second; then also how many were not said before.
+    pub(crate) fn say(&self, second: u64) -> Option<u64> {
+        let next = self.next.fetch_max(second + 1, Ordering::Relaxed);
+        if next > second {
+            self.unsaid.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(self.unsaid.swap(0, Ordering::Relaxed))
+    }
 }
 
 /// A service of one table.
@@ -269,5 +290,17 @@ fn timeouts(from: fairway_route::Timeouts) -> Timeouts {
         header: limit(header_ms),
         idle: limit(idle_ms),
         upgrade_idle: limit(upgrade_idle_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_complaint_a_second() {
+        let complaints = Complaints::default();
+        let said: Vec<_> = [0, 0, 0, 1, 5, 5, 4, 6].iter().map(|second| complaints.say(*second)).collect();
+        assert_eq!(said, [Some(0), None, None, Some(2), Some(0), None, None, Some(2)]);
     }
 }

@@ -107,10 +107,14 @@ impl Store {
     fn load_removed(&self, stem: &str, found: &mut Found) {
         let path = self.directory.join(format!("{stem}{REMOVED}"));
         match read::<Removed>(&path) {
-            Ok(Removed { environment, generation, .. }) => {
+            Ok(Removed { format: 1, environment, generation }) => {
                 found.removed.insert(environment, generation);
             }
-            Err(error) => {
+            unread => {
+                let error = match unread {
+                    Ok(Removed { format, .. }) => format!("format {format} is not known here"),
+                    Err(error) => error.to_string(),
+                };
                 // Removed it is, whenever that was.
                 found.notes.push(format!(
                     "{}: {error}; generations before the removal are not refused",
@@ -238,6 +242,25 @@ mod tests {
         let found = store.load().unwrap();
         assert_eq!(generations(&found), [("dev", 5)]);
         assert!(found.removed.is_empty());
+    }
+
+    /// As it was first written. It must load for ever.
+    #[test]
+    fn the_first_format_of_a_removal_still_loads() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::new(home.path().to_owned());
+        let sample = "{\n  \"format\": 1,\n  \"environment\": \"test/pr-42\",\n  \"generation\": 7\n}";
+        let file = home.path().join("test%2Fpr-42.removed.json");
+        fs::write(&file, sample).unwrap();
+        assert_eq!(store.load().unwrap().removed, [("test/pr-42".to_owned(), 7)].into());
+        store.remove("test/pr-42", 7).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), sample);
+        for unknown in [sample.replace('1', "2"), String::new()] {
+            fs::write(&file, unknown).unwrap();
+            let found = store.load().unwrap();
+            assert_eq!(found.removed, [("test/pr-42".to_owned(), 0)].into());
+            assert_eq!(found.notes.len(), 1);
+        }
     }
 
     #[test]

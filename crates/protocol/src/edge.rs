@@ -293,3 +293,76 @@ pub enum ProblemCode {
     /// A defect of the edge (500).
     Internal,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What version 1 looks like on the wire. Clients and edges of different versions meet: names may be added, never
+    /// changed.
+    #[test]
+    fn the_wire() {
+        fn check<T: Serialize + for<'de> Deserialize<'de> + PartialEq + std::fmt::Debug>(
+            value: &T,
+            json: &str,
+        ) {
+            assert_eq!(serde_json::to_string(value).unwrap(), json);
+            assert_eq!(&serde_json::from_str::<T>(json).unwrap(), value);
+        }
+        let address: SocketAddr = ([127, 0, 0, 1], 8080).into();
+        let applied = Applied {
+            environment: "dev".into(),
+            generation: 7,
+            revision: 2,
+            changed: true,
+            listeners: [("public".to_owned(), address)].into(),
+            changes: vec!["+ service web".into()],
+        };
+        check(
+            &applied,
+            r#"{"environment":"dev","generation":7,"revision":2,"changed":true,"listeners":{"public":"127.0.0.1:8080"},"changes":["+ service web"]}"#,
+        );
+        let problem = Problem {
+            code: ProblemCode::Stale,
+            message: "m".into(),
+            unchanged: "u".into(),
+            next: "n".into(),
+            entries: Vec::new(),
+            current: Some((7, 2)),
+        };
+        check(&problem, r#"{"code":"stale","message":"m","unchanged":"u","next":"n","current":[7,2]}"#);
+        let instance = InstanceStats {
+            address,
+            release: 7,
+            weight: 1,
+            draining: false,
+            in_flight: 1,
+            upgrades: 0,
+            total: 2,
+            responses: StatusClasses { success: 2, ..StatusClasses::default() },
+            failed: Failures::default(),
+            redialled: 0,
+            clients_gone: 0,
+            latency: Latency { count: 2, sum_ms: 1.5, buckets: vec![(0.5, 1)], ..Latency::default() },
+        };
+        check(
+            &instance,
+            r#"{"address":"127.0.0.1:8080","release":7,"weight":1,"draining":false,"in_flight":1,"upgrades":0,"total":2,"responses":{"1xx":0,"2xx":2,"3xx":0,"4xx":0,"5xx":0},"failed":{"refused":0,"connect_timeout":0,"header_timeout":0,"broken":0,"broken_streams":0,"cut":0},"redialled":0,"clients_gone":0,"latency":{"count":2,"sum_ms":1.5,"p50_ms":0.0,"p90_ms":0.0,"p99_ms":0.0,"buckets":[[0.5,1]]}}"#,
+        );
+        check(&CloseRequest::default(), r#"{"grace_ms":5000}"#);
+        check(&ShutdownRequest::default(), r#"{"grace_ms":10000}"#);
+    }
+
+    #[test]
+    fn failures_add_up() {
+        let failures = Failures {
+            refused: 1,
+            connect_timeout: 2,
+            header_timeout: 4,
+            broken: 8,
+            broken_streams: 16,
+            cut: 32,
+        };
+        assert_eq!(failures.total(), 63);
+    }
+}
