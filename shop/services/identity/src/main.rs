@@ -17,6 +17,7 @@ async fn main() -> ExitCode {
             Command::Migrate => settings.database.migrate(&MIGRATIONS).await?,
             Command::Seed => seed::run(&settings.database.pool(), settings.seed_reset).await?,
             Command::Serve => {
+                settings.warn();
                 let address = settings.address;
                 let shutdown = Shutdown::on_signals()?;
                 let app = router(App::new(settings), environment.optional("SERVICE_VERSION"))?;

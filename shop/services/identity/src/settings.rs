@@ -45,6 +45,13 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Says in the log what is fit for development only.
+    pub fn warn(&self) {
+        if self.jwt_secret.reveal() == DEVELOPMENT_SECRET {
+            tracing::warn!("IDENTITY_JWT_SECRET is the development secret; anybody can sign tokens");
+        }
+    }
+
     /// Reads the `IDENTITY_*` variables.
     ///
     /// # Errors
@@ -59,9 +66,6 @@ impl Settings {
             "postgres://commerce:commerce@localhost:5432/identity?sslmode=disable",
         );
         let jwt_secret = env.secret("IDENTITY_JWT_SECRET", DEVELOPMENT_SECRET);
-        if jwt_secret.reveal() == DEVELOPMENT_SECRET {
-            tracing::warn!("IDENTITY_JWT_SECRET is the development secret; anybody can sign tokens");
-        }
         Ok(Self {
             address: env.address("IDENTITY_HTTP_ADDR", ":8081")?,
             database: Database::at("IDENTITY_DB_DSN", &dsn)?,

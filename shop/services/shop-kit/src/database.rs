@@ -137,7 +137,7 @@ mod tests {
                 format!("{} {place} {}", options.get_username(), options.get_database().unwrap_or("-"))
             });
             let got = got.map_err(|e| e.to_string());
-            assert_eq!(got.as_deref().map_err(|e| &e[..e.len().min(35)]), expect, "{dsn}");
+            assert_eq!(got.as_deref().map_err(|e| &e[..e.len().min(36)]), expect, "{dsn}");
         };
         check("postgres://u:p@h:5433/d?sslmode=disable", Ok("u h d"));
         check("postgresql://u@127.0.0.1/d", Ok("u 127.0.0.1 d"));
