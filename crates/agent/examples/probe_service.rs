@@ -12,7 +12,7 @@
 //! The agent reads its timing from lines `lease=1500` in the file `timing` of its home.
 //!
 //! `GET /ready` is the readiness probe and `GET /live` the liveness probe, `GET /env` shows the environment,
-//! `GET /slow` answers after 800 ms, `GET /die` ends the process, `GET /pid` tells its id. With the argument `migrate` or `seed` it writes a line to the
+//! `GET /slow` answers after 800 ms, `GET /hang` never, `GET /die` ends the process, `GET /pid` tells its id. With the argument `migrate` or `seed` it writes a line to the
 //! file `$MARK`, if there is one, and ends; with `migrate-badly` it ends with 3.
 
 use axum::{Router, http::StatusCode, routing::get};
@@ -67,13 +67,20 @@ fn main() {
             println!("column \"price\" does not exist");
             std::process::exit(3);
         }
+        Some("migrate-once-slowly") => {
+            use std::io::Write as _;
+            let path = std::env::var("MARK").expect("a mark");
+            let again = std::path::Path::new(&path).exists();
+            let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).expect("a mark");
+            writeln!(file, "began").expect("a line");
+            if !again {
+                sleep(Duration::from_secs(60));
+            }
+            writeln!(file, "ended").expect("a line");
+        }
         Some("migrate-slowly") => {
             println!("this takes a while");
-            tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .build()
-                .expect("a runtime")
-                .block_on(tokio::time::sleep(Duration::from_secs(60)));
+            sleep(Duration::from_secs(60));
         }
         _ => tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -81,6 +88,11 @@ fn main() {
             .expect("a runtime")
             .block_on(serve()),
     }
+}
+
+fn sleep(duration: Duration) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    runtime.block_on(tokio::time::sleep(duration));
 }
 
 static ANSWERED: AtomicU64 = AtomicU64::new(0);
@@ -147,6 +159,13 @@ async fn serve() {
             get(|| async {
                 tokio::time::sleep(Duration::from_millis(800)).await;
                 "slow"
+            }),
+        )
+        .route(
+            "/hang",
+            get(|| async {
+                std::future::pending::<()>().await;
+                "never"
             }),
         )
         .route("/die", get(die));

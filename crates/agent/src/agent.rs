@@ -6,6 +6,7 @@ use crate::{
 };
 use fairway_model::{EnvironmentName, Failure};
 use fairway_protocol::agent::{API_VERSION, AgentInfo};
+use fairway_supervisor::LogPolicy;
 use futures::future;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,6 +33,8 @@ pub(crate) struct Agent {
     /// Cancelled when the agent is to end.
     pub(crate) end: CancellationToken,
     ending: Mutex<Ending>,
+    /// Held while the private database server is being looked after.
+    databases: tokio::sync::Mutex<()>,
 }
 
 impl Agent {
@@ -64,6 +67,7 @@ impl Agent {
             began: Instant::now(),
             end: CancellationToken::new(),
             ending: Mutex::new(Ending::Keep),
+            databases: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -73,16 +77,18 @@ impl Agent {
             tracing::error!(error = %fail::chain(&error), "the edge does not run; it is tried again");
         }
         let environments = self.environments();
-        self.recover_databases();
+        self.keep_databases();
         future::join_all(environments.iter().map(Environment::recover)).await;
         self.watch_edge();
         self.collect_artifacts();
     }
 
-    /// Beside everything else: a server that recovers from a crash takes its time.
-    fn recover_databases(self: &Arc<Self>) {
+    /// The private database server is started again when it has given up or does not run. Beside everything else: a
+    /// server that recovers from a crash takes its time.
+    fn keep_databases(self: &Arc<Self>) {
         let agent = Arc::clone(self);
         tokio::spawn(async move {
+            let Ok(_alone) = agent.databases.try_lock() else { return };
             let mut needed = false;
             for environment in agent.environments() {
                 needed |= environment.needs_private_server().await;
@@ -163,24 +169,38 @@ impl Agent {
         let pause = self.machine.settings.timing.reconcile;
         let watching = async move {
             loop {
+                status.borrow_and_update();
+                if let Err(error) = agent.machine.edge.ensure().await {
+                    tracing::error!(error = %fail::chain(&error), "the edge does not answer");
+                }
+                agent.keep_databases();
+                for environment in agent.environments() {
+                    let reviving = Arc::clone(&environment);
+                    tokio::spawn(async move { reviving.revive().await });
+                    if let Err(failure) = environment.reconcile().await {
+                        let environment = environment.name();
+                        tracing::warn!(%environment, %failure, "the edge does not have the right table yet");
+                    }
+                }
+                agent.rotate_log();
                 tokio::select! {
                     changed = status.changed() => if changed.is_err() { return },
                     () = tokio::time::sleep(pause) => {}
-                }
-                status.borrow_and_update();
-                if agent.machine.edge.ensure().await.is_err() {
-                    continue;
-                }
-                for environment in agent.environments() {
-                    environment.revive().await;
-                    if let Err(failure) = environment.reconcile().await {
-                        tracing::warn!(environment = %environment.name(), %failure, "the edge does not have the right table yet");
-                    }
                 }
             }
         };
         let end = self.end.clone();
         tokio::spawn(async move { end.run_until_cancelled(watching).await });
+    }
+
+    /// The agent's own log, when whoever started it has put it into its home.
+    fn rotate_log(&self) {
+        let policy = LogPolicy::new(self.machine.home.root().join("agent.log"));
+        if policy.path.is_file()
+            && let Err(error) = fairway_supervisor::log::rotate(&policy)
+        {
+            tracing::warn!(%error, "agent.log could not be rotated");
+        }
     }
 
     /// Artifacts are shared by all environments, so they are collected here.

@@ -10,8 +10,8 @@
 //! * **The journal first.** Each environment has one document (`environment::journal`), replaced as a whole. A change
 //!   is written before it is acted on; every act may be repeated. Where releases stand is the business of
 //!   [`fairway_target::lifecycle::Lifecycle`], a state machine without I/O that is part of that document.
-//! * **The edge has the last word on a switch.** The new table's generation is on the edge's disk before the journal
-//!   says that the switch is done; after a crash in between, the agent asks the edge.
+//! * **A switch is one request.** The journal says "switching", the edge gets one table with all routes, the journal
+//!   says "baking". A crash in between repeats the same request, which the edge recognises.
 //! * **One function says what the routes should be** (`environment::table`), from the journal and the health of the
 //!   instances. Whatever changes, the table is made anew, compared, and put if it differs.
 //! * **One function says what may be stopped** (`Lifecycle::keep`). Cleaning up after a failed release, after a

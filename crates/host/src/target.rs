@@ -211,8 +211,7 @@ impl Target for Host {
         let path = format!("{}/releases/{generation}", path(environment));
         match self.get(&path).await {
             Ok(status) => Ok(Some(status)),
-            // The one thing that this question can be refused for is that there is no such release.
-            Err(HostError::Failed(_)) => Ok(None),
+            Err(HostError::Failed(failure)) if failure.kind == FailureKind::WrongPhase => Ok(None),
             Err(error) => Err(self.target_error(error)),
         }
     }

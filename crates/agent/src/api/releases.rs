@@ -18,8 +18,11 @@ type ReleasePath = Result<Path<(String, u64)>, answer::BadPath>;
 
 fn find(agent: &crate::agent::Agent, path: ReleasePath) -> Result<(Arc<Environment>, Generation), Refusal> {
     let Path((environment, generation)) = path?;
-    let environment: EnvironmentName = answer::parse(&environment)?;
-    Ok((answer::known(agent, &environment)?, Generation(generation)))
+    let (name, generation): (EnvironmentName, _) = (answer::parse(&environment)?, Generation(generation));
+    match agent.environment(&name) {
+        Some(environment) => Ok((environment, generation)),
+        None => Err(answer::no_such_release(crate::environment::unknown(&name, generation))),
+    }
 }
 
 pub(super) async fn prepare(

@@ -21,6 +21,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 /// How long the keeper sleeps when nothing is due.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// How long the edge may take to say what it has counted.
+const STATS_WITHIN: Duration = Duration::from_secs(1);
+
 /// What is looked at during a bake.
 struct Baking {
     generation: Generation,
@@ -33,7 +36,9 @@ struct Baking {
 impl Environment {
     /// What the edge counted for this environment; `None` when it cannot be asked now.
     pub(super) async fn edge_stats(&self) -> Option<EnvironmentStats> {
-        let mut stats = self.machine.edge.stats(Some(self.name.as_str())).await.ok()?;
+        // An edge that does not answer must not keep anybody from looking at the instances.
+        let asked = self.machine.edge.stats(Some(self.name.as_str()));
+        let mut stats = tokio::time::timeout(STATS_WITHIN, asked).await.ok()?.ok()?;
         stats.environments.remove(self.name.as_str())
     }
 

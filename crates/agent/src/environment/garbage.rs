@@ -17,10 +17,12 @@ impl Environment {
         let kept = self.machine.settings.timing.kept_releases;
         let (secrets, logs, generations) = {
             let journal = self.journal.lock().await;
-            let releases = || journal.lifecycle.releases().rev().take(kept);
+            // The newest ones as well, whatever became of them: somebody may still be reading why they failed.
+            let newest = journal.lifecycle.releases().rev().take(kept);
+            let releases: Vec<_> = newest.chain(journal.kept(kept)).collect();
             let mut logs: BTreeSet<String> = journal.instances.keys().cloned().collect();
-            logs.extend(releases().flat_map(|entry| all_wanted(&entry.assignment.release)));
-            let generations: BTreeSet<Generation> = releases().map(|entry| entry.generation()).collect();
+            logs.extend(releases.iter().flat_map(|entry| all_wanted(&entry.assignment.release)));
+            let generations: BTreeSet<Generation> = releases.iter().map(|entry| entry.generation()).collect();
             (journal.needed(kept).1, logs, generations)
         };
         // While a release is on its way to the host, its secrets are here and nothing names them yet.

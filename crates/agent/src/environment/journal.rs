@@ -1,11 +1,11 @@
 //! What is written down about one environment.
 
 use fairway_model::{
-    ArtifactDigest, ConfigValue, EnvironmentName, Generation, Millis, PostgresSpec, ProcessSpec, Release,
-    SecretVersion, ServiceName, SpecDigest,
+    ArtifactDigest, ConfigValue, EnvironmentName, Generation, Millis, Phase, PostgresSpec, ProcessSpec,
+    Release, SecretVersion, ServiceName, SpecDigest,
 };
 use fairway_supervisor::Identity;
-use fairway_target::lifecycle::Lifecycle;
+use fairway_target::lifecycle::{Entry, Lifecycle};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -137,14 +137,23 @@ impl Journal {
         self.instances.keys().filter(|id| !kept.contains(*id)).cloned().collect()
     }
 
-    /// Artifacts and secrets that must stay on this host: those of instances, of releases that are on their way, and
-    /// of the `kept` newest ones.
+    /// The releases that a revert may go back to: the serving one, those that are on their way, and the `kept` newest
+    /// ones that have served. Releases that failed before their switch do not count.
+    pub(crate) fn kept(&self, kept: usize) -> Vec<&Entry> {
+        let serving = self.lifecycle.serving().map(Entry::generation);
+        let mut served = 0;
+        let mut entries: Vec<&Entry> = self.lifecycle.releases().rev().collect();
+        entries.retain(|entry| {
+            let has_served =
+                entry.phase.is_serving() || matches!(entry.phase, Phase::Reverted | Phase::Stuck);
+            served += usize::from(has_served);
+            (has_served && served <= kept) || !entry.phase.is_final() || Some(entry.generation()) == serving
+        });
+        entries
+    }
+
+    /// Artifacts and secrets that must stay on this host: those of instances and of the releases in [`Journal::kept`].
     pub(crate) fn needed(&self, kept: usize) -> (BTreeSet<ArtifactDigest>, BTreeSet<SecretVersion>) {
-        let live = |generation: Generation, phase: fairway_model::Phase| {
-            !phase.is_final() || Some(generation) == self.lifecycle.serving().map(|entry| entry.generation())
-        };
-        let releases = self.lifecycle.releases().rev().enumerate();
-        let releases = releases.filter(|(age, entry)| *age < kept || live(entry.generation(), entry.phase));
         let (mut artifacts, mut secrets) = (BTreeSet::new(), BTreeSet::new());
         let mut note = |process: &ProcessSpec| {
             artifacts.insert(process.artifact.digest);
@@ -155,7 +164,7 @@ impl Journal {
             }
         };
         let mut urls = Vec::new();
-        for (_, entry) in releases {
+        for entry in self.kept(kept) {
             entry
                 .assignment
                 .release

@@ -202,12 +202,14 @@ impl Environment {
         };
         {
             let journal = self.journal.lock().await;
-            let deadline = journal.lifecycle.next_deadline();
-            let mut probe = journal.lifecycle.clone();
-            if deadline.is_none_or(|at| at > now)
-                && unretired(&journal).is_none()
-                && probe.tick(now).is_empty()
-            {
+            let deadline = journal.lifecycle.next_deadline().is_some_and(|at| at <= now);
+            let newest = journal.lifecycle.accepted();
+            let orphan = journal.lifecycle.pending().is_none()
+                && journal
+                    .lifecycle
+                    .serving()
+                    .is_some_and(|entry| entry.phase == Phase::Baked && entry.generation() < newest);
+            if !deadline && !orphan && unretired(&journal).is_none() {
                 return Vec::new();
             }
         }
@@ -290,8 +292,8 @@ impl Environment {
     }
 }
 
-/// The answer to work that a newer decision made pointless.
-fn unknown(environment: &EnvironmentName, generation: Generation) -> Failure {
+/// The answer about a release that is not known.
+pub(crate) fn unknown(environment: &EnvironmentName, generation: Generation) -> Failure {
     fail::wrong_phase(
         format!("release {generation} of {environment} is not known on this host"),
         "Prepare it first",

@@ -3,8 +3,8 @@
 use super::{Environment, table};
 use crate::{disk::Survives, fail};
 use fairway_model::{
-    ArtifactDigest, Assignment, EventKind, Failure, FailureKind, Generation, Millis, PostgresSpec, Program,
-    Release, ServiceName, Step, StepKind,
+    ArtifactDigest, Assignment, EventKind, Failure, FailureKind, Generation, Millis, Program, Release,
+    ServiceName, Step, StepKind,
 };
 use futures::future::{self, BoxFuture};
 use std::{
@@ -102,9 +102,7 @@ impl Environment {
         };
         let stubs = unserved.iter().filter(|name| matches!(release.services[*name].program, Program::Stub));
         self.serve_early(stubs.cloned().collect()).await?;
-        if let Some(postgres) = &release.resources.postgres {
-            self.ensure_server(generation, assignment, postgres).await?;
-        }
+        self.ensure_server(generation, assignment).await?;
         // Everything that touches data comes before everything that starts, as in the plan: a migration that fails
         // has then started nothing.
         self.each_service(release, cancel, |service, cancel| {
@@ -348,17 +346,11 @@ impl Environment {
         }
     }
 
-    async fn ensure_server(
-        &self,
-        generation: Generation,
-        assignment: &Assignment,
-        postgres: &PostgresSpec,
-    ) -> Result<(), End> {
+    async fn ensure_server(&self, generation: Generation, assignment: &Assignment) -> Result<(), End> {
         let step = assignment.plan.steps.iter().find(|step| step.kind == StepKind::EnsureServer);
-        match step {
-            Some(step) => self.step(generation, step, self.database_server(postgres)).await,
-            // Not part of the plan, because it was there; started again if it is not any more.
-            None => Ok(self.database_server(postgres).await.map(drop)?),
+        match (step, &assignment.release.resources.postgres) {
+            (Some(step), Some(postgres)) => self.step(generation, step, self.database_server(postgres)).await,
+            _ => Ok(()),
         }
     }
 

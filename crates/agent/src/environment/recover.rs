@@ -2,7 +2,6 @@
 
 use super::Environment;
 use crate::{clock, disk::Survives, instance::Condition};
-use fairway_model::Phase;
 use fairway_supervisor::Process;
 use fairway_supervisor::StopPolicy;
 use fairway_target::lifecycle::Action;
@@ -15,7 +14,10 @@ const EDGE_ANSWERS: Duration = Duration::from_secs(5);
 const FIRST_PROBES: Duration = Duration::from_secs(1);
 
 impl Environment {
-    /// Takes over what runs, finds out from the edge whether a switch took place, and goes on where the agent was.
+    /// Takes over what runs and goes on where the agent was.
+    ///
+    /// A switch is in the journal before the edge hears of it. If the agent was killed in between, or before it could
+    /// write down that the edge has it, the same table is put again: the edge answers as if it had just taken it.
     pub(crate) async fn recover(self: &Arc<Self>) {
         self.end_commands().await;
         let (records, dispensable) = {
@@ -28,18 +30,12 @@ impl Environment {
         });
         futures::future::join_all(takeovers).await;
         self.first_probes().await;
-        let served = self.edge_generation().await;
-        let mut actions = {
+        self.ask_edge().await;
+        let actions = {
             // Not written down: whatever is done next is.
             let mut journal = self.journal.lock().await;
             journal.lifecycle.recover(clock::now())
         };
-        let switched = {
-            let journal = self.journal.lock().await;
-            let pending = journal.lifecycle.pending().filter(|entry| entry.phase == Phase::Prepared);
-            pending.map(|entry| entry.generation()).filter(|generation| served >= Some(generation.0))
-        };
-        actions.extend(switched.map(Action::Switch));
         for action in actions {
             match action {
                 // First of all, so that no table is put before it is known which one it must be.
@@ -66,19 +62,18 @@ impl Environment {
         let _ = tokio::time::timeout(FIRST_PROBES, futures::future::join_all(answers)).await;
     }
 
-    /// What the edge serves of this environment; it becomes the last known table.
-    async fn edge_generation(&self) -> Option<u64> {
+    /// What the edge serves of this environment becomes the last known table.
+    async fn ask_edge(&self) {
         let deadline = tokio::time::Instant::now() + EDGE_ANSWERS;
         loop {
             match self.machine.edge.table(self.name.as_str()).await {
                 Ok(served) => {
-                    let generation = served.as_ref().map(|table| table.generation);
                     *self.table.lock().await = served;
-                    return generation;
+                    return;
                 }
                 Err(error) if tokio::time::Instant::now() >= deadline => {
                     tracing::warn!(environment = %self.name, %error, "the edge does not say what it serves");
-                    return None;
+                    return;
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }

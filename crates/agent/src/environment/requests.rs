@@ -70,6 +70,11 @@ impl Environment {
             if service.replicas == 0 {
                 return wrong(format!("service {name} has no replicas"));
             }
+            if process.listen.is_none() && (process.probes.ready.is_some() || process.probes.live.is_some()) {
+                return wrong(format!(
+                    "service {name} has probes and listens on nothing that could be asked"
+                ));
+            }
             if process.listen.is_none() && !service.routes.is_empty() {
                 return wrong(format!("service {name} has routes and listens on nothing"));
             }

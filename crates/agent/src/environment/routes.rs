@@ -107,8 +107,9 @@ impl Environment {
         }
     }
 
-    /// Compares the edge's table with what it should be and corrects it. Returns the edge's generation.
-    pub(crate) async fn reconcile(&self) -> Result<u64, Failure> {
+    /// Compares the edge's table with what it should be and corrects it.
+    pub(crate) async fn reconcile(&self) -> Result<(), Failure> {
+        let mut last = self.table.lock().await;
         let served = match self.machine.edge.table(self.name.as_str()).await {
             Ok(served) => served,
             Err(error) => {
@@ -120,10 +121,9 @@ impl Environment {
                 ));
             }
         };
-        let generation = served.as_ref().map_or(0, |table| table.generation);
-        *self.table.lock().await = served;
-        self.publish().await?;
-        Ok(generation)
+        *last = served;
+        drop(last);
+        self.publish().await
     }
 }
 

@@ -297,8 +297,9 @@ impl Environment {
                                     record.started = at;
                                 }
                                 record.identity.clone_from(&now.identity);
-                                record.restarts =
-                                    restarts_before + u32::try_from(now.exits).unwrap_or(u32::MAX);
+                                // A process that was stopped because of its liveness probe did not exit by itself.
+                                let again = u32::try_from(now.exits.max(now.restarts)).unwrap_or(u32::MAX);
+                                record.restarts = restarts_before.saturating_add(again);
                             }
                         })
                         .await;
@@ -337,8 +338,9 @@ impl Environment {
         }
     }
 
-    /// Takes over the process of a record, or starts it again when it is gone and still wanted.
-    pub(super) async fn take_over(self: &Arc<Self>, id: &str, mut record: InstanceRecord, wanted: bool) {
+    /// Takes over the process of a record. One that is gone and still wanted is started again by
+    /// [`Environment::revive`], after whatever it needs is there.
+    pub(super) async fn take_over(self: &Arc<Self>, id: &str, record: InstanceRecord, wanted: bool) {
         let spec = match self.instance_spec(id, &record).await {
             Ok(spec) => spec,
             Err(failure) => {
@@ -358,11 +360,14 @@ impl Environment {
             self.forget_record(id).await;
             return;
         }
-        record.restarts += 1;
-        tracing::warn!(environment = %self.name, instance = id, "it ended while no agent ran; it is started again");
-        if let Err(failure) = self.launch(id, record).await {
-            tracing::error!(environment = %self.name, instance = id, %failure, "it could not be started again");
-        }
+        tracing::warn!(environment = %self.name, instance = id, "it ended while no agent ran");
+        self.change(Survives::Process, |journal, _| {
+            if let Some(record) = journal.instances.get_mut(id) {
+                record.identity = None;
+                record.restarts += 1;
+            }
+        })
+        .await;
     }
 
     /// Instances of the serving release that are not there are started again.
@@ -397,14 +402,22 @@ impl Environment {
                 })
                 .collect()
         };
-        if missing.is_empty() {
+        if missing.is_empty() || self.closed.is_cancelled() {
             return;
         }
         // Not in the middle of a preparation, which may be starting the very same instance.
         let Ok(_alone) = self.preparation.try_lock() else { return };
+        if self.needs_private_server().await
+            && let Err(failure) = self.machine.databases.private(None).await
+        {
+            tracing::error!(environment = %self.name, %failure, "the database server does not run; instances are started without it");
+        }
         for (id, record) in missing {
             if self.managed(&id).is_none() {
-                self.take_over(&id, record, true).await;
+                tracing::info!(environment = %self.name, instance = id, "it is started again");
+                if let Err(failure) = self.launch(&id, record).await {
+                    tracing::error!(environment = %self.name, instance = id, %failure, "it could not be started again");
+                }
             }
         }
     }

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 impl Environment {
     /// Moves the routes to a prepared release. When it has been done already, that is fine.
     ///
-    /// The order makes every crash decidable: the edge keeps its table on disk, so after a crash its generation says
-    /// whether the switch took place, whatever the journal had time to say (see [`Environment::recover`]).
+    /// The journal says "switching" before the edge hears of it, so an agent that is killed anywhere in here puts the
+    /// same table again when it is started again, which the edge takes as the repetition that it is.
     pub(super) async fn switch(self: &Arc<Self>, generation: Generation) -> Result<(), Failure> {
         let baseline = Totals::since(self.edge_stats().await.as_ref());
         // Held over the whole switch: a table that is put because of an instance that changes waits.

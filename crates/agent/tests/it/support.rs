@@ -1,7 +1,5 @@
 //! A host of a test's own: a home directory, an agent, an edge, and small services.
 
-#![expect(dead_code, reason = "each test file uses its part")]
-
 use fairway_host::{Host, Instances};
 use fairway_model::{
     Artifact, ArtifactDigest, ArtifactKind, Assignment, ConfigValue, DatabaseSpec, Digest, EnvironmentName,

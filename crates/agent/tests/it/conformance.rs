@@ -1,14 +1,12 @@
 //! The conformance suite of targets on a real host: agent, edge, processes and PostgreSQL.
 
-mod support;
-
+use crate::support::{self, World};
 use async_trait::async_trait;
 use fairway_model::{EnvironmentName, PostgresSpec, Program, Resources, ServiceName, ServiceSpec};
 use fairway_target::{
     Target,
     conformance::{Behaviour, Fixture, Made, Wanted},
 };
-use support::World;
 
 struct HostFixture {
     world: World,
