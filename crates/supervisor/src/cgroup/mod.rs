@@ -149,6 +149,15 @@ impl Cgroups {
         (group, notes(&failed))
     }
 
+    /// Which limits could not be enforced here, each with the reason, as a process's own notes would say it. Empty when
+    /// all can. Tries it with a group that is removed again.
+    pub async fn missing(&self) -> Vec<String> {
+        let limits = Limits { memory_bytes: Some(1 << 30), cpu_millis: Some(1_000), pids: Some(1_000) };
+        let (group, notes) = self.create("check", &limits);
+        group.remove().await;
+        notes
+    }
+
     /// The group of ours that a process is in, if it is in one; also one that was made by a supervisor which stood
     /// elsewhere in the tree.
     pub(crate) fn find(pid: u32) -> Group {

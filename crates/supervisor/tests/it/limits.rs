@@ -1,7 +1,7 @@
 //! Limits, where this machine has control groups that may be written to.
 
 use super::{SOON, dir, has, shell, until};
-use fairway_supervisor::{Exit, How, Limits, Process, run_once};
+use fairway_supervisor::{Exit, How, Limits, Process, cgroup::Cgroups, run_once};
 use std::{fs, path::PathBuf};
 
 /// The directories of our control groups that a process is in.
@@ -49,6 +49,10 @@ async fn a_limit_that_is_not_enforced_is_noted_and_one_that_is_holds() {
         }
     }
     process.stop(spec.stop).await.unwrap();
+    let named = |notes: &[String]| {
+        notes.iter().map(|note| note.split(" (").next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(named(process.notes()), named(&Cgroups::detect().missing().await), "it can be known before");
     for dir in groups {
         assert!(!dir.exists(), "{} is left", dir.display());
     }
