@@ -53,8 +53,12 @@ async fn head(stream: &mut TcpStream) -> Option<String> {
     Some(String::from_utf8(read).unwrap())
 }
 
+/// An address on which nothing listens. The host part belongs to this process alone, so that no other test can be given
+/// the port meanwhile.
 async fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let own = std::net::IpAddr::from([127, high.wrapping_add(64) % 128, middle, low]);
+    TcpListener::bind((own, 0)).await.unwrap().local_addr().unwrap()
 }
 
 fn request(method: Method, body: impl Into<RequestBody>) -> Request<RequestBody> {

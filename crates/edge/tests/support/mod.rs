@@ -92,9 +92,12 @@ pub fn route(host: Option<&str>, path: &str, service: &str) -> Route {
     }
 }
 
-/// An address on which nothing listens.
+/// An address on which nothing listens and nothing will, unless the test does it: the host part belongs to this
+/// process alone, so that no other test can be given the port meanwhile.
 pub async fn nobody() -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let [_, high, middle, low] = std::process::id().to_be_bytes();
+    let own = [127, high.wrapping_add(64) % 128, middle, low];
+    let listener = tokio::net::TcpListener::bind((std::net::IpAddr::from(own), 0)).await.unwrap();
     listener.local_addr().unwrap()
 }
 
