@@ -157,6 +157,9 @@ pub enum AppendError {
         /// Under which number it belongs.
         operation_number: u64,
     },
+    /// The store cannot be written to. Nothing was written.
+    #[error(transparent)]
+    Store(StoreError),
     /// Storage failed in a way that leaves open whether the operation was written.
     #[error(
         "it is not known whether operation {number} of {environment} was written. Look at the history of {environment} before you try again"

@@ -132,7 +132,8 @@ impl Store {
     ///
     /// # Errors
     /// [`AppendError::Taken`] when the number is taken by another operation, [`AppendError::Misplaced`] when the
-    /// operation is for another environment or number, [`AppendError::Unknown`] when it cannot be told whether it was
+    /// operation is for another environment or number, [`AppendError::Store`] when the store cannot be written to at
+    /// all, [`AppendError::Unknown`] when it cannot be told whether it was
     /// written.
     pub async fn append(
         &self,
@@ -159,6 +160,8 @@ impl Store {
                 environment: environment.clone(),
                 number,
             }),
+            // Found out before anything was sent.
+            Err(source @ StoreError::Unconditional { .. }) => Err(AppendError::Store(source)),
             Err(source) => Err(AppendError::Unknown { environment: environment.clone(), number, source }),
         }
     }

@@ -40,11 +40,21 @@ use fairway_model::{
     Assignment, EnvironmentName, EventKind, Evidence, Failure, FailureKind, Generation, Millis, Phase,
     ReleaseStatus, ServiceName, SpecDigest,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the stored form of a [`Lifecycle`].
 pub const LIFECYCLE_FORMAT: u32 = 1;
+
+/// A journal of a later version is refused before anything is concluded from it.
+fn known_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    match u32::deserialize(deserializer)? {
+        LIFECYCLE_FORMAT => Ok(LIFECYCLE_FORMAT),
+        found => Err(serde::de::Error::custom(format!(
+            "the journal has format {found}, and this Fairway reads format {LIFECYCLE_FORMAT}: use the version that wrote it, or a later one"
+        ))),
+    }
+}
 
 /// How many ended releases are remembered beside those that are pending, serving or warm.
 const HISTORY: usize = 16;
@@ -53,7 +63,8 @@ const HISTORY: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lifecycle {
-    /// [`LIFECYCLE_FORMAT`].
+    /// [`LIFECYCLE_FORMAT`]. Reading refuses a later one.
+    #[serde(deserialize_with = "known_format")]
     pub format: u32,
     /// The environment.
     pub environment: EnvironmentName,

@@ -92,6 +92,11 @@ pub trait Target: Send + Sync {
     /// Makes everything ready beside what runs; returns when the release is [`fairway_model::Phase::Prepared`]
     /// or later. Nothing has moved when this fails. The caller's lease lasts while it waits; when the caller goes
     /// away before the switch, the target aborts the release by itself.
+    ///
+    /// Asked again with the same assignment, it joins what is going on, or repeats the failure that ended the release.
+    /// Another plan with a number that is taken, or with an older one, is [`fairway_model::FailureKind::Stale`]; while
+    /// another release is before its switch and its caller is alive, it is [`fairway_model::FailureKind::WrongPhase`].
+    /// A release that bakes does not stand in the way: it is superseded. The rules are [`crate::lifecycle`].
     async fn prepare(
         &self,
         assignment: &Assignment,
@@ -108,6 +113,7 @@ pub trait Target: Send + Sync {
 
     /// Waits until the bake is over: [`fairway_model::Phase::Baked`], or an error whose failure is
     /// [`fairway_model::FailureKind::Bake`] after the routes went back, or [`fairway_model::FailureKind::Superseded`].
+    /// A first release has nothing to go back to: trouble in it leaves it serving, in [`fairway_model::Phase::Stuck`].
     async fn bake(
         &self,
         environment: &EnvironmentName,
@@ -126,13 +132,15 @@ pub trait Target: Send + Sync {
     /// Gives up a release that has not switched; stops what it started. Aborting what is already aborted is fine.
     async fn abort(&self, environment: &EnvironmentName, generation: Generation) -> Result<(), TargetError>;
 
-    /// Where a release stands, without waiting; `None` when the target has never heard of it.
+    /// Where a release stands, without waiting; `None` when the target has never heard of it. Whoever asks counts as
+    /// the release's caller, so asking renews its lease; [`Target::observe`] does not.
     async fn release(
         &self,
         environment: &EnvironmentName,
         generation: Generation,
     ) -> Result<Option<ReleaseStatus>, TargetError>;
 
-    /// Stops everything of an environment; `purge` also deletes its databases, secrets and logs.
+    /// Stops everything of an environment; `purge` also deletes its databases, secrets and logs. Destroying what is
+    /// not there is fine. Without `purge` the newest accepted generation is remembered.
     async fn destroy(&self, environment: &EnvironmentName, purge: bool) -> Result<(), TargetError>;
 }

@@ -53,10 +53,11 @@ async fn a_server_without_conditions_is_refused_before_it_can_do_harm() {
     let store = server.store("x");
     server.misbehave(Faults { unconditional: true, ..Faults::default() });
     let error = store.append_next(&environment("dev"), |state| note(state, "ana", "a")).await.unwrap_err();
-    let NextError::Append(AppendError::Unknown { source: StoreError::Unconditional { .. }, .. }) = &error
-    else {
-        panic!("{error}");
-    };
+    assert!(
+        matches!(error, NextError::Append(AppendError::Store(StoreError::Unconditional { .. }))),
+        "{error}"
+    );
+    assert!(error.to_string().contains("Nothing was written but a marker"), "{error}");
     let error = store.put_release(&crate::support::release(1)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unconditional { .. }), "{error}");
     assert_eq!(server.documents("").keys().collect::<Vec<_>>(), ["x/fairway-store.json"]);

@@ -384,3 +384,32 @@ async fn contracts_are_kept_once(fixture: Fixture) {
         assert!(matches!(&error, StoreError::Corrupt { path: found, .. } if *found == path), "{error}");
     }
 }
+
+/// A writer that died between writing and linking leaves its staged file, which nobody may ever see.
+#[tokio::test]
+async fn what_a_dead_writer_staged_is_not_seen() {
+    let fixture = Fixture::directory();
+    append(&fixture, "dev", &["a"]).await;
+    for name in ["00000002.json#1", "00000002.json#2", "00000001.json#1"] {
+        fixture.damage(&format!("environments/dev/operations/{name}"), b"{ \"format\": 1, \"num");
+    }
+    assert_eq!(fixture.store.operations(&environment("dev")).await.unwrap().len(), 1);
+    append(&fixture, "dev", &["b"]).await;
+    let operations = fixture.store.operations(&environment("dev")).await.unwrap();
+    assert_eq!(operations.iter().map(text_of).collect::<Vec<_>>(), ["a", "b"]);
+}
+
+/// A store that version 1 wrote.
+#[tokio::test]
+async fn the_sample_of_format_1_loads() {
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples/store-1");
+    let store = Store::open(sample).unwrap();
+    let pr = environment("test/pr-42");
+    assert_eq!(store.environments().await.unwrap(), [pr.clone()]);
+    let state = store.state(&pr).await.unwrap();
+    assert_eq!(state.last(), 3);
+    let serving = state.serving().unwrap();
+    assert_eq!(store.get_release(serving.release).await.unwrap(), release(7));
+    let plan = store.get_plan(serving.plan).await.unwrap();
+    assert_eq!((plan.child, plan.generation), (serving.release, serving.generation));
+}

@@ -264,6 +264,20 @@ fn history_is_kept_short() {
     );
 }
 
+/// The journal that version 1 wrote in the middle of a bake, with a superseding release being prepared.
+#[test]
+fn the_sample_of_format_1_loads() {
+    let mut life = applied(1, 1);
+    baking(&mut life, 2, 2, 1_000);
+    assert!(matches!(life.accept(&offer(3, 3), 1_200), Accept::New { .. }));
+    life.record(Generation(3), 1_210, None, EventKind::Note { message: "a note".to_owned() });
+    let text = include_str!("../../tests/samples/lifecycle-1.json");
+    assert_eq!(serde_json::from_str::<Lifecycle>(text).unwrap(), life);
+    let later = text.replacen("\"format\": 1", "\"format\": 2", 1);
+    let error = serde_json::from_str::<Lifecycle>(&later).unwrap_err().to_string();
+    assert!(error.contains("has format 2"), "{error}");
+}
+
 /// One random call.
 #[derive(Debug, Clone)]
 enum Call {
