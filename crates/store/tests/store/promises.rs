@@ -405,7 +405,7 @@ async fn the_sample_of_format_1_loads() {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/samples/store-1");
     let store = Store::open(sample).unwrap();
     let pr = environment("test/pr-42");
-    assert_eq!(store.environments().await.unwrap(), [pr.clone()]);
+    assert_eq!(store.environments().await.unwrap(), std::slice::from_ref(&pr));
     let state = store.state(&pr).await.unwrap();
     assert_eq!(state.last(), 3);
     let serving = state.serving().unwrap();
