@@ -14,8 +14,11 @@ use crate::authorize::Authorizer;
 use crate::catalog::{categories, products, skus};
 use crate::settings::Settings;
 
-/// The contract this service answers, as it was when the program was built.
-pub const CONTRACT: &str = include_str!("../../../contracts/openapi/commerce.yaml");
+/// The contracts this service has a part in, as they were when the program was built.
+const CONTRACTS: [(&str, &str); 2] = [
+    ("commerce", include_str!("../../../contracts/openapi/commerce.yaml")),
+    ("admin", include_str!("../../../contracts/openapi/admin.yaml")),
+];
 
 /// What every handler needs.
 #[derive(Debug, Clone)]
@@ -51,9 +54,9 @@ impl App {
 /// All routes, dressed.
 ///
 /// # Errors
-/// When the embedded contract can't be read.
+/// When an embedded contract can't be read.
 pub fn router(app: App, version: Option<String>) -> Result<Router, ContractError> {
-    let unbuilt = Unbuilt::of("commerce", CONTRACT)?;
+    let unbuilt = Unbuilt::of("commerce", &CONTRACTS)?;
     let pool = app.pool().clone();
     let routes = Router::new()
         .route("/catalog/categories", get(categories::list).post(categories::create))

@@ -19,8 +19,11 @@ async fn main() -> ExitCode {
             Command::Serve => {
                 let address = settings.address;
                 let shutdown = Shutdown::on_signals()?;
-                let app = router(App::new(settings), environment.optional("SERVICE_VERSION"))?;
+                let app = App::new(settings);
+                let pool = app.pool().clone();
+                let app = router(app, environment.optional("SERVICE_VERSION"))?;
                 server::run("commerce", address, app, shutdown).await?;
+                pool.close().await;
             }
         }
         Ok(())

@@ -38,7 +38,7 @@ impl App {
         Ok(Self {
             inner: Arc::new(Inner {
                 routes: Routes::of_the_shop()?,
-                own: Unbuilt::of("gateway", GATEWAY_CONTRACT)?,
+                own: Unbuilt::of("gateway", &[("gateway", GATEWAY_CONTRACT)])?,
                 upstreams: Upstreams::new(&settings.upstreams, settings.upstream_timeout),
                 shutdown,
                 max_body_bytes: settings.max_body_bytes,

@@ -15,8 +15,11 @@ use sqlx::PgPool;
 use crate::settings::Settings;
 use crate::{access, flags, login, me};
 
-/// The contract this service answers, as it was when the program was built.
-pub const CONTRACT: &str = include_str!("../../../contracts/openapi/identity.yaml");
+/// The contracts this service has a part in, as they were when the program was built.
+const CONTRACTS: [(&str, &str); 2] = [
+    ("identity", include_str!("../../../contracts/openapi/identity.yaml")),
+    ("admin", include_str!("../../../contracts/openapi/admin.yaml")),
+];
 
 /// What every handler needs.
 #[derive(Debug, Clone)]
@@ -69,9 +72,9 @@ impl App {
 /// All routes, dressed.
 ///
 /// # Errors
-/// When the embedded contract can't be read.
+/// When an embedded contract can't be read.
 pub fn router(app: App, version: Option<String>) -> Result<Router, ContractError> {
-    let unbuilt = Unbuilt::of("identity", CONTRACT)?;
+    let unbuilt = Unbuilt::of("identity", &CONTRACTS)?;
     let pool = app.pool().clone();
     let routes = Router::new()
         .route("/auth/mini/login", post(login::mini::login))

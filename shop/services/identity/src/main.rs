@@ -20,8 +20,11 @@ async fn main() -> ExitCode {
                 settings.warn();
                 let address = settings.address;
                 let shutdown = Shutdown::on_signals()?;
-                let app = router(App::new(settings), environment.optional("SERVICE_VERSION"))?;
+                let app = App::new(settings);
+                let pool = app.pool().clone();
+                let app = router(app, environment.optional("SERVICE_VERSION"))?;
                 server::run("identity", address, app, shutdown).await?;
+                pool.close().await;
             }
         }
         Ok(())

@@ -106,12 +106,18 @@ pub struct Unbuilt {
 }
 
 impl Unbuilt {
-    /// Reads the promises of a contract.
+    /// Reads what contracts, given by name and text, promise of a boundary: what its own contract has, and what
+    /// others have that it serves.
     ///
     /// # Errors
-    /// When the contract can't be read.
-    pub fn of(boundary: &'static str, contract: &str) -> Result<Self, ContractError> {
-        Ok(Self { boundary, operations: operations(boundary, contract)?.into() })
+    /// When a contract can't be read.
+    pub fn of(boundary: &'static str, contracts: &[(&str, &str)]) -> Result<Self, ContractError> {
+        let mut promised = Vec::new();
+        for (name, text) in contracts {
+            let all = operations(name, text)?;
+            promised.extend(all.into_iter().filter(|o| o.served_by.as_deref().unwrap_or(name) == boundary));
+        }
+        Ok(Self { boundary, operations: promised.into() })
     }
 
     /// Makes this the answer for everything the router has no handler for.
@@ -132,7 +138,7 @@ impl Unbuilt {
         }
         match same_path.find(|o| o.method == method.as_str()) {
             Some(o) => ApiError::not_implemented(format!(
-                "{} {} is in the contract of {} and not built yet",
+                "{} {} is promised by the contract and not built in {} yet",
                 o.method, o.path, self.boundary
             )),
             None => ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "method not allowed"),
@@ -173,13 +179,20 @@ paths:
 
     #[test]
     fn what_is_promised_and_not_built_says_so() {
-        let unbuilt = Unbuilt::of("commerce", r#"paths: { "/orders/{id}": { get: {} } }"#).unwrap();
+        let own = r#"paths: { "/orders/{id}": { get: {} }, /me: { get: { x-served-by: identity } } }"#;
+        let admin = "paths: { /admin/jobs: { x-served-by: commerce, post: {} }, /admin/users: { get: {} } }";
+        let unbuilt = Unbuilt::of("commerce", &[("commerce", own), ("admin", admin)]).unwrap();
         let check = |method: Method, path: &str, expect: &str| {
             assert_eq!(unbuilt.answer(&method, path).to_string(), expect, "{method} {path}");
         };
-        let promised =
-            "501 not_implemented: GET /orders/{id} is in the contract of commerce and not built yet";
-        check(Method::GET, "/orders/1", promised);
+        let promised = |what: &str| {
+            format!("501 not_implemented: {what} is promised by the contract and not built in commerce yet")
+        };
+        check(Method::GET, "/orders/1", &promised("GET /orders/{id}"));
+        check(Method::POST, "/admin/jobs", &promised("POST /admin/jobs"));
+        for served_elsewhere in ["/me", "/admin/users"] {
+            check(Method::GET, served_elsewhere, "404 not_found: page not found");
+        }
         check(Method::PUT, "/orders/1", "405 method_not_allowed: method not allowed");
         check(Method::GET, "/orders", "404 not_found: page not found");
     }

@@ -121,7 +121,7 @@ mod tests {
             "/fails",
             get(async || ApiError::conflict("no").with_details(json!({"a": 1})).because("secret cause")),
         );
-        let unbuilt = Unbuilt::of("tester", "paths: { /ok: { get: {} } }").unwrap();
+        let unbuilt = Unbuilt::of("tester", &[("tester", "paths: { /ok: { get: {} } }")]).unwrap();
         let app = dress("tester", unbuilt.attach(routes), Health::always_ready(None));
         let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let id = response.headers().get("x-request-id").map(|v| v.to_str().unwrap().to_owned());

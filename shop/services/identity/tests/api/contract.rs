@@ -10,7 +10,7 @@ use crate::world::World;
 async fn operations_are_built_or_say_that_they_are_not() {
     let Some(world) = World::start().await else { return };
     let mut unbuilt = BTreeSet::new();
-    for operation in world.contracts.operations("identity.yaml") {
+    for operation in world.contracts.served_by("identity") {
         let path = operation.path.replace("{role}", "ADMIN");
         let path =
             path.split('/').map(|s| if s.starts_with('{') { "1" } else { s }).collect::<Vec<_>>().join("/");
@@ -20,7 +20,9 @@ async fn operations_are_built_or_say_that_they_are_not() {
             reply.status != 404 && reply.status != 405 && reply.status != 500,
             "{operation:?}: {reply:?}"
         );
-        reply.error();
+        if reply.status >= 400 {
+            reply.error();
+        }
         if reply.status == 501 {
             unbuilt.insert(format!("{} {}", operation.method, operation.path));
         }
@@ -35,6 +37,7 @@ async fn operations_are_built_or_say_that_they_are_not() {
         "GET /staff",
         "GET /staff/{staffId}",
         "PATCH /staff/{staffId}",
+        "POST /admin/customers/{customerId}/transfer",
         "POST /rbac/permissions",
         "POST /staff",
         "POST /staff/{staffId}/bindings",

@@ -52,6 +52,15 @@ impl Contracts {
         operations(file, &self.texts[file]).expect("a contract that was read already")
     }
 
+    /// The operations that a boundary answers, in its own contract and in others.
+    pub fn served_by(&self, boundary: &str) -> Vec<Operation> {
+        let own = |file: &str, o: &Operation| {
+            o.served_by.as_deref().unwrap_or(file.trim_end_matches(".yaml")) == boundary
+        };
+        let files = self.texts.keys();
+        files.flat_map(|file| self.operations(file).into_iter().filter(move |o| own(file, o))).collect()
+    }
+
     /// Checks an answer to `method path` against the operation that the path belongs to.
     ///
     /// # Panics
