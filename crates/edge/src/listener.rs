@@ -80,29 +80,41 @@ async fn accept(shared: Arc<Shared>, key: DoorKey, listener: TcpListener, closin
         });
     };
     // When it was last said that nothing can be accepted.
-    let mut exhausted: Option<Instant> = None;
+    let mut said: Option<Instant> = None;
+    let mut worth_saying = || {
+        let worth = said.is_none_or(|said| said.elapsed() > SAID_AGAIN);
+        if worth {
+            said = Some(Instant::now());
+        }
+        worth
+    };
     loop {
-        let next = async {
-            let permit = Arc::clone(&shared.slots).acquire_owned().await.ok();
-            (permit, listener.accept().await)
-        };
-        let (permit, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             biased;
             () = closing.cancelled() => break,
-            next = next => next,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, client)) => {
+                // One client at each listener waits here for room, the others in the queue of the system.
+                if shared.slots.available_permits() == 0 && worth_saying() {
+                    let limit = shared.settings.connections;
+                    let address = key.address();
+                    tracing::warn!(limit, %address, "all connections are taken, new ones wait for one to end");
+                }
+                let permit = tokio::select! {
+                    biased;
+                    permit = Arc::clone(&shared.slots).acquire_owned() => permit.ok(),
+                    () = closing.cancelled() => None,
+                };
                 serve(stream, client, permit);
             }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
                 // Descriptors or memory have run out. The client waits in the queue; so do we.
-                if exhausted.is_none_or(|said| said.elapsed() > SAID_AGAIN) {
+                if worth_saying() {
                     tracing::error!(%error, address = %key.address(), "connections can't be accepted for now");
-                    exhausted = Some(Instant::now());
                 }
-                drop(permit);
                 tokio::time::sleep(EXHAUSTED).await;
             }
         }

@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ const SUCCESSION: Duration = Duration::from_secs(1);
 pub async fn run(settings: Settings) -> Result<(), EdgeError> {
     let home = settings.home.clone();
     let grace = settings.shutdown_grace;
+    let descriptors = raise_descriptors();
     make_directory(&home.join("edge"))?;
     let lock = lock(&settings).await?;
     let edge = Edge::start(settings).await?;
@@ -33,7 +35,7 @@ pub async fn run(settings: Settings) -> Result<(), EdgeError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
     let info = edge.info();
-    tracing::info!(pid = info.pid, version = info.version, home = %home.display(), "edge serves");
+    tracing::info!(pid = info.pid, version = info.version, home = %home.display(), descriptors, "edge serves");
     let grace = tokio::select! {
         asked = shutdowns.recv() => asked.unwrap_or(grace),
         _ = terminate.recv() => grace,
@@ -77,6 +79,20 @@ pub fn log_to_stderr() {
         .with_writer(std::io::stderr)
         .finish();
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Every client and every connection to an instance is a descriptor, and the usual soft limit of 1024 is for programs
+/// that may still use `select`. Takes what the hard limit allows; returns the limit that holds then, if there is one.
+fn raise_descriptors() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(%error, descriptors = limit.current, "the limit of open files could not be raised");
+            limit.current
+        }
+    }
 }
 
 /// One edge in a home. The lock goes with the process, however it ends; one that is ending is waited for.

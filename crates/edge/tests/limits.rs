@@ -70,7 +70,11 @@ async fn a_client_that_takes_nothing_is_cut_off() {
 async fn too_many_connections_wait() {
     let world = World::with(|settings| settings.connections = 2).await;
     let web = Upstream::named("web").await;
-    let address = world.apply(&table(1, &[("web-1", web.address)])).await;
+    let mut it = table(1, &[("web-1", web.address)]);
+    // A listener on which nobody calls takes no room.
+    it.listeners.insert("second".into(), ([127, 0, 0, 1], 0).into());
+    it.listeners.insert("third".into(), ([127, 0, 0, 1], 0).into());
+    let address = world.apply(&it).await;
     let (mut one, mut two) = (Client::connect(address).await, Client::connect(address).await);
     assert_eq!((one.get("/").await.1, two.get("/").await.1), ("web".into(), "web".into()));
     let mut three = Client::connect(address).await;
