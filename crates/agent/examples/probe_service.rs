@@ -92,7 +92,7 @@ fn main() {
 
 fn sleep(duration: Duration) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    runtime.block_on(tokio::time::sleep(duration));
+    runtime.block_on(async { tokio::time::sleep(duration).await });
 }
 
 static ANSWERED: AtomicU64 = AtomicU64::new(0);

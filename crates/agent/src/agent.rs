@@ -6,11 +6,11 @@ use crate::{
 };
 use fairway_model::{EnvironmentName, Failure};
 use fairway_protocol::agent::{API_VERSION, AgentInfo};
-use fairway_supervisor::LogPolicy;
+use fairway_supervisor::{LogPolicy, cgroup::Cgroups};
 use futures::future;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -33,6 +33,8 @@ pub(crate) struct Agent {
     /// Cancelled when the agent is to end.
     pub(crate) end: CancellationToken,
     ending: Mutex<Ending>,
+    /// What this machine cannot do.
+    notes: OnceLock<Vec<String>>,
     /// Held while the private database server is being looked after.
     databases: tokio::sync::Mutex<()>,
 }
@@ -67,6 +69,7 @@ impl Agent {
             began: Instant::now(),
             end: CancellationToken::new(),
             ending: Mutex::new(Ending::Keep),
+            notes: OnceLock::new(),
             databases: tokio::sync::Mutex::default(),
         }))
     }
@@ -76,6 +79,7 @@ impl Agent {
         if let Err(error) = self.machine.edge.ensure().await {
             tracing::error!(error = %fail::chain(&error), "the edge does not run; it is tried again");
         }
+        let _ = self.notes.set(Cgroups::detect().missing().await);
         let environments = self.environments();
         self.keep_databases();
         future::join_all(environments.iter().map(Environment::recover)).await;
@@ -155,10 +159,11 @@ impl Agent {
             api: API_VERSION,
             version: self.machine.settings.version.clone(),
             pid: std::process::id(),
+            postgres_pid: self.machine.databases.pid(),
             edge_pid: self.machine.edge.pid(),
             uptime_seconds: self.began.elapsed().as_secs(),
             home: self.machine.home.root().display().to_string(),
-            notes: Vec::new(),
+            notes: self.notes.get().cloned().unwrap_or_default(),
         }
     }
 

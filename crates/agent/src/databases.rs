@@ -86,6 +86,11 @@ impl Databases {
         })
     }
 
+    /// Process id of the private server, if it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        Cluster::running(&self.root.join("data")).map(|identity| identity.pid)
+    }
+
     /// Stops the private server, if it runs.
     pub(crate) async fn stop(&self) -> Result<(), Failure> {
         let running = self.private.lock().await.take();

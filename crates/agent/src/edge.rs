@@ -67,7 +67,7 @@ impl Edge {
         let mut env: std::collections::BTreeMap<String, String> =
             settings.inherited.iter().cloned().collect();
         env.insert(TAG.into(), home.root().display().to_string());
-        let args = vec!["edge".to_owned(), "--home".to_owned(), home.root().display().to_string()];
+        let args = vec!["edge".to_owned(), "--home".to_owned(), home.short().display().to_string()];
         let backoff = Backoff {
             initial: Duration::from_millis(10),
             max: Duration::from_secs(5),

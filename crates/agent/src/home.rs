@@ -15,12 +15,13 @@
 
 use crate::{AgentError, disk};
 use fairway_model::{EnvironmentName, ServiceName};
+use fairway_protocol::agent::LONGEST_SOCKET_PATH;
 use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest as _, Sha256};
 use std::{
-    fs::{File, OpenOptions},
-    io::{Read as _, Seek as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, symlink},
     path::{Path, PathBuf},
 };
 
@@ -28,6 +29,8 @@ use std::{
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
     root: PathBuf,
+    /// The same directory under a name that is short enough for sockets in it.
+    short: PathBuf,
 }
 
 impl Home {
@@ -40,7 +43,8 @@ impl Home {
         for part in ["artifacts", "secrets", "journal", "work", "logs"] {
             disk::directory(&root.join(part)).map_err(unusable)?;
         }
-        Ok(Self { root })
+        let short = short_name(&root)?;
+        Ok(Self { root, short })
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -49,7 +53,12 @@ impl Home {
 
     /// Tells this home from others on the same machine.
     pub(crate) fn tag(&self) -> String {
-        hex::encode(&Sha256::digest(self.root.as_os_str().as_encoded_bytes())[..8])
+        tag(&self.root)
+    }
+
+    /// The directory under a name that is short enough for sockets in it; the edge is started with this one.
+    pub(crate) fn short(&self) -> &Path {
+        &self.short
     }
 
     pub(crate) fn artifacts(&self) -> PathBuf {
@@ -90,7 +99,11 @@ impl Home {
     }
 
     pub(crate) fn edge_socket(&self) -> PathBuf {
-        self.root.join("edge.sock")
+        self.short.join("edge.sock")
+    }
+
+    pub(crate) fn agent_socket(&self) -> PathBuf {
+        self.short.join("agent.sock")
     }
 
     pub(crate) fn edge_log(&self) -> PathBuf {
@@ -100,6 +113,36 @@ impl Home {
     pub(crate) fn edge_journal(&self) -> PathBuf {
         self.root.join("edge-process.json")
     }
+}
+
+fn tag(root: &Path) -> String {
+    hex::encode(&Sha256::digest(root.as_os_str().as_encoded_bytes())[..8])
+}
+
+/// The kernel takes little more than a hundred bytes for the path of a socket. A home with a longer one gets a link with
+/// a short name, in a directory of this user alone.
+fn short_name(root: &Path) -> Result<PathBuf, AgentError> {
+    if root.join("agent.sock").as_os_str().len() <= LONGEST_SOCKET_PATH {
+        return Ok(root.to_owned());
+    }
+    let user = nix::unistd::Uid::effective();
+    let directory = match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(runtime) if runtime.len() < LONGEST_SOCKET_PATH / 2 => PathBuf::from(runtime).join("fairway"),
+        _ => PathBuf::from(format!("/tmp/fairway-{user}")),
+    };
+    let refused = |source| AgentError::Socket { path: directory.clone(), source };
+    disk::directory(&directory).map_err(refused)?;
+    let found = fs::symlink_metadata(&directory).map_err(refused)?;
+    if !found.is_dir() || found.uid() != user.as_raw() || found.mode() & 0o077 != 0 {
+        let why = "the directory is not this user's alone; remove it or set XDG_RUNTIME_DIR";
+        return Err(refused(io::Error::new(io::ErrorKind::PermissionDenied, why)));
+    }
+    let link = directory.join(tag(root));
+    if fs::read_link(&link).is_ok_and(|target| target == root) {
+        return Ok(link);
+    }
+    disk::remove(&link).and_then(|()| symlink(root, &link)).map_err(refused)?;
+    Ok(link)
 }
 
 /// Proof that this process owns the home directory; it does as long as this lives.

@@ -31,6 +31,11 @@
 //!
 //! Start reading at [`run`], then `environment`.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "failures are rare and go straight into an answer; a box around each would only be in the way"
+)]
+
 mod agent;
 mod api;
 mod artifacts;

@@ -37,8 +37,6 @@ pub struct Timing {
     pub lease: Duration,
     /// How long a baked release waits for the request to retire what is old before it does so by itself.
     pub baked: Duration,
-    /// Time between two readiness probes of an instance that is starting.
-    pub start_probe: Duration,
     /// Time between two looks at the edge's counters during a bake or a drain.
     pub watch: Duration,
     /// Time between two comparisons of the edge's table with what it should be.
@@ -60,7 +58,6 @@ impl Default for Timing {
         Self {
             lease: Duration::from_secs(10),
             baked: Duration::from_secs(600),
-            start_probe: Duration::from_millis(20),
             watch: Duration::from_millis(100),
             reconcile: Duration::from_secs(2),
             edge: Duration::from_secs(10),

@@ -106,7 +106,7 @@ impl Environment {
         // Everything that touches data comes before everything that starts, as in the plan: a migration that fails
         // has then started nothing.
         self.each_service(release, cancel, |service, cancel| {
-            Box::pin(async move { self.data_chain(generation, assignment, service, &cancel).await })
+            Box::pin(self.data_chain(generation, assignment, service, cancel))
         })
         .await?;
         let starting: BTreeSet<&ServiceName> = assignment
@@ -118,9 +118,7 @@ impl Environment {
             .collect();
         let (unserved, starting) = (&unserved, &starting);
         self.each_service(release, cancel, |service, cancel| {
-            Box::pin(async move {
-                self.start_chain(generation, assignment, service, unserved, starting, &cancel).await
-            })
+            Box::pin(self.start_chain(generation, assignment, service, unserved, starting, cancel))
         })
         .await?;
         self.publish().await?;
@@ -156,7 +154,7 @@ impl Environment {
         generation: Generation,
         assignment: &Assignment,
         service: &ServiceName,
-        cancel: &CancellationToken,
+        cancel: CancellationToken,
     ) -> Result<(), End> {
         let release = &assignment.release;
         for (index, step) in steps_of(assignment, service) {
@@ -169,8 +167,12 @@ impl Environment {
                 }
                 StepKind::Migrate | StepKind::Seed => {
                     if !self.journal.lock().await.done.contains(&index) {
-                        self.step(generation, step, self.one_shot(generation, release, service, &step.kind))
-                            .await?;
+                        self.step(
+                            generation,
+                            step,
+                            Box::pin(self.one_shot(generation, release, service, &step.kind)),
+                        )
+                        .await?;
                         self.change(Survives::Machine, |journal, _| {
                             journal.done.insert(index);
                         })
@@ -198,15 +200,15 @@ impl Environment {
         service: &ServiceName,
         unserved: &BTreeSet<ServiceName>,
         starting: &BTreeSet<&ServiceName>,
-        cancel: &CancellationToken,
+        cancel: CancellationToken,
     ) -> Result<(), End> {
         let release = &assignment.release;
         for (_, step) in steps_of(assignment, service) {
             if !matches!(step.kind, StepKind::Start { .. }) {
                 continue;
             }
-            self.wait_for_needs(release, service, unserved, starting, cancel).await?;
-            self.step(generation, step, self.start_service(generation, release, service, cancel)).await?;
+            self.wait_for_needs(release, service, unserved, starting, &cancel).await?;
+            self.step(generation, step, self.start_service(generation, release, service, &cancel)).await?;
             if unserved.contains(service) {
                 self.serve_early([service.clone()].into()).await?;
             }
@@ -214,7 +216,7 @@ impl Environment {
         if cancel.is_cancelled() {
             return Err(End::Cancelled);
         }
-        self.complete_service(generation, release, service, cancel).await
+        self.complete_service(generation, release, service, &cancel).await
     }
 
     /// Runs one step with its events around it.

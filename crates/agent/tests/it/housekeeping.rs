@@ -59,16 +59,19 @@ async fn an_agent_that_cannot_start_says_why() {
 }
 
 #[tokio::test]
-async fn a_long_home_gets_its_socket_elsewhere() {
+async fn a_long_home_gets_short_names_for_its_sockets() {
     let world = World::new("").await;
-    let home = world.path(&"long".repeat(20));
-    // Not started through the client: its edge could not be reached there, and none is needed.
-    let mut agent =
-        tokio::process::Command::new(executable()).args(["agent", "--home"]).arg(&home).spawn().unwrap();
-    until("it answers", || async { Host::running(&home).await.is_ok_and(|host| host.is_some()) }).await;
-    let host = Host::running(&home).await.unwrap().unwrap();
+    let home = world.path(&"long".repeat(30));
+    let host = Host::local(&home, executable()).await.unwrap();
+    let web = good(&world, "v1");
+    host.deliver(&web.source).await.unwrap();
+    let first = crate::support::assignment(None, &[("web", web)]);
+    let (env, generation, silent) = (environment(), first.generation(), &fairway_target::Silent);
+    host.prepare(&first, silent).await.unwrap();
+    host.switch(&env, generation, silent).await.unwrap();
+    let address = host.endpoints(&env).await.unwrap().services[&name("web")];
+    assert_eq!(crate::support::get(address, "/").await.unwrap(), (200, "v1".to_owned()));
     host.shutdown(Instances::Stop).await.unwrap();
-    agent.wait().await.unwrap();
     assert!(Host::running(&home).await.unwrap().is_none());
 }
 
