@@ -90,9 +90,12 @@ impl World {
         // PostgreSQL runs as another user when the test runs as root, and must be able to walk here.
         fs::set_permissions(self.root(), fs::Permissions::from_mode(0o755))?;
         let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shop");
-        for part in ["contracts", "config", "services/identity/migrations", "services/commerce/migrations"] {
+        for part in ["contracts", "services/identity/migrations", "services/commerce/migrations"] {
             copy(&shop.join(part), &self.root().join(part))?;
         }
+        // The layers of environments that this copy does not have stay behind.
+        fs::create_dir_all(self.root().join("config/environments"))?;
+        fs::copy(shop.join("config/base.yaml"), self.root().join("config/base.yaml"))?;
         let manifest = fs::read_to_string(shop.join("fairway.yaml"))?;
         let (services, _) = manifest.split_once("\nenvironments:").context("the shop's manifest has environments")?;
         let mut text = String::new();

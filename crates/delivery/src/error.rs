@@ -110,6 +110,14 @@ pub enum Error {
         /// The release.
         generation: Generation,
     },
+    /// What a saved plan was made for is not there any more.
+    #[error("the plan is stale: {} has moved since it was made: {}. Nothing was changed; plan again and look at what is different", environment, moved.join("; "))]
+    Moved {
+        /// The environment.
+        environment: EnvironmentName,
+        /// What moved, a line each.
+        moved: Vec<String>,
+    },
     /// There is nothing to go back to.
     #[error(transparent)]
     NothingToRevert(#[from] fairway_oplog::TargetError),
@@ -165,7 +173,7 @@ impl Error {
             Self::Build { .. } | Self::NoOutput { .. } | Self::Failed { .. } => exit::FAILED,
             Self::Reverted { .. } => exit::REVERTED,
             Self::Stuck { .. } | Self::NotConfirmed { .. } => exit::STUCK,
-            Self::Log(_) | Self::Superseded { .. } => exit::STALE,
+            Self::Log(_) | Self::Superseded { .. } | Self::Moved { .. } => exit::STALE,
             Self::Target(TargetError::Unreachable { .. }) | Self::Host(_) => exit::UNREACHABLE,
             Self::Project(_) | Self::Pack { .. } | Self::Target(_) | Self::Store(_) | Self::Append(_) | Self::File { .. } => {
                 exit::UNEXPECTED

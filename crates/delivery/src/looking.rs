@@ -37,7 +37,8 @@ impl Delivery {
                 problems.extend(found.iter().cloned());
             }
         }
-        problems.sort();
+        // The manifest first: what is wrong there may be why something else is.
+        problems.sort_by(|a, b| (a.file != crate::MANIFEST, a).cmp(&(b.file != crate::MANIFEST, b)));
         problems.dedup();
         Ok(problems)
     }

@@ -1,7 +1,7 @@
 //! `revert` and `down`: going back is deciding again.
 
 use crate::{Delivery, Error, applying::Applied, git, planning::{Gates, Planned}, settle::Manner};
-use fairway_model::{EnvironmentName, Evidence, Generation, RELEASE_FORMAT, Release};
+use fairway_model::{EnvironmentName, Evidence, Generation, RELEASE_FORMAT, Release, Step, StepKind};
 use fairway_oplog::{Draft, Intent, Outcome, Source, commit, revert_target};
 use fairway_target::Target;
 use std::collections::BTreeMap;
@@ -24,7 +24,19 @@ impl Delivery {
         let goal = revert_target(&state, to)?;
         let release = self.store.get_release(goal.release).await?;
         let observed = target.observe(environment).await?;
-        self.plan_against(&state, &observed, &release, goal.intent, gates).await
+        let planned = self.plan_against(&state, &observed, &release, goal.intent, gates).await?;
+        // A revert brings nothing: what it needs is kept by the target for as long as its history promises.
+        let gone = planned.plan().steps.iter().find(|step| matches!(step.kind, StepKind::Deliver { .. }));
+        if let Some(Step { service: Some(service), .. }) = gone {
+            let commit = state.entry(goal.generation).and_then(|entry| entry.committed.source.commit.clone());
+            let commit = commit.map_or_else(|| "its sources".to_owned(), |commit| format!("commit {commit}"));
+            return Err(Error::Usage(format!(
+                "the program of {service} in release {} is not on {} any more: nothing was changed; check out {commit} and apply that",
+                goal.generation,
+                target.describe()
+            )));
+        }
+        Ok(planned)
     }
 
     /// Executes a plan made by [`Delivery::plan_revert`], or one that was saved.

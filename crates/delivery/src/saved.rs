@@ -1,6 +1,6 @@
 //! A plan in a file: shown now, applied exactly later.
 
-use crate::{Delivery, Desired, Error, planning::Planned};
+use crate::{Applied, Delivery, Desired, Error, Gates, planning::Planned};
 use fairway_model::Assignment;
 use fairway_oplog::Intent;
 use fairway_target::Target;
@@ -51,5 +51,24 @@ impl Delivery {
             None => None,
         };
         Ok(Planned { assignment, serving, intent })
+    }
+
+    /// Applies a plan that was saved, exactly as it was shown: refused when the log or the world has moved since.
+    ///
+    /// # Errors
+    /// [`Error::Log`] with a stale plan, [`Error::Moved`], and as for [`Delivery::apply`].
+    pub async fn apply_saved(&self, planned: Planned, target: &dyn Target) -> Result<Applied, Error> {
+        let environment = &planned.plan().environment;
+        let state = self.store.state(environment).await?;
+        state.check_base(&planned.plan().base)?;
+        let observed = target.observe(environment).await?;
+        // What the gates were told stands in the plan's verdicts; asked again, they decide nothing here.
+        let gates = Gates { allow_breaking: true, allow_destructive: true };
+        let now = self.plan_against(&state, &observed, &planned.assignment.release, planned.intent, gates).await?;
+        let moved = fairway_plan::moved_since(planned.plan(), now.plan());
+        if !moved.is_empty() {
+            return Err(Error::Moved { environment: environment.clone(), moved });
+        }
+        self.execute(planned, target).await
     }
 }

@@ -57,6 +57,8 @@ pub struct AgentInfo {
     pub pid: u32,
     /// Process id of the edge, when it runs.
     pub edge_pid: Option<u32>,
+    /// Process id of the private PostgreSQL server, when one runs.
+    pub postgres_pid: Option<u32>,
     /// Seconds since the start.
     pub uptime_seconds: u64,
     /// The agent's home directory.

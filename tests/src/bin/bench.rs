@@ -192,7 +192,7 @@ async fn own_start(world: &World, endpoints: &serde_json::Value) -> anyhow::Resu
 
 async fn until_version(world: &World, version: &str, begin: Instant) -> anyhow::Result<f64> {
     loop {
-        if let Ok((200, Some(found), _)) = fairway_stories::get(world.address(), "/bff/bootstrap").await
+        if let Ok((200, Some(found), _)) = fairway_stories::get(world.address(), "/health").await
             && found == version
         {
             return Ok(begin.elapsed().as_secs_f64() * 1000.0);

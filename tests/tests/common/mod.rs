@@ -21,8 +21,8 @@ pub(crate) async fn started() -> anyhow::Result<Option<World>> {
 
 /// The version of the gateway that answers.
 pub(crate) async fn version(world: &World) -> anyhow::Result<String> {
-    // A path that every story's routes contain.
-    let (_, version, _) = fairway_stories::get(world.address(), "/bff/bootstrap").await?;
+    // The gateway names its version on its health page.
+    let (_, version, _) = fairway_stories::get(world.address(), "/health").await?;
     Ok(version.unwrap_or_else(|| "none".to_owned()))
 }
 

@@ -28,7 +28,7 @@ pub(super) async fn run(arguments: &args::Apply, context: &Context) -> Result<u8
         let target = delivery.target(&manifest, &environment).await?;
         delivery.settle(&environment, &*target, manner).await?;
         confirm(&planned, arguments.yes || arguments.events, context)?;
-        let applied = delivery.execute_plan(planned, &*target).await?;
+        let applied = delivery.apply_saved(planned, &*target).await?;
         return Ok(done(&applied, begin, arguments.events, context));
     }
     let environment = delivery.environment(&manifest, &arguments.what)?;

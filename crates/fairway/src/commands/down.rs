@@ -5,7 +5,8 @@ use crate::{
     settings::{Context, print, print_json},
 };
 use fairway_delivery::{Error, exit};
-use fairway_host::Instances;
+use fairway_host::{Host, Instances};
+use fairway_target::Target as _;
 use serde_json::json;
 
 pub(super) async fn run(arguments: &args::Down, context: &Context) -> Result<u8, Error> {
@@ -14,11 +15,7 @@ pub(super) async fn run(arguments: &args::Down, context: &Context) -> Result<u8,
     let environment = delivery.environment(&manifest, &arguments.environment.environment)?;
     let host = delivery.host(&manifest, &environment).await?;
     delivery.down(&environment, arguments.purge, &host).await?;
-    // The agent of a project has nothing to do when its last environment is down.
-    let last = host.environments().await?.is_empty();
-    if last {
-        host.shutdown(Instances::Stop).await?;
-    }
+    let last = stop_idle(&host).await?;
     if context.json {
         print_json(&json!({ "format": 1, "environment": environment, "purged": arguments.purge, "agent_stopped": last }));
     } else {
@@ -26,4 +23,15 @@ pub(super) async fn run(arguments: &args::Down, context: &Context) -> Result<u8,
         print([format!("{environment} is down; {data}")]);
     }
     Ok(exit::DONE)
+}
+
+/// The agent of a project has nothing to do when its last environment is down; it ends, and the edge with it.
+pub(super) async fn stop_idle(host: &Host) -> Result<bool, Error> {
+    for environment in host.environments().await? {
+        if host.observe(&environment).await?.serving.is_some() {
+            return Ok(false);
+        }
+    }
+    host.shutdown(Instances::Stop).await?;
+    Ok(true)
 }

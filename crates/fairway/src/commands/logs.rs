@@ -48,13 +48,19 @@ pub(super) async fn follow(
             print([serde_json::to_string(&line).unwrap_or_default()]);
         } else {
             let LogLine { service, instance, line } = line;
-            let replica = instance.rsplit('-').next().filter(|part| *part != "0").unwrap_or_default();
-            let who = match replica {
-                "" => service.to_string(),
-                replica => format!("{service}/{replica}"),
-            };
-            print([format!("{} {line}", context.paint.dim(format!("{who:<14} │")))]);
+            let who = speaker(&service, &instance);
+            print([format!("{} {line}", context.paint.dim(format!("{who:<16} │")))]);
         }
     }
     Ok(())
+}
+
+/// Who speaks: `identity`, `identity/1` for its second instance, `identity/migrate` for a one-shot command.
+fn speaker(service: &ServiceName, instance: &str) -> String {
+    let (name, number) = instance.rsplit_once('-').unwrap_or((instance, ""));
+    match (instance.starts_with(service.as_str()), number) {
+        (true, "0") => service.to_string(),
+        (true, replica) => format!("{service}/{replica}"),
+        (false, _) => format!("{service}/{name}"),
+    }
 }

@@ -1,13 +1,12 @@
 //! `fairway up`.
 
-use super::logs;
+use super::{down, logs};
 use crate::{
     args,
     render::release,
     settings::{Context, print, print_json},
 };
 use fairway_delivery::{Delivery, Error, Gates, Manner, Notice, Reporter, exit};
-use fairway_host::Instances;
 use fairway_model::EnvironmentName;
 use fairway_protocol::agent::Endpoints;
 use notify::{RecursiveMode, Watcher};
@@ -48,9 +47,7 @@ pub(super) async fn run(arguments: &args::Up, context: &Context) -> Result<u8, E
     eprintln!("stopping {environment} …");
     let host = delivery.host(&manifest, &environment).await?;
     delivery.down(&environment, false, &host).await?;
-    if host.environments().await?.is_empty() {
-        host.shutdown(Instances::Stop).await?;
-    }
+    down::stop_idle(&host).await?;
     Ok(exit::DONE)
 }
 

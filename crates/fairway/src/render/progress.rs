@@ -87,6 +87,8 @@ impl Progress {
                     self.line(&self.paint.bold(text));
                 }
             }
+            // What had to be brought was told when it was brought.
+            EventKind::StepStarted { step } | EventKind::StepDone { step, .. } if step == "deliver" => {}
             EventKind::StepStarted { step } => self.begin(&format!("{who}/{step}"), &format!("{who:<14} {step}")),
             EventKind::StepDone { step, took, detail } => {
                 self.end(&format!("{who}/{step}"));

@@ -32,14 +32,11 @@ fn done_block(done: &Done, duration: Duration, paint: Paint) -> Vec<String> {
         Some((generation, digest)) => lines.push(format!("  {} release {generation} ({})", label("before"), digest.short())),
         None => lines.push(format!("  {} nothing", label("before"))),
     }
-    let parts: Vec<_> = phases.iter().map(|(phase, millis)| (phase.as_str(), millis)).collect();
-    let order = ["prepare", "preparing", "switch", "switching", "bake", "baking", "retire", "retiring"];
-    let mut parts = parts;
-    parts.sort_by_key(|(phase, _)| order.iter().position(|known| known == phase).unwrap_or(order.len()));
-    let parts: Vec<_> = parts.into_iter().map(|(phase, millis)| format!("{phase} {millis}")).collect();
+    let shown = ["preparing", "switching", "baking", "retiring"];
+    let parts: Vec<_> = shown.iter().filter_map(|phase| Some(format!("{phase} {}", phases.get(*phase)?))).collect();
     lines.push(format!("  {} {}  {}", label("took"), took(duration), paint.dim(parts.join(", "))));
     if !starts.is_empty() {
-        let starts: Vec<_> = starts.iter().map(|(service, millis)| format!("{service} {millis}")).collect();
+        let starts: Vec<_> = starts.iter().map(|(instance, millis)| format!("{} {millis}", service_of(instance))).collect();
         lines.push(format!("  {} {}", label("starts"), starts.join(", ")));
     }
     if let Some(micros) = switch_micros {
@@ -57,6 +54,11 @@ fn done_block(done: &Done, duration: Duration, paint: Paint) -> Vec<String> {
         lines.push(format!("  {} fairway revert {environment}", label("go back")));
     }
     lines
+}
+
+/// `gateway-bff` of the instance `gateway-bff-1a2b3c4d5e6f-0`.
+fn service_of(instance: &str) -> &str {
+    instance.rsplitn(3, '-').nth(2).unwrap_or(instance)
 }
 
 /// The same as JSON.
