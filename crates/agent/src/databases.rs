@@ -17,7 +17,7 @@ pub(crate) struct Databases {
 
 impl Databases {
     pub(crate) fn new(home: &Home, path: Option<String>) -> Self {
-        Self { root: home.postgres(), path, private: Mutex::new(None) }
+        Self { root: place(home), path, private: Mutex::new(None) }
     }
 
     /// The private server, created and started if need be; also its version.
@@ -110,4 +110,23 @@ impl Databases {
             )
         })
     }
+}
+
+/// Where every host has room for what programs keep, whoever they run as (Filesystem Hierarchy Standard 3.0, section 5.8).
+const SHARED: &str = "/var/lib/fairway";
+
+/// Where the private server lives: in the agent's home, if the user that the server runs as can walk there. A server
+/// refuses to run as root, so root's server runs as somebody who may not enter `/root` and the like.
+fn place(home: &Home) -> PathBuf {
+    let usual = home.postgres();
+    let settled = usual.join("data").exists();
+    if settled || !nix::unistd::geteuid().is_root() || usual.ancestors().skip(1).all(anybody_may_enter) {
+        usual
+    } else {
+        Path::new(SHARED).join(home.tag())
+    }
+}
+
+fn anybody_may_enter(directory: &Path) -> bool {
+    std::fs::metadata(directory).is_ok_and(|metadata| metadata.permissions().mode() & 0o001 != 0)
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{Service, World, alive, environment, executable, file_has, kill, name, until};
 use fairway_host::{Host, HostError, Instances, LogQuery};
-use fairway_model::{Failure, FailureKind, InstanceState, Millis};
+use fairway_model::{Failure, FailureKind, Generation, InstanceState, Millis, Phase};
 use fairway_target::{Target as _, TargetError};
 use std::{collections::BTreeSet, time::Duration};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -240,4 +240,33 @@ async fn shutting_down_stops_everything_or_nothing() {
 fn instance(assignment: &fairway_model::Assignment) -> String {
     let spec = assignment.release.services[&name("web")].spec_digest().unwrap();
     format!("web-{}-0", spec.short())
+}
+
+#[tokio::test]
+async fn a_journal_of_format_1_still_loads() {
+    let world = World::new("").await;
+    world.host.shutdown(Instances::Stop).await.unwrap();
+    let journal = world.home().join("journal/test~pr-7.json");
+    std::fs::write(&journal, include_str!("../samples/journal-1.json")).unwrap();
+    let observed = world.host.observe(&environment()).await.unwrap();
+    assert_eq!(observed.generation, Generation(1));
+    assert_eq!(observed.serving.unwrap().0, Generation(1));
+    assert_eq!(observed.databases.known().unwrap(), &BTreeSet::from([name("web")]));
+    let status = world.host.release(&environment(), Generation(1)).await.unwrap().unwrap();
+    assert_eq!((status.phase, status.events.is_empty()), (Phase::Applied, false));
+
+    // One of a later format stops the agent before it touches anything.
+    world.host.shutdown(Instances::Stop).await.unwrap();
+    let mut later: serde_json::Value = serde_json::from_slice(&std::fs::read(&journal).unwrap()).unwrap();
+    later["format"] = 2.into();
+    let later = later.to_string();
+    std::fs::write(&journal, &later).unwrap();
+    match Host::local(world.home(), executable()).await {
+        Err(HostError::NotStarted { log, .. }) => {
+            assert!(log.iter().any(|line| line.contains("format is 2")), "{log:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(std::fs::read_to_string(&journal).unwrap(), later);
+    std::fs::remove_file(&journal).unwrap();
 }

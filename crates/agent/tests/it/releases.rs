@@ -327,7 +327,8 @@ async fn databases_are_made_migrated_and_seeded() {
             .database(&["service", migrate], Some(&["service", "seed"]))
     };
     let first = world.assign(None, &[("web", wish("v1", "migrate"))]).await;
-    let status = world.apply(&first).await;
+    world.apply(&first).await;
+    let status = world.host.release(&environment(), Generation(1)).await.unwrap().unwrap();
     let verbs: Vec<&str> = status
         .events
         .iter()
