@@ -4,7 +4,11 @@ use crate::{fail, home::Home};
 use fairway_model::{Failure, FailureKind, Redacted};
 use fairway_postgres::{Cluster, Durability, Server, Settings};
 use fairway_supervisor::LogPolicy;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio::sync::Mutex;
 
 /// The database servers that this host uses.
