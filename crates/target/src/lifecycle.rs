@@ -38,7 +38,7 @@ pub use entry::{Entry, phase_word};
 
 use fairway_model::{
     Assignment, EnvironmentName, EventKind, Evidence, Failure, FailureKind, Generation, Millis, Phase,
-    ReleaseStatus, ServiceName, SpecDigest,
+    ReleaseStatus, ServiceName, SpecDigest, StepKind,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -275,7 +275,9 @@ impl Lifecycle {
     pub fn on_switched(&mut self, generation: Generation, now: u64) {
         let before = self.serving;
         let Some(entry) = self.in_phase(generation, &[Phase::Switching]) else { return };
-        let bake = entry.assignment.release.bake;
+        // A plan bakes only what there is a way back from.
+        let bakes = entry.assignment.plan.steps.iter().any(|step| step.kind == StepKind::Bake);
+        let bake = if bakes { entry.assignment.release.bake } else { Millis(0) };
         entry.before = before;
         entry.bake_until = Some(now.saturating_add(bake.0));
         entry.enter(Phase::Baking, now);
