@@ -37,16 +37,23 @@ impl Count {
 pub(crate) struct Totals {
     last: BTreeMap<String, Count>,
     sums: BTreeMap<String, Count>,
+    /// The edge did not answer at the beginning: the first look says where counting begins.
+    #[serde(default)]
+    blind: bool,
 }
 
 impl Totals {
     /// Begins to count at what the edge says now.
     pub(crate) fn since(stats: Option<&EnvironmentStats>) -> Self {
-        Self { last: stats.map(counters).unwrap_or_default(), sums: BTreeMap::new() }
+        Self { last: stats.map(counters).unwrap_or_default(), sums: BTreeMap::new(), blind: stats.is_none() }
     }
 
     /// Adds what has happened since the last look.
     pub(crate) fn look(&mut self, stats: &EnvironmentStats) {
+        if std::mem::take(&mut self.blind) {
+            self.last = counters(stats);
+            return;
+        }
         for (id, now) in counters(stats) {
             let last = self.last.insert(id.clone(), now).unwrap_or_default();
             // A counter that went down belongs to an edge that was started again meanwhile.
@@ -130,6 +137,15 @@ mod tests {
         totals.look(&stats(&[("new", 2, 1, 0)], 0));
         assert_eq!(totals.of(|id| id == "new"), Count { served: 7, failed: 2 });
         assert_eq!(totals.of(|id| id == "old"), Count { served: 10, failed: 1 });
+    }
+
+    #[test]
+    fn an_edge_that_does_not_answer_at_first_does_not_count_the_past() {
+        let mut totals = Totals::since(None);
+        totals.look(&stats(&[("old", 40_000, 3, 0)], 0));
+        assert_eq!(totals.all(), Count::default());
+        totals.look(&stats(&[("old", 40_007, 3, 0)], 0));
+        assert_eq!(totals.all(), Count { served: 7, failed: 0 });
     }
 
     #[test]

@@ -284,6 +284,7 @@ pub(crate) fn plan(from: Option<&Assignment>, release: Release) -> Assignment {
         steps.push(step(StepKind::Start { spec: process.digest(), replicas: spec.replicas }, Some(service)));
     }
     steps.push(step(StepKind::Switch, None));
+    steps.push(step(StepKind::Bake, None));
     let plan = Plan {
         format: 1,
         environment: release.environment.clone(),
