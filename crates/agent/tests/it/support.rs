@@ -285,6 +285,7 @@ pub(crate) fn plan(from: Option<&Assignment>, release: Release) -> Assignment {
     }
     steps.push(step(StepKind::Switch, None));
     steps.push(step(StepKind::Bake, None));
+    steps.push(step(StepKind::Bake, None));
     let plan = Plan {
         format: 1,
         environment: release.environment.clone(),
