@@ -4,6 +4,13 @@ use crate::support::{Service, World, alive, environment, executable, kill, plan,
 use fairway_host::Host;
 use fairway_model::{InstanceState, Millis, Phase};
 use fairway_target::{Silent, Target as _};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 fn good(world: &World, version: &str) -> Service {
     world.service(&[("VERSION", version), ("BEHAVIOUR", "good")])
@@ -179,4 +186,43 @@ async fn a_database_server_that_dies_comes_back() {
     let second = world.assign(Some(&first), &[("web", wish("v2"))]).await;
     world.apply(&second).await;
     assert_eq!(world.version("web").await.as_deref(), Some("v2"));
+}
+
+#[tokio::test]
+async fn an_agent_killed_at_any_moment_ends_in_the_same_world() {
+    let world = World::new("").await;
+    let mut last = world.assign(None, &[("api", good(&world, "v1")), ("web", good(&world, "v0"))]).await;
+    world.apply(&last).await;
+    let api = world.pid("api").await;
+    let address = world.address("web").await.unwrap();
+    let (stop, failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let load = {
+        let (stop, failed) = (Arc::clone(&stop), Arc::clone(&failed));
+        tokio::spawn(async move {
+            while !stop.load(Ordering::SeqCst) {
+                if !matches!(crate::support::get(address, "/").await, Ok((200, _))) {
+                    failed.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        })
+    };
+    for round in 0..12_u64 {
+        let version = format!("v{}", round + 1);
+        let next =
+            world.assign(Some(&last), &[("api", good(&world, "v1")), ("web", good(&world, &version))]).await;
+        let pid = world.host.info().await.unwrap().pid;
+        let (applied, ()) = tokio::join!(world.apply(&next), async {
+            // Another moment of the release in each round; the times are no condition for anything.
+            tokio::time::sleep(Duration::from_millis(round * 12)).await;
+            kill(pid);
+        });
+        assert_eq!(applied.phase, Phase::Applied, "round {round}");
+        assert_eq!(world.version("web").await, Some(version), "round {round}");
+        assert_eq!(world.instances().await.len(), 2, "round {round}: {:?}", world.instances().await);
+        assert_eq!(world.pid("api").await, api, "round {round}: what was not touched runs on");
+        last = next;
+    }
+    stop.store(true, Ordering::SeqCst);
+    load.await.unwrap();
+    assert_eq!(failed.load(Ordering::SeqCst), 0, "requests failed");
 }
