@@ -43,7 +43,11 @@ impl Target {
     pub fn usual(address: SocketAddr) -> Self {
         Self {
             address,
-            paths: vec!["/health".to_owned(), "/bff/bootstrap".to_owned(), "/catalog/products?pageSize=2".to_owned()],
+            paths: vec![
+                "/health".to_owned(),
+                "/bff/bootstrap".to_owned(),
+                "/catalog/products?pageSize=2".to_owned(),
+            ],
             kept: 12,
             fresh: 4,
             streams: true,
@@ -144,7 +148,12 @@ impl Load {
         let goal = self.answered() + more;
         let begin = Instant::now();
         while self.answered() < goal {
-            anyhow::ensure!(begin.elapsed() < PATIENCE, "only {} of {goal} requests answered: {:?}", self.answered(), self.shared.failures);
+            anyhow::ensure!(
+                begin.elapsed() < PATIENCE,
+                "only {} of {goal} requests answered: {:?}",
+                self.answered(),
+                self.shared.failures
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(())
@@ -183,7 +192,13 @@ async fn connect(address: SocketAddr) -> anyhow::Result<Sender> {
 }
 
 /// One exchange; `Ok(true)` when the server keeps the connection.
-async fn exchange(sender: &mut Sender, target: &Target, turn: usize, close: bool, shared: &Shared) -> anyhow::Result<bool> {
+async fn exchange(
+    sender: &mut Sender,
+    target: &Target,
+    turn: usize,
+    close: bool,
+    shared: &Shared,
+) -> anyhow::Result<bool> {
     let path = &target.paths[turn % target.paths.len()];
     let mut request = Request::get(path).header("host", target.address.to_string());
     if close {
@@ -193,7 +208,8 @@ async fn exchange(sender: &mut Sender, target: &Target, turn: usize, close: bool
     let response = sender.send_request(request.body(Empty::new())?).await?;
     let status = response.status();
     let keeps = response.headers().get("connection").is_none_or(|value| value != "close");
-    let version = response.headers().get("x-service-version").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let version =
+        response.headers().get("x-service-version").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let body = response.into_body().collect().await?.to_bytes();
     if status.is_success() {
         shared.answered.fetch_add(1, Ordering::Relaxed);
@@ -259,18 +275,20 @@ async fn fresh(target: Target, shared: Arc<Shared>, index: usize) {
 async fn web_socket(address: SocketAddr, shared: Arc<Shared>) {
     let mut opened = 0_u64;
     while !shared.stopped() {
-        let socket = match timeout(PATIENCE, tokio_tungstenite::connect_async(format!("ws://{address}/bff/ws"))).await {
-            Ok(Ok((socket, _))) => socket,
-            Ok(Err(error)) => {
-                shared.fail(format!("WebSocket handshake: {error}"));
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-            Err(_) => {
-                shared.fail("WebSocket handshake: no answer".to_owned());
-                continue;
-            }
-        };
+        let socket =
+            match timeout(PATIENCE, tokio_tungstenite::connect_async(format!("ws://{address}/bff/ws"))).await
+            {
+                Ok(Ok((socket, _))) => socket,
+                Ok(Err(error)) => {
+                    shared.fail(format!("WebSocket handshake: {error}"));
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+                Err(_) => {
+                    shared.fail("WebSocket handshake: no answer".to_owned());
+                    continue;
+                }
+            };
         opened += 1;
         if opened > 1 {
             shared.reopened.fetch_add(1, Ordering::Relaxed);
@@ -308,7 +326,9 @@ async fn event_stream(address: SocketAddr, shared: Arc<Shared>) {
     while !shared.stopped() {
         let attempt = async {
             let mut sender = connect(address).await?;
-            let request = Request::get("/bff/events").header("host", address.to_string()).header("accept", "text/event-stream");
+            let request = Request::get("/bff/events")
+                .header("host", address.to_string())
+                .header("accept", "text/event-stream");
             let response = sender.send_request(request.body(Empty::new())?).await?;
             anyhow::ensure!(response.status().is_success(), "{}", response.status());
             anyhow::Ok((sender, response))

@@ -17,7 +17,10 @@ const ENVIRONMENT: &str = "dev";
 /// A loopback port that was free a moment ago.
 #[must_use]
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback has a free port").port()
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("loopback has a free port")
+        .port()
 }
 
 /// Why a story cannot be told on this machine, if so.
@@ -25,7 +28,8 @@ pub fn free_port() -> u16 {
 pub fn missing() -> Option<&'static str> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let packaged = versions.map(|version| version.path().join("bin/initdb")).any(|path| path.is_file());
-    let in_path = std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|p| p.join("initdb").is_file()));
+    let in_path = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|p| p.join("initdb").is_file()));
     (!packaged && !in_path).then_some("PostgreSQL (initdb)")
 }
 
@@ -48,7 +52,13 @@ impl Finished {
     /// # Errors
     /// With everything that the program printed.
     pub fn expect(self, code: i32) -> anyhow::Result<Self> {
-        ensure!(self.code == Some(code), "expected exit {code}, got {:?}\n--- stdout\n{}\n--- stderr\n{}", self.code, self.out, self.err);
+        ensure!(
+            self.code == Some(code),
+            "expected exit {code}, got {:?}\n--- stdout\n{}\n--- stderr\n{}",
+            self.code,
+            self.out,
+            self.err
+        );
         Ok(self)
     }
 
@@ -76,7 +86,11 @@ impl World {
     pub fn new() -> anyhow::Result<Self> {
         let test = std::env::current_exe()?;
         let directory = test.parent().context("the test stands in a directory")?;
-        let programs = if directory.ends_with("deps") { directory.parent().context("deps stands in a profile")? } else { directory };
+        let programs = if directory.ends_with("deps") {
+            directory.parent().context("deps stands in a profile")?
+        } else {
+            directory
+        };
         let world = Self {
             directory: tempfile::Builder::new().prefix("fairway-story-").tempdir_in("/tmp")?,
             port: free_port(),
@@ -97,13 +111,20 @@ impl World {
         fs::create_dir_all(self.root().join("config/environments"))?;
         fs::copy(shop.join("config/base.yaml"), self.root().join("config/base.yaml"))?;
         let manifest = fs::read_to_string(shop.join("fairway.yaml"))?;
-        let (services, _) = manifest.split_once("\nenvironments:").context("the shop's manifest has environments")?;
+        let (services, _) =
+            manifest.split_once("\nenvironments:").context("the shop's manifest has environments")?;
         let mut text = String::new();
         fs::create_dir(self.root().join("bin"))?;
         for line in services.lines() {
-            if let Some(name) = line.trim().strip_prefix("build: { cargo: ").and_then(|rest| rest.strip_suffix(" }")) {
+            if let Some(name) =
+                line.trim().strip_prefix("build: { cargo: ").and_then(|rest| rest.strip_suffix(" }"))
+            {
                 let program = self.programs.join(name);
-                ensure!(program.is_file(), "{} has not been built: run `cargo build --workspace --bins`", program.display());
+                ensure!(
+                    program.is_file(),
+                    "{} has not been built: run `cargo build --workspace --bins`",
+                    program.display()
+                );
                 fs::copy(program, self.root().join("bin").join(name))?;
                 let indent = &line[..line.len() - line.trim_start().len()];
                 text.push_str(&format!("{indent}build: {{ command: [\"true\"], output: bin/{name} }}\n"));
@@ -154,7 +175,10 @@ impl World {
             services.entry(service).or_default().insert(name, value);
         }
         // JSON is YAML.
-        fs::write(self.root().join(format!("config/environments/{ENVIRONMENT}.yaml")), serde_json::to_string_pretty(&services)?)?;
+        fs::write(
+            self.root().join(format!("config/environments/{ENVIRONMENT}.yaml")),
+            serde_json::to_string_pretty(&services)?,
+        )?;
         Ok(())
     }
 
@@ -169,7 +193,10 @@ impl World {
         if !real.exists() {
             fs::rename(&program, &real)?;
         }
-        let script = format!("#!/bin/sh\nREAL={}\nif [ \"$1\" != serve ]; then exec $REAL \"$@\"; fi\n{serve}\n", real.display());
+        let script = format!(
+            "#!/bin/sh\nREAL={}\nif [ \"$1\" != serve ]; then exec $REAL \"$@\"; fi\n{serve}\n",
+            real.display()
+        );
         fs::write(&program, script)?;
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
         Ok(())
@@ -180,13 +207,21 @@ impl World {
     /// # Errors
     /// When it was not replaced.
     pub fn restore_program(&self, service: &str) -> anyhow::Result<()> {
-        fs::rename(self.root().join("bin").join(format!("{service}.real")), self.root().join("bin").join(service))?;
+        fs::rename(
+            self.root().join("bin").join(format!("{service}.real")),
+            self.root().join("bin").join(service),
+        )?;
         Ok(())
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.programs.join("fairway"));
-        command.args(arguments).current_dir(self.root()).stdin(Stdio::null()).env_remove("FAIRWAY_ENV").env("NO_COLOR", "1");
+        command
+            .args(arguments)
+            .current_dir(self.root())
+            .stdin(Stdio::null())
+            .env_remove("FAIRWAY_ENV")
+            .env("NO_COLOR", "1");
         command
     }
 
@@ -196,7 +231,10 @@ impl World {
     /// When it cannot be started.
     pub fn fairway(&self, arguments: &[&str]) -> anyhow::Result<Finished> {
         let begin = Instant::now();
-        let output = self.command(arguments).output().context("cannot start fairway; run `cargo build --workspace --bins`")?;
+        let output = self
+            .command(arguments)
+            .output()
+            .context("cannot start fairway; run `cargo build --workspace --bins`")?;
         Ok(finished(output, begin.elapsed()))
     }
 
@@ -259,13 +297,20 @@ impl World {
 pub async fn get(address: SocketAddr, path: &str) -> anyhow::Result<(u16, Option<String>, String)> {
     use http_body_util::{BodyExt, Empty};
     let stream = tokio::net::TcpStream::connect(address).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = hyper::Request::get(path).header("host", address.to_string()).body(Empty::<bytes::Bytes>::new())?;
+    let request =
+        hyper::Request::get(path).header("host", address.to_string()).body(Empty::<bytes::Bytes>::new())?;
     let response = sender.send_request(request).await?;
     let status = response.status().as_u16();
-    let version = response.headers().get("x-service-version").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok((status, version, String::from_utf8_lossy(&response.into_body().collect().await?.to_bytes()).into_owned()))
+    let version =
+        response.headers().get("x-service-version").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok((
+        status,
+        version,
+        String::from_utf8_lossy(&response.into_body().collect().await?.to_bytes()).into_owned(),
+    ))
 }
 
 impl Drop for World {

@@ -59,7 +59,10 @@ async fn a_killed_edge_comes_back_with_its_last_good_table() -> anyhow::Result<(
     let Some(world) = started().await? else { return Ok(()) };
     let edge = host(&world).await?["edge_pid"].as_u64().expect("the edge has a pid");
     kill_process(edge)?;
-    eventually("the edge serves again", async || Ok(world.get("/health").await.ok().filter(|(status, _)| *status == 200))).await?;
+    eventually("the edge serves again", async || {
+        Ok(world.get("/health").await.ok().filter(|(status, _)| *status == 200))
+    })
+    .await?;
     settled(&world, "one").await
 }
 
@@ -83,7 +86,10 @@ async fn command_line_dies_in(phase: &str) -> anyhow::Result<()> {
     let hold = world.root().join("hold");
     fs::write(&hold, "")?;
     // The new gateway starts to serve when the story lets it; so "preparing" lasts as long as is needed.
-    world.replace_program("gateway-bff", &format!("while [ -e {} ]; do sleep 0.05; done; exec $REAL serve", hold.display()))?;
+    world.replace_program(
+        "gateway-bff",
+        &format!("while [ -e {} ]; do sleep 0.05; done; exec $REAL serve", hold.display()),
+    )?;
     world.configure(&[("gateway-bff", "SERVICE_VERSION", "two")])?;
     if phase == "baking" {
         fs::remove_file(&hold)?;
@@ -121,7 +127,10 @@ async fn agent_dies_in(phase: &str) -> anyhow::Result<()> {
     let Some(world) = started().await? else { return Ok(()) };
     let hold = world.root().join("hold");
     fs::write(&hold, "")?;
-    world.replace_program("gateway-bff", &format!("while [ -e {} ]; do sleep 0.05; done; exec $REAL serve", hold.display()))?;
+    world.replace_program(
+        "gateway-bff",
+        &format!("while [ -e {} ]; do sleep 0.05; done; exec $REAL serve", hold.display()),
+    )?;
     world.configure(&[("gateway-bff", "SERVICE_VERSION", "two")])?;
     if phase == "baking" {
         fs::remove_file(&hold)?;

@@ -11,7 +11,10 @@ async fn up_serves_the_shop_and_a_plan_of_what_runs_is_empty() -> anyhow::Result
     let Some(world) = started().await? else { return Ok(()) };
     assert_eq!(world.get("/health").await?, (200, "OK".to_owned()));
     let (status, body) = world.get("/bff/bootstrap").await?;
-    assert!(status == 200 && body.starts_with(r#"{"me":null,"permissions":{"items":[]},"featureFlags":{"#), "{status} {body}");
+    assert!(
+        status == 200 && body.starts_with(r#"{"me":null,"permissions":{"items":[]},"featureFlags":{"#),
+        "{status} {body}"
+    );
     let (status, body) = world.get("/catalog/products").await?;
     let products: serde_json::Value = serde_json::from_str(&body)?;
     assert!(status == 200 && products["total"].as_u64() >= Some(1), "{status} {body}");
@@ -62,12 +65,16 @@ async fn a_revert_brings_back_code_config_and_routes_under_load() -> anyhow::Res
     assert_eq!(version(&world).await?, "one");
     let marker = "if [ \"$1\" = serve ]; then echo wrapped; fi; exec $REAL \"$@\"";
     world.replace_program("gateway-bff", marker)?;
-    world.configure(&[("gateway-bff", "SERVICE_VERSION", "two"), ("commerce", "COMMERCE_LOG_LEVEL", "debug")])?;
+    world.configure(&[
+        ("gateway-bff", "SERVICE_VERSION", "two"),
+        ("commerce", "COMMERCE_LOG_LEVEL", "debug"),
+    ])?;
     world.edit("fairway.yaml", "path: /", "path: /bff")?;
     world.run(&["apply", ENV, "--yes"]).await?.expect(0)?;
     assert_eq!(world.get("/health").await?.0, 404, "the route was narrowed to /bff");
 
-    let target = Target { paths: vec!["/bff/bootstrap".to_owned()], streams: false, ..Target::usual(world.address()) };
+    let target =
+        Target { paths: vec!["/bff/bootstrap".to_owned()], streams: false, ..Target::usual(world.address()) };
     let load = Load::start(&target);
     load.flow(200).await?;
     let reverted = world.run(&["revert", ENV, "--yes"]).await?.expect(0)?;

@@ -11,7 +11,11 @@ async fn a_release_that_never_gets_ready_leaves_traffic_alone() -> anyhow::Resul
     let Some(world) = started().await? else { return Ok(()) };
     let before = world.instances().await?;
     world.replace_program("commerce", "echo waiting for nothing; exec sleep 1000")?;
-    world.edit("fairway.yaml", "run: [commerce, serve]", "run: [commerce, serve]\n    start: { deadline: 3s }")?;
+    world.edit(
+        "fairway.yaml",
+        "run: [commerce, serve]",
+        "run: [commerce, serve]\n    start: { deadline: 3s }",
+    )?;
 
     let load = Load::start(&Target::usual(world.address()));
     let failed = world.run(&["apply", ENV, "--yes"]).await?.expect(5)?;
@@ -45,9 +49,15 @@ async fn a_program_that_exits_fails_at_once_with_its_last_words() -> anyhow::Res
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failing_migration_leaves_the_old_version_serving() -> anyhow::Result<()> {
     let Some(world) = started().await? else { return Ok(()) };
-    world.configure(&[("gateway-bff", "SERVICE_VERSION", "two"), ("commerce", "COMMERCE_LOG_LEVEL", "debug")])?;
+    world.configure(&[
+        ("gateway-bff", "SERVICE_VERSION", "two"),
+        ("commerce", "COMMERCE_LOG_LEVEL", "debug"),
+    ])?;
     world.edit("fairway.yaml", "migrate: [commerce, migrate]", "migrate: [commerce, no-such-command]")?;
-    std::fs::write(world.root().join("services/commerce/migrations/9999_more.sql"), "ALTER TABLE nowhere ADD COLUMN more text;\n")?;
+    std::fs::write(
+        world.root().join("services/commerce/migrations/9999_more.sql"),
+        "ALTER TABLE nowhere ADD COLUMN more text;\n",
+    )?;
     let failed = world.run(&["apply", ENV, "--yes"]).await?.expect(5)?;
     assert!(failed.err.contains("migrat") && failed.err.contains("commerce"), "{}", failed.err);
     assert_eq!(version(&world).await?, "one");
@@ -60,12 +70,16 @@ async fn a_release_that_fails_after_the_switch_goes_back_by_itself() -> anyhow::
     let flag = world.root().join("die");
     world.replace_program(
         "gateway-bff",
-        &format!("$REAL serve & while [ ! -e {} ]; do sleep 0.05; done; echo going down; kill -9 $!; exit 9", flag.display()),
+        &format!(
+            "$REAL serve & while [ ! -e {} ]; do sleep 0.05; done; echo going down; kill -9 $!; exit 9",
+            flag.display()
+        ),
     )?;
     world.configure(&[("gateway-bff", "SERVICE_VERSION", "two")])?;
     world.edit("fairway.yaml", "bake: 1s", "bake: 60s")?;
     let apply = world.spawn(&["apply", ENV, "--yes"])?;
-    eventually("the new release answers", async || Ok((version(&world).await? == "two").then_some(()))).await?;
+    eventually("the new release answers", async || Ok((version(&world).await? == "two").then_some(())))
+        .await?;
     std::fs::write(&flag, "")?;
     let output = apply.wait_with_output().await?;
     let err = String::from_utf8_lossy(&output.stderr);

@@ -10,8 +10,8 @@
 
 use crate::{Delivery, Error, Notice, desired::Desired, git, notice::Events, planning::Planned};
 use fairway_model::{
-    Assignment, EnvironmentName, Evidence, Failure, FailureKind, Generation, ObservedRoutes, Phase, Program, Release, ReleaseStatus,
-    ServedBy, VerdictLevel,
+    Assignment, EnvironmentName, Evidence, Failure, FailureKind, Generation, ObservedRoutes, Phase, Program,
+    Release, ReleaseStatus, ServedBy, VerdictLevel,
 };
 use fairway_oplog::{Draft, Outcome, Source, commit, finish};
 use fairway_store::NextError;
@@ -46,13 +46,23 @@ impl Delivery {
     ///
     /// # Errors
     /// See [`Error`]; [`Error::exit_code`] tells how far it got.
-    pub async fn apply(&self, planned: Planned, desired: &Desired, target: &dyn Target) -> Result<Applied, Error> {
+    pub async fn apply(
+        &self,
+        planned: Planned,
+        desired: &Desired,
+        target: &dyn Target,
+    ) -> Result<Applied, Error> {
         self.deliver(&planned, desired, target).await?;
         self.execute(planned, target).await
     }
 
     /// Brings what the target does not have yet.
-    pub(crate) async fn deliver(&self, planned: &Planned, desired: &Desired, target: &dyn Target) -> Result<(), Error> {
+    pub(crate) async fn deliver(
+        &self,
+        planned: &Planned,
+        desired: &Desired,
+        target: &dyn Target,
+    ) -> Result<(), Error> {
         if planned.plan().is_empty() {
             return Ok(());
         }
@@ -89,10 +99,15 @@ impl Delivery {
         self.store
             .append_next(&environment, |state| {
                 let source = Source { commit: source.commit.clone(), dirty: source.dirty };
-                commit(state, &self.writer(), Draft { plan, intent: *intent, source, summary: summary.clone() })
+                commit(
+                    state,
+                    &self.writer(),
+                    Draft { plan, intent: *intent, source, summary: summary.clone() },
+                )
             })
             .await?;
-        self.reporter.notice(Notice::Committed { environment: environment.clone(), generation: plan.generation });
+        self.reporter
+            .notice(Notice::Committed { environment: environment.clone(), generation: plan.generation });
         let result = self.realise(assignment, target).await;
         self.record(&environment, plan.generation, &result).await?;
         let evidence = result?;
@@ -100,7 +115,11 @@ impl Delivery {
     }
 
     /// Drives a committed release through its phases. Calling it again after a crash goes on where it stood.
-    pub(crate) async fn realise(&self, assignment: &Assignment, target: &dyn Target) -> Result<Evidence, Error> {
+    pub(crate) async fn realise(
+        &self,
+        assignment: &Assignment,
+        target: &dyn Target,
+    ) -> Result<Evidence, Error> {
         let environment = &assignment.plan.environment;
         let generation = assignment.generation();
         let events = Events(&*self.reporter);
@@ -114,11 +133,18 @@ impl Delivery {
     }
 
     /// The part after the switch: bake, retire, read back.
-    pub(crate) async fn see_through(&self, assignment: &Assignment, target: &dyn Target) -> Result<Evidence, Error> {
+    pub(crate) async fn see_through(
+        &self,
+        assignment: &Assignment,
+        target: &dyn Target,
+    ) -> Result<Evidence, Error> {
         let environment = &assignment.plan.environment;
         let generation = assignment.generation();
         let events = Events(&*self.reporter);
-        target.bake(environment, generation, &events).await.map_err(|error| after_switch(environment, generation, error))?;
+        target
+            .bake(environment, generation, &events)
+            .await
+            .map_err(|error| after_switch(environment, generation, error))?;
         let retired = target.retire(environment, generation, &events).await;
         let retired: ReleaseStatus = retired.map_err(|error| after_switch(environment, generation, error))?;
         self.read_back(assignment, target).await?;
@@ -130,9 +156,14 @@ impl Delivery {
         let environment = &assignment.plan.environment;
         let observed = target.observe(environment).await?;
         let difference = match (&observed.serving, observed.routes.known()) {
-            (Some((generation, digest)), _) if (*generation, *digest) != (assignment.generation(), assignment.plan.child) => {
+            (Some((generation, digest)), _)
+                if (*generation, *digest) != (assignment.generation(), assignment.plan.child) =>
+            {
                 if *generation > assignment.generation() {
-                    return Err(Error::Superseded { environment: environment.clone(), generation: assignment.generation() });
+                    return Err(Error::Superseded {
+                        environment: environment.clone(),
+                        generation: assignment.generation(),
+                    });
                 }
                 Some(format!("it serves release {generation} ({})", digest.short()))
             }
@@ -142,9 +173,11 @@ impl Delivery {
         };
         match difference {
             None => Ok(()),
-            Some(difference) => {
-                Err(Error::NotConfirmed { environment: environment.clone(), generation: assignment.generation(), difference })
-            }
+            Some(difference) => Err(Error::NotConfirmed {
+                environment: environment.clone(),
+                generation: assignment.generation(),
+                difference,
+            }),
         }
     }
 
@@ -167,8 +200,16 @@ impl Delivery {
     }
 
     /// Appends the end of a release. Somebody else having written the same end already is fine.
-    pub(crate) async fn finish(&self, environment: &EnvironmentName, generation: Generation, outcome: Outcome) -> Result<(), Error> {
-        let appended = self.store.append_next(environment, |state| finish(state, &self.writer(), generation, outcome.clone())).await;
+    pub(crate) async fn finish(
+        &self,
+        environment: &EnvironmentName,
+        generation: Generation,
+        outcome: Outcome,
+    ) -> Result<(), Error> {
+        let appended = self
+            .store
+            .append_next(environment, |state| finish(state, &self.writer(), generation, outcome.clone()))
+            .await;
         match appended {
             Err(NextError::Refused(fairway_oplog::Refusal::NotPending { .. })) => Ok(()),
             other => other.map(|_| ()).map_err(Error::from),
@@ -178,7 +219,13 @@ impl Delivery {
 
 /// Stops at verdicts that refuse.
 fn refuse(planned: &Planned) -> Result<(), Error> {
-    let refusals: Vec<_> = planned.plan().verdicts.iter().filter(|verdict| verdict.level == VerdictLevel::Refuse).cloned().collect();
+    let refusals: Vec<_> = planned
+        .plan()
+        .verdicts
+        .iter()
+        .filter(|verdict| verdict.level == VerdictLevel::Refuse)
+        .cloned()
+        .collect();
     if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals)) }
 }
 
@@ -187,7 +234,9 @@ fn before_switch(environment: &EnvironmentName, generation: Generation, error: T
         TargetError::Failed(failure) if failure.kind == FailureKind::Superseded => {
             Error::Superseded { environment: environment.clone(), generation }
         }
-        TargetError::Failed(failure) => Error::Failed { environment: environment.clone(), generation, failure },
+        TargetError::Failed(failure) => {
+            Error::Failed { environment: environment.clone(), generation, failure }
+        }
         unreachable @ TargetError::Unreachable { .. } => Error::Target(unreachable),
     }
 }
@@ -198,7 +247,9 @@ fn after_switch(environment: &EnvironmentName, generation: Generation, error: Ta
         TargetError::Failed(failure) => match failure.kind {
             FailureKind::Superseded => Error::Superseded { environment, generation },
             FailureKind::Bake => Error::Reverted { environment, generation, failure },
-            FailureKind::Start | FailureKind::Lease | FailureKind::Migration => Error::Failed { environment, generation, failure },
+            FailureKind::Start | FailureKind::Lease | FailureKind::Migration => {
+                Error::Failed { environment, generation, failure }
+            }
             _ => Error::Stuck { environment, generation, failure },
         },
         unreachable @ TargetError::Unreachable { .. } => Error::Target(unreachable),

@@ -27,7 +27,11 @@ pub fn pack(path: &Path, cache: &Path) -> io::Result<Packed> {
 }
 
 fn pack_file(path: &Path) -> io::Result<Packed> {
-    let name = path.file_name().ok_or_else(|| io::Error::other("the path has no file name"))?.to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::other("the path has no file name"))?
+        .to_string_lossy()
+        .into_owned();
     let (digest, size) = hash(path)?;
     Ok(packed(digest, size, ArtifactKind::File { name }, path.to_owned()))
 }
@@ -115,7 +119,8 @@ mod tests {
             directory
         };
         let (first, second) = (make(false), make(true));
-        let (first, second) = (pack(first.path(), cache.path()).unwrap(), pack(second.path(), cache.path()).unwrap());
+        let (first, second) =
+            (pack(first.path(), cache.path()).unwrap(), pack(second.path(), cache.path()).unwrap());
         assert_eq!(first.artifact, second.artifact);
         let mut names: Vec<_> = tar::Archive::new(File::open(&second.source.path).unwrap())
             .entries()

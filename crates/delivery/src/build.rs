@@ -3,13 +3,14 @@
 use crate::{Error, Notice, Project, Reporter, artifact, artifact::Packed, process, process::Output};
 use fairway_manifest::{Build, Manifest};
 use fairway_model::ServiceName;
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// Builds every service of the manifest that has something to build.
-pub(crate) async fn build(project: &Project, manifest: &Manifest, reporter: &dyn Reporter) -> Result<BTreeMap<ServiceName, Packed>, Error> {
+pub(crate) async fn build(
+    project: &Project,
+    manifest: &Manifest,
+    reporter: &dyn Reporter,
+) -> Result<BTreeMap<ServiceName, Packed>, Error> {
     let mut outputs: BTreeMap<ServiceName, PathBuf> = BTreeMap::new();
     let mut packages: BTreeMap<ServiceName, String> = BTreeMap::new();
     for (name, service) in &manifest.services {
@@ -31,7 +32,11 @@ pub(crate) async fn build(project: &Project, manifest: &Manifest, reporter: &dyn
         let made = tokio::task::spawn_blocking(move || artifact::pack(&path_in, &cache)).await;
         let made = made.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         let made = made.map_err(|source| Error::Pack { path, source })?;
-        reporter.notice(Notice::Built { service: service.clone(), artifact: made.artifact.digest, size: made.artifact.size });
+        reporter.notice(Notice::Built {
+            service: service.clone(),
+            artifact: made.artifact.digest,
+            size: made.artifact.size,
+        });
         packed.insert(service, made);
     }
     Ok(packed)
@@ -44,7 +49,9 @@ async fn command_build(
     output: &str,
     reporter: &dyn Reporter,
 ) -> Result<PathBuf, Error> {
-    let [program, arguments @ ..] = command else { return Err(Error::Usage(format!("the build command of {service} is empty"))) };
+    let [program, arguments @ ..] = command else {
+        return Err(Error::Usage(format!("the build command of {service} is empty")));
+    };
     reporter.notice(Notice::Building { services: vec![service.clone()], command: command.join(" ") });
     process::run(program, arguments, project.root(), &BTreeMap::new(), |line| tell(reporter, &line))
         .await
@@ -65,11 +72,15 @@ async fn cargo_build(
     reporter: &dyn Reporter,
 ) -> Result<BTreeMap<ServiceName, PathBuf>, Error> {
     let Some(first) = packages.keys().next() else { return Ok(BTreeMap::new()) };
-    let mut arguments: Vec<String> = ["build", "--message-format", "json-render-diagnostics"].map(str::to_owned).into();
+    let mut arguments: Vec<String> =
+        ["build", "--message-format", "json-render-diagnostics"].map(str::to_owned).into();
     for package in packages.values() {
         arguments.extend(["--package".to_owned(), package.clone()]);
     }
-    let command = format!("cargo build --package {}", packages.values().cloned().collect::<Vec<_>>().join(" --package "));
+    let command = format!(
+        "cargo build --package {}",
+        packages.values().cloned().collect::<Vec<_>>().join(" --package ")
+    );
     reporter.notice(Notice::Building { services: packages.keys().cloned().collect(), command });
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut executables: BTreeMap<String, PathBuf> = BTreeMap::new();
@@ -81,7 +92,10 @@ async fn cargo_build(
     .map_err(|source| Error::Build { service: first.clone(), source })?;
     let find = |(service, package): (&ServiceName, &String)| match executables.get(package) {
         Some(path) => Ok((service.clone(), path.clone())),
-        None => Err(Error::NoOutput { service: service.clone(), path: PathBuf::from(format!("binary `{package}`")) }),
+        None => Err(Error::NoOutput {
+            service: service.clone(),
+            path: PathBuf::from(format!("binary `{package}`")),
+        }),
     };
     packages.iter().map(find).collect()
 }
@@ -91,7 +105,8 @@ fn executable(line: &str) -> Option<(String, PathBuf)> {
     let message: serde_json::Value = serde_json::from_str(line).ok()?;
     let path = message["executable"].as_str()?;
     let is_binary = message["target"]["kind"].as_array()?.iter().any(|kind| kind == "bin");
-    is_binary.then(|| (message["target"]["name"].as_str().unwrap_or_default().to_owned(), PathBuf::from(path)))
+    is_binary
+        .then(|| (message["target"]["name"].as_str().unwrap_or_default().to_owned(), PathBuf::from(path)))
 }
 
 #[cfg(test)]
@@ -101,8 +116,14 @@ mod tests {
     #[test]
     fn cargo_announces_its_binaries() {
         for (line, expect) in [
-            (r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"identity"},"executable":"/t/debug/identity"}"#, Some("identity")),
-            (r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"kit"},"executable":null}"#, None),
+            (
+                r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"identity"},"executable":"/t/debug/identity"}"#,
+                Some("identity"),
+            ),
+            (
+                r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"kit"},"executable":null}"#,
+                None,
+            ),
             (r#"{"reason":"build-finished","success":true}"#, None),
             ("warning: not JSON", None),
         ] {

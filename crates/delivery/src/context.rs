@@ -118,7 +118,11 @@ impl Delivery {
     ///
     /// # Errors
     /// When this version cannot reach it.
-    pub async fn target(&self, manifest: &Manifest, environment: &EnvironmentName) -> Result<Arc<dyn Target>, Error> {
+    pub async fn target(
+        &self,
+        manifest: &Manifest,
+        environment: &EnvironmentName,
+    ) -> Result<Arc<dyn Target>, Error> {
         if let Some(target) = &self.target_override {
             return Ok(Arc::clone(target));
         }
@@ -129,10 +133,16 @@ impl Delivery {
     ///
     /// # Errors
     /// When this version cannot reach it.
-    pub async fn host(&self, manifest: &Manifest, environment: &EnvironmentName) -> Result<fairway_host::Host, Error> {
+    pub async fn host(
+        &self,
+        manifest: &Manifest,
+        environment: &EnvironmentName,
+    ) -> Result<fairway_host::Host, Error> {
         match manifest.environments.get(environment.base()).map(|environment| &environment.target) {
             Some(Where::Local) => Ok(fairway_host::Host::local(self.host_home(), &self.executable).await?),
-            Some(other) => Err(Error::UnsupportedTarget { environment: environment.clone(), target: other.to_string() }),
+            Some(other) => {
+                Err(Error::UnsupportedTarget { environment: environment.clone(), target: other.to_string() })
+            }
             None => Err(Error::NoEnvironment { name: environment.to_string(), known: String::new() }),
         }
     }

@@ -32,7 +32,10 @@ impl Delivery {
                 continue;
             }
             if let (Some(old), Some(new)) = (self.kept_contract(old).await?, self.kept_contract(new).await?) {
-                findings.insert(name.clone(), fairway_contract::compare(&old, &new).into_iter().map(finding).collect());
+                findings.insert(
+                    name.clone(),
+                    fairway_contract::compare(&old, &new).into_iter().map(finding).collect(),
+                );
             }
         }
         Ok(findings)
@@ -79,13 +82,25 @@ impl Delivery {
     /// # Errors
     /// When one cannot be read or is not a contract.
     pub async fn contract_diff(&self, old: &str, new: &str, directory: &Path) -> Result<ContractDiff, Error> {
-        let findings = fairway_contract::compare(&self.read_contract(old, directory).await?, &self.read_contract(new, directory).await?);
+        let findings = fairway_contract::compare(
+            &self.read_contract(old, directory).await?,
+            &self.read_contract(new, directory).await?,
+        );
         let manifest = self.manifest()?.manifest;
         let file = new.rsplit('/').next().unwrap_or(new);
         let promises = |name: &ServiceName| {
-            manifest.services.get(name).and_then(|service| service.contract.as_deref()).is_some_and(|contract| contract.ends_with(file))
+            manifest
+                .services
+                .get(name)
+                .and_then(|service| service.contract.as_deref())
+                .is_some_and(|contract| contract.ends_with(file))
         };
-        let consumers = manifest.services.iter().filter(|(_, service)| service.needs.keys().any(promises)).map(|(name, _)| name.clone()).collect();
+        let consumers = manifest
+            .services
+            .iter()
+            .filter(|(_, service)| service.needs.keys().any(promises))
+            .map(|(name, _)| name.clone())
+            .collect();
         Ok(ContractDiff { findings, consumers })
     }
 
@@ -101,19 +116,31 @@ impl Delivery {
         let mut files = BTreeMap::new();
         match revision {
             None => {
-                for found in walkdir::WalkDir::new(directory.join(folder)).max_depth(4).into_iter().flatten() {
-                    let relative = found.path().strip_prefix(directory.join(folder)).unwrap_or(found.path()).to_string_lossy().into_owned();
-                    if is_contract_file(&relative) && let Ok(text) = std::fs::read_to_string(found.path()) {
+                for found in walkdir::WalkDir::new(directory.join(folder)).max_depth(4).into_iter().flatten()
+                {
+                    let relative = found
+                        .path()
+                        .strip_prefix(directory.join(folder))
+                        .unwrap_or(found.path())
+                        .to_string_lossy()
+                        .into_owned();
+                    if is_contract_file(&relative)
+                        && let Ok(text) = std::fs::read_to_string(found.path())
+                    {
                         files.insert(relative, text);
                     }
                 }
             }
             Some((revision, _)) => {
                 let here = directory.join(folder);
-                let listing = process::query("git", &["ls-tree", "-r", "--name-only", revision, "--", "."], &here).await;
+                let listing =
+                    process::query("git", &["ls-tree", "-r", "--name-only", revision, "--", "."], &here)
+                        .await;
                 let listing = listing.ok_or_else(|| not_found("git knows no such revision or directory"))?;
                 for name in listing.lines().filter(|name| is_contract_file(name)) {
-                    if let Some(text) = process::query("git", &["show", &format!("{revision}:./{name}")], &here).await {
+                    if let Some(text) =
+                        process::query("git", &["show", &format!("{revision}:./{name}")], &here).await
+                    {
                         files.insert(name.to_owned(), text);
                     }
                 }
@@ -122,7 +149,8 @@ impl Delivery {
         if !files.contains_key(entry) {
             return Err(not_found("there is no such file"));
         }
-        Contract::parse(entry, &files).map_err(|problems| Error::Contract(format!("{text} is not a contract:\n{problems}")))
+        Contract::parse(entry, &files)
+            .map_err(|problems| Error::Contract(format!("{text} is not a contract:\n{problems}")))
     }
 }
 

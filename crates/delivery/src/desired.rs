@@ -3,7 +3,8 @@
 use crate::{Delivery, Error, Notice, artifact::Packed, build, secret::SecretKey};
 use fairway_manifest::{BASE_FILE, CONFIG_DIRECTORY, Inputs, Manifest, Origin, Parsed, Resolution, Sources};
 use fairway_model::{
-    ArtifactDigest, ContractDigest, EnvironmentName, Migration, Redacted, Release, SecretVersion, ServiceName, VariableName,
+    ArtifactDigest, ContractDigest, EnvironmentName, Migration, Redacted, Release, SecretVersion,
+    ServiceName, VariableName,
 };
 use fairway_target::ArtifactSource;
 use std::{collections::BTreeMap, path::Path};
@@ -77,11 +78,15 @@ impl Delivery {
         packed: &BTreeMap<ServiceName, Packed>,
     ) -> Result<Resolution, Error> {
         let key_file = self.project.prepare_state()?.join("secret.key");
-        let key = SecretKey::open_or_create(&key_file).map_err(|source| Error::File { path: key_file, source })?;
+        let key =
+            SecretKey::open_or_create(&key_file).map_err(|source| Error::File { path: key_file, source })?;
         let inputs = Inputs {
             process_environment: self.process_environment.clone(),
             sources,
-            artifacts: packed.iter().map(|(service, packed)| (service.clone(), packed.artifact.clone())).collect(),
+            artifacts: packed
+                .iter()
+                .map(|(service, packed)| (service.clone(), packed.artifact.clone()))
+                .collect(),
             migrations: self.migrations(&parsed.manifest)?,
             contract_digests: contract_digests(parsed, sources)?,
             secret_version: &|service, variable, value| key.version(service, variable, value),
@@ -93,10 +98,16 @@ impl Delivery {
     fn migrations(&self, manifest: &Manifest) -> Result<BTreeMap<ServiceName, Vec<Migration>>, Error> {
         let mut migrations = BTreeMap::new();
         for (name, service) in &manifest.services {
-            let Some(directory) = service.database.as_ref().and_then(|database| database.migrations.as_deref()) else { continue };
+            let Some(directory) =
+                service.database.as_ref().and_then(|database| database.migrations.as_deref())
+            else {
+                continue;
+            };
             let files = self.project.texts(&[directory], &["sql"])?;
             let classify = |(path, text): (String, String)| {
-                let name = Path::new(&path).file_name().map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
+                let name = Path::new(&path)
+                    .file_name()
+                    .map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
                 fairway_plan::migration::classify_file(&name, &text)
             };
             migrations.insert(name.clone(), files.into_iter().map(classify).collect());
@@ -109,6 +120,9 @@ fn migration_directories(manifest: &Manifest) -> impl Iterator<Item = &str> {
     manifest.services.values().filter_map(|service| service.database.as_ref()?.migrations.as_deref())
 }
 
-fn contract_digests(parsed: &Parsed, sources: &Sources) -> Result<BTreeMap<ServiceName, ContractDigest>, Error> {
+fn contract_digests(
+    parsed: &Parsed,
+    sources: &Sources,
+) -> Result<BTreeMap<ServiceName, ContractDigest>, Error> {
     Ok(fairway_manifest::contract_digests(parsed, sources)?)
 }

@@ -33,7 +33,9 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     /// The environment's target is of a kind that this version cannot reach.
-    #[error("the environment {environment} runs on {target}, and this version of Fairway delivers to `local` only")]
+    #[error(
+        "the environment {environment} runs on {target}, and this version of Fairway delivers to `local` only"
+    )]
     UnsupportedTarget {
         /// The environment.
         environment: EnvironmentName,
@@ -145,7 +147,9 @@ pub enum Error {
     #[error("{0}")]
     Contract(String),
     /// The target says something else than what was applied.
-    #[error("release {generation} of {environment} was switched, but the target does not confirm it: {difference}")]
+    #[error(
+        "release {generation} of {environment} was switched, but the target does not confirm it: {difference}"
+    )]
     NotConfirmed {
         /// The environment.
         environment: EnvironmentName,
@@ -175,9 +179,12 @@ impl Error {
             Self::Stuck { .. } | Self::NotConfirmed { .. } => exit::STUCK,
             Self::Log(_) | Self::Superseded { .. } | Self::Moved { .. } => exit::STALE,
             Self::Target(TargetError::Unreachable { .. }) | Self::Host(_) => exit::UNREACHABLE,
-            Self::Project(_) | Self::Pack { .. } | Self::Target(_) | Self::Store(_) | Self::Append(_) | Self::File { .. } => {
-                exit::UNEXPECTED
-            }
+            Self::Project(_)
+            | Self::Pack { .. }
+            | Self::Target(_)
+            | Self::Store(_)
+            | Self::Append(_)
+            | Self::File { .. } => exit::UNEXPECTED,
         }
     }
 
@@ -185,7 +192,9 @@ impl Error {
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Failed { failure, .. } | Self::Reverted { failure, .. } | Self::Stuck { failure, .. } => Some(failure),
+            Self::Failed { failure, .. } | Self::Reverted { failure, .. } | Self::Stuck { failure, .. } => {
+                Some(failure)
+            }
             Self::Target(error) => error.failure(),
             _ => None,
         }
@@ -198,7 +207,9 @@ impl Error {
             return Some(failure.unchanged.clone()).filter(|text| !text.is_empty());
         }
         Some(match self {
-            Self::Build { .. } | Self::NoOutput { .. } | Self::Pack { .. } => "No environment was changed.".to_owned(),
+            Self::Build { .. } | Self::NoOutput { .. } | Self::Pack { .. } => {
+                "No environment was changed.".to_owned()
+            }
             Self::Refused(_) | Self::Manifest(_) => "Nothing was changed.".to_owned(),
             _ => return None,
         })
@@ -218,8 +229,12 @@ impl Error {
             Self::NoOutput { .. } => "Correct `output` of the service's `build` in the manifest.".to_owned(),
             Self::UnsupportedTarget { .. } => "Choose an environment whose target is `local`.".to_owned(),
             Self::Superseded { environment, .. } => format!("Look at `fairway history {environment}`."),
-            Self::NotConfirmed { environment, .. } => format!("Look at `fairway status {environment}`, then apply again or revert."),
-            Self::Target(TargetError::Unreachable { .. }) => "Nothing is known about what it did; asking again is safe.".to_owned(),
+            Self::NotConfirmed { environment, .. } => {
+                format!("Look at `fairway status {environment}`, then apply again or revert.")
+            }
+            Self::Target(TargetError::Unreachable { .. }) => {
+                "Nothing is known about what it did; asking again is safe.".to_owned()
+            }
             _ => return None,
         })
     }

@@ -26,14 +26,17 @@ impl Delivery {
         let mut problems = fairway_manifest::check(parsed, &sources).problems;
         let all: Vec<EnvironmentName>;
         let environments = if environments.is_empty() {
-            let once = parsed.manifest.environments.iter().filter(|(_, environment)| environment.per.is_none());
+            let once =
+                parsed.manifest.environments.iter().filter(|(_, environment)| environment.per.is_none());
             all = once.filter_map(|(name, _)| EnvironmentName::new(name.clone()).ok()).collect();
             &all
         } else {
             environments
         };
         for environment in environments {
-            if let Err(found) = fairway_manifest::config(parsed, environment, &self.process_environment, &sources) {
+            if let Err(found) =
+                fairway_manifest::config(parsed, environment, &self.process_environment, &sources)
+            {
                 problems.extend(found.iter().cloned());
             }
         }
@@ -67,11 +70,18 @@ impl Delivery {
     ///
     /// # Errors
     /// When a release does not exist, or the repository cannot be built.
-    pub async fn diff(&self, environment: &EnvironmentName, from: Option<Generation>, to: Option<Generation>) -> Result<ReleaseDiff, Error> {
+    pub async fn diff(
+        &self,
+        environment: &EnvironmentName,
+        from: Option<Generation>,
+        to: Option<Generation>,
+    ) -> Result<ReleaseDiff, Error> {
         let state = self.store.state(environment).await?;
         let old = match (from, state.serving()) {
             (Some(generation), _) => Some((generation, self.release_of(&state, generation).await?)),
-            (None, Some(serving)) => Some((serving.generation, self.store.get_release(serving.release).await?)),
+            (None, Some(serving)) => {
+                Some((serving.generation, self.store.get_release(serving.release).await?))
+            }
             (None, None) => None,
         };
         let to = match to {
@@ -97,11 +107,19 @@ impl Delivery {
         let serving = old.as_ref().map(|(_, release)| release);
         let plan = fairway_plan::plan(&PlanInput {
             environment,
-            base: PlanBase { serving: old.as_ref().map(|(generation, release)| (*generation, release.digest())), generation: state.generation() },
+            base: PlanBase {
+                serving: old.as_ref().map(|(generation, release)| (*generation, release.digest())),
+                generation: state.generation(),
+            },
             serving,
             desired: &to,
             observed: &observed,
-            context: Context { contracts, allow_breaking: true, allow_destructive: true, ..Context::default() },
+            context: Context {
+                contracts,
+                allow_breaking: true,
+                allow_destructive: true,
+                ..Context::default()
+            },
         });
         Ok(ReleaseDiff { plan, to })
     }
@@ -109,7 +127,11 @@ impl Delivery {
     async fn release_of(&self, state: &State, generation: Generation) -> Result<Release, Error> {
         match state.entry(generation) {
             Some(entry) => Ok(self.store.get_release(entry.committed.release).await?),
-            None => Err(Error::Usage(format!("{} has no release {generation}; see `fairway history {}`", state.environment(), state.environment()))),
+            None => Err(Error::Usage(format!(
+                "{} has no release {generation}; see `fairway history {}`",
+                state.environment(),
+                state.environment()
+            ))),
         }
     }
 
@@ -128,7 +150,11 @@ impl Delivery {
                 lock.holder, lock.reason
             )));
         }
-        self.store.append_next(environment, |state| fairway_oplog::unlock(state, &self.writer(), "unlocked by hand")).await?;
+        self.store
+            .append_next(environment, |state| {
+                fairway_oplog::unlock(state, &self.writer(), "unlocked by hand")
+            })
+            .await?;
         Ok(())
     }
 }

@@ -45,7 +45,8 @@ impl Delivery {
         let manifest = self.manifest()?.manifest;
         let environment = self.environment(&manifest, environment)?;
         let target = self.target(&manifest, &environment).await?;
-        let planned = self.plan_release(&environment, &*target, &desired.release, Intent::Apply, gates).await?;
+        let planned =
+            self.plan_release(&environment, &*target, &desired.release, Intent::Apply, gates).await?;
         Ok((planned, desired))
     }
 
@@ -103,14 +104,22 @@ impl Delivery {
         observed: &Observed,
     ) -> Result<BTreeMap<fairway_model::ServiceName, BTreeSet<fairway_model::Digest>>, Error> {
         let mut migrated: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-        let applied: BTreeSet<_> =
-            state.history().iter().filter(|entry| entry.has_served()).map(|entry| entry.committed.release).collect();
+        let applied: BTreeSet<_> = state
+            .history()
+            .iter()
+            .filter(|entry| entry.has_served())
+            .map(|entry| entry.committed.release)
+            .collect();
         for release in applied {
             for (service, spec) in self.store.get_release(release).await?.services {
                 let exists = observed.databases.known().is_none_or(|databases| databases.contains(&service));
-                let migrations = spec.process().and_then(|p| p.database.as_ref()).and_then(|d| d.migrations.as_ref());
+                let migrations =
+                    spec.process().and_then(|p| p.database.as_ref()).and_then(|d| d.migrations.as_ref());
                 if let (true, Some(migrations)) = (exists, migrations) {
-                    migrated.entry(service).or_default().extend(migrations.iter().map(|migration| migration.digest));
+                    migrated
+                        .entry(service)
+                        .or_default()
+                        .extend(migrations.iter().map(|migration| migration.digest));
                 }
             }
         }

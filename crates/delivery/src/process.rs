@@ -1,11 +1,6 @@
 //! The one door to other programs: builds and git.
 
-use std::{
-    collections::BTreeMap,
-    ffi::OsStr,
-    path::Path,
-    process::Stdio,
-};
+use std::{collections::BTreeMap, ffi::OsStr, path::Path, process::Stdio};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::Command,
@@ -56,7 +51,10 @@ pub(crate) async fn run(
     mut each: impl FnMut(Output<'_>),
 ) -> Result<(), ProcessError> {
     let program = program.as_ref();
-    let command = std::iter::once(program.to_string_lossy().into_owned()).chain(arguments.iter().cloned()).collect::<Vec<_>>().join(" ");
+    let command = std::iter::once(program.to_string_lossy().into_owned())
+        .chain(arguments.iter().cloned())
+        .collect::<Vec<_>>()
+        .join(" ");
     let mut child = Command::new(program)
         .args(arguments)
         .current_dir(directory)
@@ -89,7 +87,8 @@ pub(crate) async fn run(
             },
         }
     }
-    let status = child.wait().await.map_err(|source| ProcessError::Start { command: command.clone(), source })?;
+    let status =
+        child.wait().await.map_err(|source| ProcessError::Start { command: command.clone(), source })?;
     if status.success() {
         Ok(())
     } else {
@@ -103,7 +102,13 @@ fn lines<R: AsyncRead + Unpin>(reader: R) -> tokio::io::Lines<BufReader<R>> {
 
 /// The first line that a quick query prints, or `None` when the program is missing or says no.
 pub(crate) async fn query(program: &str, arguments: &[&str], directory: &Path) -> Option<String> {
-    let output = Command::new(program).args(arguments).current_dir(directory).stdin(Stdio::null()).output().await.ok()?;
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
@@ -113,13 +118,14 @@ mod tests {
 
     async fn shell(script: &str) -> (Vec<String>, Result<(), ProcessError>) {
         let mut seen = Vec::new();
-        let result = run("sh", &["-c".to_owned(), script.to_owned()], Path::new("/"), &BTreeMap::new(), |line| {
-            seen.push(match line {
-                Output::Data(line) => format!("data {line}"),
-                Output::Diagnostic(line) => format!("diagnostic {line}"),
-            });
-        })
-        .await;
+        let result =
+            run("sh", &["-c".to_owned(), script.to_owned()], Path::new("/"), &BTreeMap::new(), |line| {
+                seen.push(match line {
+                    Output::Data(line) => format!("data {line}"),
+                    Output::Diagnostic(line) => format!("diagnostic {line}"),
+                });
+            })
+            .await;
         seen.sort();
         (seen, result)
     }

@@ -41,7 +41,8 @@ impl Project {
     /// # Errors
     /// [`ProjectError::NotFound`] when there is none.
     pub fn find(start: &Path) -> Result<Self, ProjectError> {
-        let absolute = fs::canonicalize(start).map_err(|source| ProjectError::Read { path: start.to_owned(), source })?;
+        let absolute = fs::canonicalize(start)
+            .map_err(|source| ProjectError::Read { path: start.to_owned(), source })?;
         absolute
             .ancestors()
             .find(|directory| directory.join(MANIFEST).is_file())
@@ -93,7 +94,11 @@ impl Project {
     ///
     /// # Errors
     /// When something that exists cannot be read.
-    pub fn texts(&self, directories: &[&str], extensions: &[&str]) -> Result<BTreeMap<String, String>, ProjectError> {
+    pub fn texts(
+        &self,
+        directories: &[&str],
+        extensions: &[&str],
+    ) -> Result<BTreeMap<String, String>, ProjectError> {
         let mut texts = BTreeMap::new();
         for directory in directories {
             let start = self.root.join(directory);
@@ -106,9 +111,11 @@ impl Project {
                     source: error.into_io_error().unwrap_or_else(|| io::Error::other("the directory loops")),
                 })?;
                 let path = entry.path();
-                let wanted = path.extension().and_then(|e| e.to_str()).is_some_and(|e| extensions.contains(&e));
+                let wanted =
+                    path.extension().and_then(|e| e.to_str()).is_some_and(|e| extensions.contains(&e));
                 if entry.file_type().is_file() && wanted {
-                    let relative = path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned();
+                    let relative =
+                        path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned();
                     texts.insert(relative.clone(), self.read(&relative)?);
                 }
             }
@@ -136,7 +143,10 @@ mod tests {
     fn no_manifest_says_where_it_was_looked_for() {
         let directory = tempfile::tempdir().unwrap();
         let message = Project::find(directory.path()).unwrap_err().to_string();
-        assert!(message.contains(MANIFEST) && message.contains(&*directory.path().to_string_lossy()), "{message}");
+        assert!(
+            message.contains(MANIFEST) && message.contains(&*directory.path().to_string_lossy()),
+            "{message}"
+        );
     }
 
     #[test]
@@ -146,7 +156,8 @@ mod tests {
         fs::write(directory.path().join(MANIFEST), "").unwrap();
         fs::write(directory.path().join("config/environments/dev.yaml"), "x").unwrap();
         fs::write(directory.path().join("config/readme.md"), "x").unwrap();
-        let texts = Project::find(directory.path()).unwrap().texts(&["config", "missing"], &["yaml"]).unwrap();
+        let texts =
+            Project::find(directory.path()).unwrap().texts(&["config", "missing"], &["yaml"]).unwrap();
         assert_eq!(texts.into_keys().collect::<Vec<_>>(), ["config/environments/dev.yaml"]);
     }
 }

@@ -1,6 +1,12 @@
 //! `revert` and `down`: going back is deciding again.
 
-use crate::{Delivery, Error, applying::Applied, git, planning::{Gates, Planned}, settle::Manner};
+use crate::{
+    Delivery, Error,
+    applying::Applied,
+    git,
+    planning::{Gates, Planned},
+    settle::Manner,
+};
 use fairway_model::{EnvironmentName, Evidence, Generation, RELEASE_FORMAT, Release, Step, StepKind};
 use fairway_oplog::{Draft, Intent, Outcome, Source, commit, revert_target};
 use fairway_target::Target;
@@ -51,14 +57,27 @@ impl Delivery {
     ///
     /// # Errors
     /// When somebody is preparing a release, or the target cannot be reached.
-    pub async fn down(&self, environment: &EnvironmentName, purge: bool, target: &dyn Target) -> Result<(), Error> {
+    pub async fn down(
+        &self,
+        environment: &EnvironmentName,
+        purge: bool,
+        target: &dyn Target,
+    ) -> Result<(), Error> {
         self.settle(environment, target, Manner::TakeOver).await?;
         let state = self.store.state(environment).await?;
         if let Some(serving) = state.serving() {
             let serving = self.store.get_release(serving.release).await?;
             let nothing = nothing_of(&serving);
             let observed = target.observe(environment).await?;
-            let planned = self.plan_against(&state, &observed, &nothing, Intent::Down, Gates { allow_breaking: true, allow_destructive: true }).await?;
+            let planned = self
+                .plan_against(
+                    &state,
+                    &observed,
+                    &nothing,
+                    Intent::Down,
+                    Gates { allow_breaking: true, allow_destructive: true },
+                )
+                .await?;
             let plan = planned.plan();
             self.store.put_release(&nothing).await?;
             self.store.put_plan(plan).await?;
@@ -77,7 +96,12 @@ impl Delivery {
     }
 
     /// Finishes a `down` whose caller may have died.
-    pub(crate) async fn finish_down(&self, environment: &EnvironmentName, generation: Generation, target: &dyn Target) -> Result<(), Error> {
+    pub(crate) async fn finish_down(
+        &self,
+        environment: &EnvironmentName,
+        generation: Generation,
+        target: &dyn Target,
+    ) -> Result<(), Error> {
         target.destroy(environment, false).await?;
         self.finish(environment, generation, Outcome::Applied { evidence: Evidence::default() }).await
     }

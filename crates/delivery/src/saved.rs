@@ -24,10 +24,17 @@ impl Delivery {
     ///
     /// # Errors
     /// When a gate refuses the plan, the target cannot be reached or the file cannot be written.
-    pub async fn save_plan(&self, planned: &Planned, desired: &Desired, target: &dyn Target, file: &Path) -> Result<(), Error> {
+    pub async fn save_plan(
+        &self,
+        planned: &Planned,
+        desired: &Desired,
+        target: &dyn Target,
+        file: &Path,
+    ) -> Result<(), Error> {
         self.deliver(planned, desired, target).await?;
         let saved = Saved { format: FORMAT, intent: planned.intent, assignment: planned.assignment.clone() };
-        let text = serde_json::to_vec_pretty(&saved).expect("a plan serialises to JSON: its map keys are strings");
+        let text =
+            serde_json::to_vec_pretty(&saved).expect("a plan serialises to JSON: its map keys are strings");
         std::fs::write(file, text).map_err(|source| Error::File { path: file.to_owned(), source })
     }
 
@@ -37,14 +44,18 @@ impl Delivery {
     /// When the file cannot be read, is no plan, or holds a plan and a release that do not belong together.
     pub async fn load_plan(&self, file: &Path) -> Result<Planned, Error> {
         let text = std::fs::read(file).map_err(|source| Error::File { path: file.to_owned(), source })?;
-        let not_a_plan = |why: String| Error::Usage(format!("{} is not a saved plan: {why}. Nothing was changed", file.display()));
+        let not_a_plan = |why: String| {
+            Error::Usage(format!("{} is not a saved plan: {why}. Nothing was changed", file.display()))
+        };
         let saved: Saved = serde_json::from_slice(&text).map_err(|error| not_a_plan(error.to_string()))?;
         let Saved { format, intent, assignment } = saved;
         if format != FORMAT {
             return Err(not_a_plan(format!("it has format {format}, and this Fairway knows {FORMAT}")));
         }
         if assignment.release.digest() != assignment.plan.child {
-            return Err(not_a_plan("its release is not the one that the plan names; it was changed by hand".to_owned()));
+            return Err(not_a_plan(
+                "its release is not the one that the plan names; it was changed by hand".to_owned(),
+            ));
         }
         let serving = match assignment.plan.base.serving {
             Some((_, digest)) => Some(self.store.get_release(digest).await?),
@@ -64,7 +75,8 @@ impl Delivery {
         let observed = target.observe(environment).await?;
         // What the gates were told stands in the plan's verdicts; asked again, they decide nothing here.
         let gates = Gates { allow_breaking: true, allow_destructive: true };
-        let now = self.plan_against(&state, &observed, &planned.assignment.release, planned.intent, gates).await?;
+        let now =
+            self.plan_against(&state, &observed, &planned.assignment.release, planned.intent, gates).await?;
         let moved = fairway_plan::moved_since(planned.plan(), now.plan());
         if !moved.is_empty() {
             return Err(Error::Moved { environment: environment.clone(), moved });

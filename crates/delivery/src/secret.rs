@@ -20,7 +20,9 @@ impl SecretKey {
     pub(crate) fn open_or_create(path: &Path) -> io::Result<Self> {
         match fs::read(path) {
             Ok(bytes) => {
-                let key = bytes.try_into().map_err(|_| io::Error::other(format!("{} does not hold a key", path.display())))?;
+                let key = bytes
+                    .try_into()
+                    .map_err(|_| io::Error::other(format!("{} does not hold a key", path.display())))?;
                 if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
                     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
                 }
@@ -49,7 +51,12 @@ impl SecretKey {
 
     /// The version of this value of this variable of this service.
     #[must_use]
-    pub(crate) fn version(&self, service: &ServiceName, variable: &VariableName, value: &str) -> SecretVersion {
+    pub(crate) fn version(
+        &self,
+        service: &ServiceName,
+        variable: &VariableName,
+        value: &str,
+    ) -> SecretVersion {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
         for part in [service.as_str(), variable.as_str(), value] {
             mac.update(&(part.len() as u64).to_be_bytes());
@@ -91,7 +98,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
         let keys: Vec<_> = std::thread::scope(|scope| {
-            let users: Vec<_> = (0..16).map(|_| scope.spawn(|| SecretKey::open_or_create(&path).unwrap().0)).collect();
+            let users: Vec<_> =
+                (0..16).map(|_| scope.spawn(|| SecretKey::open_or_create(&path).unwrap().0)).collect();
             users.into_iter().map(|user| user.join().unwrap()).collect()
         });
         assert!(keys.iter().all(|key| *key == keys[0]));

@@ -38,7 +38,12 @@ impl Delivery {
     ///
     /// # Errors
     /// [`Refusal::Unfinished`] when somebody is still at it, and whatever target and store say.
-    pub async fn settle(&self, environment: &EnvironmentName, target: &dyn Target, manner: Manner) -> Result<(), Error> {
+    pub async fn settle(
+        &self,
+        environment: &EnvironmentName,
+        target: &dyn Target,
+        manner: Manner,
+    ) -> Result<(), Error> {
         let begin = Instant::now();
         loop {
             let state = self.store.state(environment).await?;
@@ -66,7 +71,13 @@ impl Delivery {
     }
 
     /// One look; true when there is nothing left to wait for.
-    async fn settled(&self, environment: &EnvironmentName, pending: &Pending, target: &dyn Target, manner: Manner) -> Result<bool, Error> {
+    async fn settled(
+        &self,
+        environment: &EnvironmentName,
+        pending: &Pending,
+        target: &dyn Target,
+        manner: Manner,
+    ) -> Result<bool, Error> {
         let generation = pending.committed.generation;
         // Observing does not renew the caller's lease; asking for the release would.
         let observed = target.observe(environment).await?;
@@ -100,7 +111,10 @@ impl Delivery {
                         };
                         let result = self.see_through(&assignment, target).await;
                         self.record(environment, generation, &result).await?;
-                        self.tell(generation, if result.is_ok() { "it was seen through to its end" } else { "it failed" });
+                        self.tell(
+                            generation,
+                            if result.is_ok() { "it was seen through to its end" } else { "it failed" },
+                        );
                         return result.map(|_| true);
                     }
                 },

@@ -18,11 +18,14 @@ pub fn survey(directory: &Path) -> Result<BTreeMap<String, String>, Error> {
     std::fs::read_dir(directory).map_err(failed)?;
     let mut files = BTreeMap::new();
     let walk = ignore::WalkBuilder::new(directory).require_git(false).max_depth(Some(8)).build();
-    for entry in walk.flatten().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file())).take(MOST) {
+    for entry in
+        walk.flatten().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file())).take(MOST)
+    {
         let Ok(relative) = entry.path().strip_prefix(directory) else { continue };
         let told = tells(entry.path()) && entry.metadata().is_ok_and(|metadata| metadata.len() <= LARGEST);
         // A file that cannot be read or is not text says nothing, which is what an empty text means.
-        let text = if told { std::fs::read_to_string(entry.path()).unwrap_or_default() } else { String::new() };
+        let text =
+            if told { std::fs::read_to_string(entry.path()).unwrap_or_default() } else { String::new() };
         files.insert(relative.to_string_lossy().into_owned(), text);
     }
     Ok(files)
@@ -31,7 +34,8 @@ pub fn survey(directory: &Path) -> Result<BTreeMap<String, String>, Error> {
 fn tells(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    matches!(extension, "toml" | "mod" | "json" | "yaml" | "yml" | "go" | "py" | "cfg" | "txt") || name.contains("Dockerfile")
+    matches!(extension, "toml" | "mod" | "json" | "yaml" | "yml" | "go" | "py" | "cfg" | "txt")
+        || name.contains("Dockerfile")
 }
 
 #[cfg(test)]
@@ -42,10 +46,18 @@ mod tests {
     fn what_git_ignores_is_not_there() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("target")).unwrap();
-        for (path, text) in [("Cargo.toml", "[package]"), ("main.rs", "fn main() {}"), (".gitignore", "/target\n"), ("target/x.toml", "x")] {
+        for (path, text) in [
+            ("Cargo.toml", "[package]"),
+            ("main.rs", "fn main() {}"),
+            (".gitignore", "/target\n"),
+            ("target/x.toml", "x"),
+        ] {
             std::fs::write(directory.path().join(path), text).unwrap();
         }
         let files = survey(directory.path()).unwrap();
-        assert_eq!(files.into_iter().collect::<Vec<_>>(), [("Cargo.toml".to_owned(), "[package]".to_owned()), ("main.rs".to_owned(), String::new())]);
+        assert_eq!(
+            files.into_iter().collect::<Vec<_>>(),
+            [("Cargo.toml".to_owned(), "[package]".to_owned()), ("main.rs".to_owned(), String::new())]
+        );
     }
 }

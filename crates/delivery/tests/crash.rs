@@ -1,4 +1,5 @@
 //! Every apply with a fault at each of its steps: whoever comes next finishes it or begins anew, and the world ends the same.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod fixture;
 
@@ -25,15 +26,26 @@ async fn broken_at(steps: u64, loss: Loss) -> bool {
     // Whoever crashed does not renew his lease any more.
     fixture.sim.advance(Millis::from_secs(60));
     let second = fixture.apply().await;
-    assert!(second.is_ok(), "after {steps} steps and the loss of {loss:?}: first {first:?}, second {second:?}");
-    assert_eq!(fixture.ask("web").as_deref(), Some("two"), "after {steps} steps and the loss of {loss:?}: {first:?}");
+    assert!(
+        second.is_ok(),
+        "after {steps} steps and the loss of {loss:?}: first {first:?}, second {second:?}"
+    );
+    assert_eq!(
+        fixture.ask("web").as_deref(),
+        Some("two"),
+        "after {steps} steps and the loss of {loss:?}: {first:?}"
+    );
     assert_eq!(fixture.ask("api").as_deref(), Some("one"));
     let state = fixture.delivery().await.state(&fixture.environment).await.unwrap();
     assert!(state.pending().is_none(), "something is left unfinished: {state:?}");
     let observed = fixture.observe().await;
     let serving = state.serving().unwrap();
     assert_eq!(observed.serving, Some((serving.generation, serving.release)), "log and target agree");
-    assert_eq!(observed.instances.known().unwrap().len(), 2, "nothing of the old release is left: {observed:?}");
+    assert_eq!(
+        observed.instances.known().unwrap().len(),
+        2,
+        "nothing of the old release is left: {observed:?}"
+    );
     reached
 }
 
@@ -98,7 +110,10 @@ async fn what_failed_is_in_the_log_and_what_served_still_serves() {
     assert_eq!(error.exit_code(), exit::FAILED);
     assert_eq!(fixture.ask("web").as_deref(), Some("one"));
     let state = fixture.delivery().await.state(&fixture.environment).await.unwrap();
-    assert_eq!(state.history().iter().map(fairway_oplog::Entry::word).collect::<Vec<_>>(), ["applied", "failed"]);
+    assert_eq!(
+        state.history().iter().map(fairway_oplog::Entry::word).collect::<Vec<_>>(),
+        ["applied", "failed"]
+    );
 }
 
 #[tokio::test]
@@ -112,7 +127,10 @@ async fn down_is_in_the_log_and_a_revert_brings_it_back() {
     assert_eq!(fixture.ask("web"), None);
     assert!(delivery.state(&fixture.environment).await.unwrap().serving().is_none());
 
-    let planned = delivery.plan_revert(&fixture.environment, None, fairway_delivery::Gates::default(), &fixture.sim).await.unwrap();
+    let planned = delivery
+        .plan_revert(&fixture.environment, None, fairway_delivery::Gates::default(), &fixture.sim)
+        .await
+        .unwrap();
     applied(delivery.execute_plan(planned, &fixture.sim).await);
     assert_eq!(fixture.ask("web").as_deref(), Some("one"));
 }

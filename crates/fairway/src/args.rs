@@ -8,7 +8,13 @@ use std::path::PathBuf;
 /// A system is described in one `fairway.yaml`. `plan` says what would change in an environment, `apply` does exactly
 /// that without losing a request, `revert` takes it back.
 #[derive(Debug, Parser)]
-#[command(name = "fairway", version, propagate_version = true, max_term_width = 110, disable_help_subcommand = true)]
+#[command(
+    name = "fairway",
+    version,
+    propagate_version = true,
+    max_term_width = 110,
+    disable_help_subcommand = true
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) common: Common,

@@ -26,7 +26,10 @@ fn main() -> ExitCode {
         _ => {}
     }
     log(arguments.common.verbose);
-    let events = matches!(&arguments.command, Command::Apply(args::Apply { events: true, .. }) | Command::Revert(args::Revert { events: true, .. }));
+    let events = matches!(
+        &arguments.command,
+        Command::Apply(args::Apply { events: true, .. }) | Command::Revert(args::Revert { events: true, .. })
+    );
     let context = Context::new(arguments.common, events);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,

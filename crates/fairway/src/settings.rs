@@ -72,7 +72,8 @@ impl Context {
 /// This very program. The agent is started from it, so it must outlive a rebuild: a deleted path is an error here and
 /// not a riddle later.
 pub(crate) fn executable() -> Result<PathBuf, Error> {
-    std::env::current_exe().map_err(|source| Error::File { path: Path::new("the fairway program").to_owned(), source })
+    std::env::current_exe()
+        .map_err(|source| Error::File { path: Path::new("the fairway program").to_owned(), source })
 }
 
 /// Prints lines on standard output. A reader that has gone away ends the program quietly, as is usual in pipes.

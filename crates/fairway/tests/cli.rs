@@ -1,4 +1,5 @@
 //! What a user sees without any environment running: messages, exit codes, standard output and standard error.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::{
     fs,
@@ -25,7 +26,12 @@ impl Project {
 
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fairway"));
-        command.args(arguments).current_dir(self.path()).stdin(Stdio::null()).env("NO_COLOR", "1").env_remove("FAIRWAY_ENV");
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .stdin(Stdio::null())
+            .env("NO_COLOR", "1")
+            .env_remove("FAIRWAY_ENV");
         command.output().unwrap()
     }
 
@@ -33,8 +39,12 @@ impl Project {
     #[track_caller]
     fn check(&self, arguments: &[&str], code: i32, out: &[&str], err: &[&str]) {
         let output = self.run(arguments);
-        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        let seen = format!("fairway {arguments:?}: {:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}", output.status.code());
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let seen = format!(
+            "fairway {arguments:?}: {:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}",
+            output.status.code()
+        );
         assert_eq!(output.status.code(), Some(code), "{seen}");
         for (text, needles) in [(&stdout, out), (&stderr, err)] {
             for needle in needles {
@@ -77,12 +87,22 @@ fn without_a_project_it_says_where_it_looked_and_what_to_do() {
 
 #[test]
 fn every_mistake_is_pointed_at_with_a_suggestion() {
-    let bad = Project::new(&[("fairway.yaml", "system: x\nservces: {}\nservices:\n  a: { buld: 1, run: [a] }\nenvironments:\n  dev: { target: locl }\n")]);
+    let bad = Project::new(&[(
+        "fairway.yaml",
+        "system: x\nservces: {}\nservices:\n  a: { buld: 1, run: [a] }\nenvironments:\n  dev: { target: locl }\n",
+    )]);
     bad.check(
         &["check"],
         3,
         &[],
-        &["[fairway.yaml:2:1]", "unknown key `servces`", "did you mean `services`?", "did you mean `build`?", "did you mean `local`?", "3 errors. Nothing was changed."],
+        &[
+            "[fairway.yaml:2:1]",
+            "unknown key `servces`",
+            "did you mean `services`?",
+            "did you mean `build`?",
+            "did you mean `local`?",
+            "3 errors. Nothing was changed.",
+        ],
     );
     let output = bad.run(&["check", "--json"]);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -97,8 +117,14 @@ fn a_good_manifest_is_confirmed_on_standard_output() {
 
 #[test]
 fn configuration_says_where_it_comes_from_and_hides_secrets() {
-    let project = Project::new(&[("fairway.yaml", GOOD), ("config/environments/dev.yaml", "web: { GREETING: hi }\n")]);
-    project.check(&["config", "show", "dev", "--origin"], 0, &["GREETING", "hi", "config/environments/dev.yaml:1", "••••••"], &[]);
+    let project =
+        Project::new(&[("fairway.yaml", GOOD), ("config/environments/dev.yaml", "web: { GREETING: hi }\n")]);
+    project.check(
+        &["config", "show", "dev", "--origin"],
+        0,
+        &["GREETING", "hi", "config/environments/dev.yaml:1", "••••••"],
+        &[],
+    );
     let output = project.run(&["config", "show", "dev", "--json"]);
     assert!(!String::from_utf8_lossy(&output.stdout).contains("hunter2"), "a secret was printed");
     project.check(&["config", "show", "dev", "-s", "nobody"], 3, &[], &["there is no service `nobody`"]);
@@ -121,16 +147,35 @@ fn a_history_that_is_empty_says_so() {
 fn contracts_are_compared_with_rules_places_and_an_exit_code() {
     let newer = OPENAPI.replace("listOrders", "listAllOrders").replace("  /orders/{id}:", "  /order/{id}:");
     let project = Project::new(&[("fairway.yaml", GOOD), ("old.yaml", OPENAPI), ("new.yaml", &newer)]);
-    project.check(&["contract", "diff", "old.yaml", "new.yaml"], 4, &["breaking", "[operation-removed]", "GET /orders/{id}", "old.yaml:"], &[]);
-    project.check(&["contract", "diff", "old.yaml", "old.yaml"], 0, &["0 breaking, 0 unknown, 0 compatible"], &[]);
-    project.check(&["contract", "diff", "old.yaml", "missing.yaml"], 3, &[], &["missing.yaml", "no such file"]);
+    project.check(
+        &["contract", "diff", "old.yaml", "new.yaml"],
+        4,
+        &["breaking", "[operation-removed]", "GET /orders/{id}", "old.yaml:"],
+        &[],
+    );
+    project.check(
+        &["contract", "diff", "old.yaml", "old.yaml"],
+        0,
+        &["0 breaking, 0 unknown, 0 compatible"],
+        &[],
+    );
+    project.check(
+        &["contract", "diff", "old.yaml", "missing.yaml"],
+        3,
+        &[],
+        &["missing.yaml", "no such file"],
+    );
     project.check(&["contract", "operations", "old.yaml"], 0, &["GET", "/orders/{id}", "getOrder"], &[]);
 }
 
 #[test]
 fn init_writes_a_manifest_that_checks_and_never_overwrites() {
     let cargo = "[package]\nname = \"orders\"\nversion = \"0.1.0\"\n[dependencies]\naxum = \"0.8\"\n";
-    let project = Project::new(&[("Cargo.toml", cargo), ("src/main.rs", "fn main() {}"), ("contracts/orders.yaml", OPENAPI)]);
+    let project = Project::new(&[
+        ("Cargo.toml", cargo),
+        ("src/main.rs", "fn main() {}"),
+        ("contracts/orders.yaml", OPENAPI),
+    ]);
     project.check(&["init"], 0, &["wrote fairway.yaml"], &[]);
     let written = fs::read_to_string(project.path().join("fairway.yaml")).unwrap();
     assert!(written.contains("orders"), "{written}");
@@ -149,7 +194,12 @@ fn keys_are_explained_and_misspelt_ones_are_guessed() {
 #[test]
 fn a_file_that_is_not_a_plan_is_not_applied() {
     let project = Project::new(&[("fairway.yaml", GOOD), ("plan.json", "{}")]);
-    project.check(&["apply", "plan.json", "--yes"], 3, &[], &["plan.json is not a saved plan", "Nothing was changed"]);
+    project.check(
+        &["apply", "plan.json", "--yes"],
+        3,
+        &[],
+        &["plan.json is not a saved plan", "Nothing was changed"],
+    );
 }
 
 #[test]

@@ -29,7 +29,12 @@ pub struct Failure {
 impl Failure {
     /// A failure with a sentence and nothing else to show.
     #[must_use]
-    pub fn new(kind: FailureKind, message: impl Into<String>, unchanged: impl Into<String>, next: impl Into<String>) -> Self {
+    pub fn new(
+        kind: FailureKind,
+        message: impl Into<String>,
+        unchanged: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
         Self {
             kind,
             service: None,

@@ -17,16 +17,21 @@ mod release;
 mod service;
 
 pub use assignment::{Assignment, BakeReport, Evidence, Phase, ReleaseStatus};
-pub use digest::{ArtifactDigest, ContractDigest, Digest, DigestError, PlanId, ReleaseDigest, SecretVersion, SpecDigest, canonical_json};
+pub use digest::{
+    ArtifactDigest, ContractDigest, Digest, DigestError, PlanId, ReleaseDigest, SecretVersion, SpecDigest,
+    canonical_json,
+};
 pub use event::{Event, EventKind};
 pub use failure::{Failure, FailureKind, ProbeReport};
 pub use name::{EnvironmentName, NameError, ServiceName, SystemName, VariableName};
 pub use observed::{InstanceState, Observed, ObservedInstance, ObservedRoutes, ServedBy, Sight};
-pub use plan::{Change, Gate, Plan, PlanBase, Reversibility, ServiceChange, Step, StepKind, Verdict, VerdictLevel};
+pub use plan::{
+    Change, Gate, Plan, PlanBase, Reversibility, ServiceChange, Step, StepKind, Verdict, VerdictLevel,
+};
 pub use quantity::{Generation, Millis, ParseQuantityError};
 pub use redacted::Redacted;
 pub use release::{Listener, PostgresSpec, RELEASE_FORMAT, Release, Resources};
 pub use service::{
-    Artifact, ArtifactKind, ConfigValue, ContractRef, DatabaseSpec, Limits, Migration, MigrationEffect, ProbeSpec, Probes,
-    ProcessSpec, Program, RouteSpec, ServiceSpec,
+    Artifact, ArtifactKind, ConfigValue, ContractRef, DatabaseSpec, Limits, Migration, MigrationEffect,
+    ProbeSpec, Probes, ProcessSpec, Program, RouteSpec, ServiceSpec,
 };

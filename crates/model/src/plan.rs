@@ -1,6 +1,8 @@
 //! A plan: what would change, in which order, why, and whether it can be taken back.
 
-use crate::{Digest, EnvironmentName, Generation, PlanId, ReleaseDigest, ServiceName, SpecDigest, canonical_json};
+use crate::{
+    Digest, EnvironmentName, Generation, PlanId, ReleaseDigest, ServiceName, SpecDigest, canonical_json,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -88,7 +88,12 @@ impl std::str::FromStr for Millis {
         };
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > 3 || number.ends_with('.') {
+        if whole.is_empty()
+            || !digits(whole)
+            || !digits(fraction)
+            || fraction.len() > 3
+            || number.ends_with('.')
+        {
             return Err(wrong());
         }
         let whole: u64 = whole.parse().map_err(|_| wrong())?;
@@ -125,7 +130,9 @@ mod tests {
 
     #[test]
     fn durations_from_people() {
-        for (text, ms) in [("500ms", 500), ("30s", 30_000), ("1.5s", 1_500), ("0.25m", 15_000), ("1h", 3_600_000)] {
+        for (text, ms) in
+            [("500ms", 500), ("30s", 30_000), ("1.5s", 1_500), ("0.25m", 15_000), ("1h", 3_600_000)]
+        {
             assert_eq!(text.parse(), Ok(Millis(ms)), "{text}");
         }
         for bad in ["", "5", "s", "5 s", "-1s", "1.s", ".5s", "5d", "99999999999999999999h", "1.2345s"] {

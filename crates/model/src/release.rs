@@ -1,6 +1,8 @@
 //! A release: the complete, resolved intent for one environment.
 
-use crate::{Digest, EnvironmentName, Millis, ReleaseDigest, ServiceName, ServiceSpec, SystemName, canonical_json};
+use crate::{
+    Digest, EnvironmentName, Millis, ReleaseDigest, ServiceName, ServiceSpec, SystemName, canonical_json,
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr};
 

@@ -1,6 +1,9 @@
 //! One service of a release, fully resolved.
 
-use crate::{ArtifactDigest, ContractDigest, Digest, Millis, SecretVersion, ServiceName, SpecDigest, VariableName, canonical_json};
+use crate::{
+    ArtifactDigest, ContractDigest, Digest, Millis, SecretVersion, ServiceName, SpecDigest, VariableName,
+    canonical_json,
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 

@@ -65,13 +65,17 @@ async fn releases() -> anyhow::Result<()> {
         world.configure(&[("gateway-bff", "SERVICE_VERSION", &format!("v{number}"))])?;
         let applied = world.run(&["apply", ENV, "--yes", "--json"]).await?.expect(0)?;
         applies.push(applied.took.as_secs_f64() * 1000.0);
-        let micros = applied.json()?["evidence"]["switch_micros"].as_f64().context("an apply says how long its switch took")?;
+        let micros = applied.json()?["evidence"]["switch_micros"]
+            .as_f64()
+            .context("an apply says how long its switch took")?;
         switches.push(micros / 1000.0);
     }
     load.flow(1000).await?;
     let tally = load.stop().await;
     println!("\n## {count} releases under load\n");
-    println!("| requests | failed | requests/s | versions seen | WebSocket echoes | events | streams reopened | switch median / max | apply median (1 s bake) |");
+    println!(
+        "| requests | failed | requests/s | versions seen | WebSocket echoes | events | streams reopened | switch median / max | apply median (1 s bake) |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|");
     println!(
         "| {} | {} | {:.0} | {} | {} | {} | {} | {:.1} / {:.1} ms | {:.0} ms |",
@@ -104,17 +108,25 @@ fn plan() -> anyhow::Result<()> {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
         let mut text = "system: bench\nservices:\n".to_owned();
         for number in 0..count {
-            let needs = if number == 0 { String::new() } else { format!(", needs: {{ s{}: NEED_URL }}", number - 1) };
+            let needs =
+                if number == 0 { String::new() } else { format!(", needs: {{ s{}: NEED_URL }}", number - 1) };
             text.push_str(&format!(
                 "  s{number}: {{ build: {{ command: [\"true\"], output: program }}, run: [program], listen: ADDR, ready: /ready{needs}, env: {{ A: one, B: two }} }}\n"
             ));
         }
-        text.push_str(&format!("environments:\n  {ENV}: {{ target: local, listen: \"127.0.0.1:{}\" }}\n", free_port()));
+        text.push_str(&format!(
+            "environments:\n  {ENV}: {{ target: local, listen: \"127.0.0.1:{}\" }}\n",
+            free_port()
+        ));
         fs::write(directory.path().join("fairway.yaml"), text)?;
         let fairway = std::env::current_exe()?.with_file_name("fairway");
         let run = |arguments: &[&str]| -> anyhow::Result<f64> {
             let begin = Instant::now();
-            let output = Command::new(&fairway).args(arguments).current_dir(directory.path()).stdin(Stdio::null()).output()?;
+            let output = Command::new(&fairway)
+                .args(arguments)
+                .current_dir(directory.path())
+                .stdin(Stdio::null())
+                .output()?;
             anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             Ok(begin.elapsed().as_secs_f64() * 1000.0)
         };
@@ -155,15 +167,23 @@ async fn switch() -> anyhow::Result<()> {
     println!("| what | median of {rounds} |");
     println!("|---|---|");
     println!("| start of the gateway alone, to its first 200 on /ready | {:.0} ms |", median(own.clone()));
-    println!("| `fairway apply saved.plan`, to the first answer of the new gateway | {:.0} ms |", median(to_traffic.clone()));
+    println!(
+        "| `fairway apply saved.plan`, to the first answer of the new gateway | {:.0} ms |",
+        median(to_traffic.clone())
+    );
     println!("| difference | {:.0} ms |", median(to_traffic) - median(own));
-    println!("| `fairway revert` while the new release bakes, to the first answer of the old one (1 run) | {:.0} ms |", median(back));
+    println!(
+        "| `fairway revert` while the new release bakes, to the first answer of the old one (1 run) | {:.0} ms |",
+        median(back)
+    );
     Ok(())
 }
 
 async fn own_start(world: &World, endpoints: &serde_json::Value) -> anyhow::Result<f64> {
     let port = free_port();
-    let url = |service: &str| endpoints[service].as_str().map(|address| format!("http://{address}")).unwrap_or_default();
+    let url = |service: &str| {
+        endpoints[service].as_str().map(|address| format!("http://{address}")).unwrap_or_default()
+    };
     let begin = Instant::now();
     let mut child = tokio::process::Command::new(world.root().join("bin/gateway-bff"))
         .arg("serve")

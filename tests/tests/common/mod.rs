@@ -27,7 +27,10 @@ pub(crate) async fn version(world: &World) -> anyhow::Result<String> {
 }
 
 /// Waits for a state with a deadline.
-pub(crate) async fn eventually<T, F: Future<Output = anyhow::Result<Option<T>>>>(what: &str, mut look: impl FnMut() -> F) -> anyhow::Result<T> {
+pub(crate) async fn eventually<T, F: Future<Output = anyhow::Result<Option<T>>>>(
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> anyhow::Result<T> {
     let begin = Instant::now();
     loop {
         if let Some(found) = look().await? {

@@ -21,7 +21,8 @@ pub(super) async fn run(arguments: &args::Apply, context: &Context) -> Result<u8
     let wait = arguments.wait.as_deref().map(str::parse::<Millis>).transpose();
     let manner = Manner::wait(wait.map_err(|error| Error::Usage(format!("--wait: {error}")))?);
     let file = Path::new(&arguments.what);
-    let is_environment = manifest.environments.contains_key(arguments.what.split('/').next().unwrap_or_default());
+    let is_environment =
+        manifest.environments.contains_key(arguments.what.split('/').next().unwrap_or_default());
     if !is_environment && file.is_file() {
         let planned = delivery.load_plan(file).await?;
         let environment = planned.plan().environment.clone();
@@ -49,7 +50,9 @@ pub(super) fn confirm(planned: &Planned, yes: bool, context: &Context) -> Result
         return Ok(());
     }
     if context.json || !std::io::stdin().is_terminal() {
-        return Err(Error::Usage("nobody is there to agree to the plan: say --yes. Nothing was changed".to_owned()));
+        return Err(Error::Usage(
+            "nobody is there to agree to the plan: say --yes. Nothing was changed".to_owned(),
+        ));
     }
     plan::show(planned, context);
     eprint!("\nApply this plan to {}? [y/N] ", context.paint_error.bold(&planned.plan().environment));

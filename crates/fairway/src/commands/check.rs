@@ -29,7 +29,11 @@ pub(super) async fn run(arguments: &args::Check, context: &Context) -> Result<u8
             let manifest = &parsed.manifest;
             let warnings = problems.iter().filter(|problem: &&Problem| !problem.is_error()).count();
             let warnings = if warnings > 0 { format!(", {warnings} warnings") } else { String::new() };
-            let line = format!("{} services, {} environments: valid{warnings}", manifest.services.len(), manifest.environments.len());
+            let line = format!(
+                "{} services, {} environments: valid{warnings}",
+                manifest.services.len(),
+                manifest.environments.len()
+            );
             print([format!("{} {line}", context.paint.good("✔"))]);
         }
     }

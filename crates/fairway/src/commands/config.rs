@@ -12,7 +12,10 @@ pub(super) async fn run(arguments: &args::Config, context: &Context) -> Result<u
     let args::Config::Show { environment, service, origin } = arguments;
     let delivery = context.delivery().await?;
     let config = delivery.config(&environment.environment)?;
-    let shown: Vec<_> = config.iter().filter(|((name, _), _)| service.as_deref().is_none_or(|wanted| name.as_str() == wanted)).collect();
+    let shown: Vec<_> = config
+        .iter()
+        .filter(|((name, _), _)| service.as_deref().is_none_or(|wanted| name.as_str() == wanted))
+        .collect();
     if let (Some(service), true) = (service, shown.is_empty())
         && !delivery.manifest()?.manifest.services.contains_key(service.as_str())
     {
@@ -28,7 +31,10 @@ pub(super) async fn run(arguments: &args::Config, context: &Context) -> Result<u
         print_json(&json!({ "format": 1, "values": values }));
         return Ok(exit::DONE);
     }
-    let row = |((service, variable), resolved): &(&(fairway_model::ServiceName, fairway_model::VariableName), &fairway_manifest::Resolved)| {
+    let row = |((service, variable), resolved): &(
+        &(fairway_model::ServiceName, fairway_model::VariableName),
+        &fairway_manifest::Resolved,
+    )| {
         let mut row = vec![service.to_string(), variable.to_string(), resolved.value.to_string()];
         if *origin {
             row.push(resolved.origin.to_string());
@@ -36,7 +42,8 @@ pub(super) async fn run(arguments: &args::Config, context: &Context) -> Result<u
         row
     };
     let rows: Vec<_> = shown.iter().map(row).collect();
-    let head: &[&str] = if *origin { &["SERVICE", "VARIABLE", "VALUE", "FROM"] } else { &["SERVICE", "VARIABLE", "VALUE"] };
+    let head: &[&str] =
+        if *origin { &["SERVICE", "VARIABLE", "VALUE", "FROM"] } else { &["SERVICE", "VARIABLE", "VALUE"] };
     print(table(head, &rows));
     Ok(exit::DONE)
 }

@@ -28,7 +28,8 @@ pub(super) async fn run(arguments: &args::Contract, context: &Context) -> Result
 fn show(diff: &ContractDiff, context: &Context) -> u8 {
     let ContractDiff { findings, consumers } = diff;
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
-    let (breaking, unknown, compatible) = (count(Verdict::Breaking), count(Verdict::Unknown), count(Verdict::Compatible));
+    let (breaking, unknown, compatible) =
+        (count(Verdict::Breaking), count(Verdict::Unknown), count(Verdict::Compatible));
     let code = if breaking > 0 { exit::REFUSED } else { exit::DONE };
     if context.json {
         print_json(&json!({
@@ -43,11 +44,20 @@ fn show(diff: &ContractDiff, context: &Context) -> u8 {
             Verdict::Compatible => (context.paint.good("✔"), context.paint.dim("compatible")),
         };
         let operation = finding.operation().map_or_else(String::new, |operation| format!("{operation}: "));
-        let place = |place: Option<&fairway_contract::Place>| place.map_or_else(|| "-".to_owned(), ToString::to_string);
+        let place = |place: Option<&fairway_contract::Place>| {
+            place.map_or_else(|| "-".to_owned(), ToString::to_string)
+        };
         print([
             format!("{mark} {word} {}", context.paint.dim(format!("[{}]", finding.rule.id()))),
             format!("    {operation}{}", finding.message),
-            format!("    {}", context.paint.dim(format!("old {}  new {}", place(finding.old.as_ref()), place(finding.new.as_ref())))),
+            format!(
+                "    {}",
+                context.paint.dim(format!(
+                    "old {}  new {}",
+                    place(finding.old.as_ref()),
+                    place(finding.new.as_ref())
+                ))
+            ),
         ]);
     }
     print([format!("{breaking} breaking, {unknown} unknown, {compatible} compatible")]);
@@ -65,13 +75,21 @@ fn operations(contract: &Contract, context: &Context) {
             .iter()
             .map(|operation| json!({ "method": operation.method.to_string(), "path": operation.path.as_str(), "id": operation.id, "tags": operation.tags, "deprecated": operation.deprecated }))
             .collect();
-        print_json(&json!({ "format": 1, "title": contract.title(), "version": contract.version(), "digest": contract.digest(), "operations": operations }));
+        print_json(
+            &json!({ "format": 1, "title": contract.title(), "version": contract.version(), "digest": contract.digest(), "operations": operations }),
+        );
         return;
     }
     let rows: Vec<_> = contract
         .operations()
         .iter()
-        .map(|operation| vec![operation.method.to_string(), operation.path.as_str().to_owned(), operation.id.clone().unwrap_or_default()])
+        .map(|operation| {
+            vec![
+                operation.method.to_string(),
+                operation.path.as_str().to_owned(),
+                operation.id.clone().unwrap_or_default(),
+            ]
+        })
         .collect();
     print(table(&["METHOD", "PATH", "OPERATION"], &rows));
 }

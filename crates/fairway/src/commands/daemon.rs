@@ -19,7 +19,10 @@ pub(crate) fn agent(daemon: Daemon) -> ExitCode {
 
 pub(crate) fn edge(daemon: Daemon) -> ExitCode {
     log();
-    ended("edge", fairway_edge::run_blocking(fairway_edge::Settings::new(daemon.home)).map_err(|error| chain(&error)))
+    ended(
+        "edge",
+        fairway_edge::run_blocking(fairway_edge::Settings::new(daemon.home)).map_err(|error| chain(&error)),
+    )
 }
 
 fn log() {

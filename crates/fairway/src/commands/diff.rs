@@ -13,9 +13,12 @@ pub(super) async fn run(arguments: &args::Diff, context: &Context) -> Result<u8,
     let delivery = context.delivery().await?;
     let manifest = delivery.manifest()?.manifest;
     let environment = delivery.environment(&manifest, &arguments.environment.environment)?;
-    let ReleaseDiff { plan, to } = delivery.diff(&environment, arguments.from.map(Generation), arguments.to.map(Generation)).await?;
+    let ReleaseDiff { plan, to } =
+        delivery.diff(&environment, arguments.from.map(Generation), arguments.to.map(Generation)).await?;
     if context.json {
-        print_json(&json!({ "format": 1, "services": plan.services, "environment": plan.environment_changes }));
+        print_json(
+            &json!({ "format": 1, "services": plan.services, "environment": plan.environment_changes }),
+        );
     } else if plan.services.is_empty() && plan.environment_changes.is_empty() {
         print(["no difference"]);
     } else {

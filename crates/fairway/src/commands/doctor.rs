@@ -18,7 +18,9 @@ struct Finding {
 
 pub(super) async fn run(context: &Context) -> Result<u8, Error> {
     let mut findings = Vec::new();
-    let mut add = |good: bool, needed: bool, what: &'static str, detail: String| findings.push(Finding { good, needed, what, detail });
+    let mut add = |good: bool, needed: bool, what: &'static str, detail: String| {
+        findings.push(Finding { good, needed, what, detail })
+    };
     add(true, true, "fairway", format!("{} at {}", env!("CARGO_PKG_VERSION"), executable()?.display()));
     for (program, arguments, needed) in [("git", "--version", false), ("cargo", "--version", false)] {
         let version = version(program, arguments).await;
@@ -29,8 +31,13 @@ pub(super) async fn run(context: &Context) -> Result<u8, Error> {
         Ok(found) => add(true, false, "postgres", format!("{} in {}", found.version, found.bin.display())),
         Err(error) => add(false, false, "postgres", error.to_string()),
     }
-    let cgroups = fairway_supervisor::cgroup::Cgroups::detect() != fairway_supervisor::cgroup::Cgroups::default();
-    let limits = if cgroups { "control groups are mounted; `fairway status` says when one cannot be used" } else { "no control groups: limits are not enforced" };
+    let cgroups =
+        fairway_supervisor::cgroup::Cgroups::detect() != fairway_supervisor::cgroup::Cgroups::default();
+    let limits = if cgroups {
+        "control groups are mounted; `fairway status` says when one cannot be used"
+    } else {
+        "no control groups: limits are not enforced"
+    };
     add(cgroups, false, "limits", limits.to_owned());
     match Project::find(&context.directory) {
         Err(error) => add(false, false, "project", error.to_string()),
@@ -40,7 +47,11 @@ pub(super) async fn run(context: &Context) -> Result<u8, Error> {
             match parsed.and_then(|parsed| delivery.check(&parsed, &[])) {
                 Ok(problems) => {
                     let errors = problems.iter().filter(|problem| problem.is_error()).count();
-                    let words = format!("{}: {errors} errors, {} warnings", project.root().display(), problems.len() - errors);
+                    let words = format!(
+                        "{}: {errors} errors, {} warnings",
+                        project.root().display(),
+                        problems.len() - errors
+                    );
                     add(errors == 0, true, "manifest", words);
                 }
                 Err(error) => add(false, true, "manifest", error.chain()),
@@ -49,7 +60,12 @@ pub(super) async fn run(context: &Context) -> Result<u8, Error> {
                 Ok(Some(host)) => match host.info().await {
                     Ok(info) => {
                         let same = info.version == env!("CARGO_PKG_VERSION");
-                        add(same, false, "agent", format!("{} runs as process {} ({})", info.version, info.pid, info.home));
+                        add(
+                            same,
+                            false,
+                            "agent",
+                            format!("{} runs as process {} ({})", info.version, info.pid, info.home),
+                        );
                         for note in info.notes {
                             add(false, false, "agent", note);
                         }
@@ -63,7 +79,10 @@ pub(super) async fn run(context: &Context) -> Result<u8, Error> {
     }
     let broken = findings.iter().any(|finding| finding.needed && !finding.good);
     if context.json {
-        let list: Vec<_> = findings.iter().map(|f| json!({ "good": f.good, "needed": f.needed, "what": f.what, "detail": f.detail })).collect();
+        let list: Vec<_> = findings
+            .iter()
+            .map(|f| json!({ "good": f.good, "needed": f.needed, "what": f.what, "detail": f.detail }))
+            .collect();
         print_json(&json!({ "format": 1, "healthy": !broken, "findings": list }));
     } else {
         let mark = |finding: &Finding| match (finding.good, finding.needed) {
@@ -71,7 +90,10 @@ pub(super) async fn run(context: &Context) -> Result<u8, Error> {
             (false, true) => context.paint.bad("✘"),
             (false, false) => context.paint.warn("!"),
         };
-        let rows: Vec<_> = findings.iter().map(|finding| vec![mark(finding), finding.what.to_owned(), finding.detail.clone()]).collect();
+        let rows: Vec<_> = findings
+            .iter()
+            .map(|finding| vec![mark(finding), finding.what.to_owned(), finding.detail.clone()])
+            .collect();
         print(table(&["", "WHAT", "FOUND"], &rows));
     }
     Ok(if broken { exit::INVALID } else { exit::DONE })

@@ -17,9 +17,12 @@ pub(super) async fn run(arguments: &args::Down, context: &Context) -> Result<u8,
     delivery.down(&environment, arguments.purge, &host).await?;
     let last = stop_idle(&host).await?;
     if context.json {
-        print_json(&json!({ "format": 1, "environment": environment, "purged": arguments.purge, "agent_stopped": last }));
+        print_json(
+            &json!({ "format": 1, "environment": environment, "purged": arguments.purge, "agent_stopped": last }),
+        );
     } else {
-        let data = if arguments.purge { "its data is deleted" } else { "its data is kept (--purge deletes it)" };
+        let data =
+            if arguments.purge { "its data is deleted" } else { "its data is kept (--purge deletes it)" };
         print([format!("{environment} is down; {data}")]);
     }
     Ok(exit::DONE)

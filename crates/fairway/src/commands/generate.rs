@@ -15,7 +15,9 @@ pub(super) fn completions(shell: clap_complete::Shell) -> u8 {
 
 pub(super) fn run(what: Generated) -> u8 {
     match what {
-        Generated::Schema => print([serde_json::to_string_pretty(&fairway_manifest::schema()).unwrap_or_default()]),
+        Generated::Schema => {
+            print([serde_json::to_string_pretty(&fairway_manifest::schema()).unwrap_or_default()])
+        }
         Generated::Cli => print([reference()]),
         Generated::ContractRules => print([contract_rules()]),
     }
@@ -35,7 +37,8 @@ fn reference() -> String {
 
 fn section(command: &clap::Command, name: &str, text: &mut String) {
     let mut shown = command.clone().term_width(100);
-    let help: Vec<String> = shown.render_long_help().to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+    let help: Vec<String> =
+        shown.render_long_help().to_string().lines().map(|line| line.trim_end().to_owned()).collect();
     let _ = write!(text, "\n## `{name}`\n\n```text\n{}\n```\n", help.join("\n").trim_end());
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         section(sub, &format!("{name} {}", sub.get_name()), text);

@@ -34,14 +34,19 @@ pub(super) async fn run(arguments: &args::History, context: &Context) -> Result<
                 })
             })
             .collect();
-        print_json(&json!({ "format": 1, "environment": environment, "serving": serving, "releases": releases }));
+        print_json(
+            &json!({ "format": 1, "environment": environment, "serving": serving, "releases": releases }),
+        );
         return Ok(exit::DONE);
     }
     if entries.is_empty() {
         print([format!("{environment} has no history yet")]);
         return Ok(exit::DONE);
     }
-    let rows: Vec<_> = entries.iter().map(|entry| row(entry, Some(entry.committed.generation) == serving, context)).collect();
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|entry| row(entry, Some(entry.committed.generation) == serving, context))
+        .collect();
     print(table(&["", "RELEASE", "WHEN", "WHO", "WHAT", "OUTCOME", "COMMIT", "SUMMARY"], &rows));
     Ok(exit::DONE)
 }

@@ -20,10 +20,16 @@ pub(super) fn run(arguments: &args::Init, context: &Context) -> Result<u8, Error
     match written {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(Error::Usage(format!("{} is there already, and was not changed; --print shows what would be written", path.display())));
+            return Err(Error::Usage(format!(
+                "{} is there already, and was not changed; --print shows what would be written",
+                path.display()
+            )));
         }
         Err(source) => return Err(Error::File { path, source }),
     }
-    print([format!("wrote {MANIFEST}"), "next: read it, then run `fairway check` and `fairway up`".to_owned()]);
+    print([
+        format!("wrote {MANIFEST}"),
+        "next: read it, then run `fairway check` and `fairway up`".to_owned(),
+    ]);
     Ok(exit::DONE)
 }

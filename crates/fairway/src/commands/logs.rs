@@ -13,7 +13,11 @@ pub(super) async fn run(arguments: &args::Logs, context: &Context) -> Result<u8,
     let delivery = context.delivery().await?;
     let parsed = delivery.manifest()?;
     let environment = delivery.environment(&parsed.manifest, &arguments.environment.environment)?;
-    let services = arguments.service.iter().map(|name| ServiceName::new(name.as_str())).collect::<Result<Vec<_>, _>>()?;
+    let services = arguments
+        .service
+        .iter()
+        .map(|name| ServiceName::new(name.as_str()))
+        .collect::<Result<Vec<_>, _>>()?;
     for service in &services {
         if !parsed.manifest.services.contains_key(service.as_str()) {
             return Err(Error::Usage(format!("there is no service `{service}` in the manifest")));

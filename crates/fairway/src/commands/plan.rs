@@ -38,7 +38,9 @@ pub(super) fn show(planned: &Planned, context: &Context) {
     if context.json {
         print_json(&json!({ "format": 1, "id": plan.id(), "empty": plan.is_empty(), "plan": plan }));
     } else if plan.is_empty() {
-        let serving = plan.base.serving.map_or_else(String::new, |(generation, digest)| format!(": release {generation} ({}) is what the repository says", digest.short()));
+        let serving = plan.base.serving.map_or_else(String::new, |(generation, digest)| {
+            format!(": release {generation} ({}) is what the repository says", digest.short())
+        });
         print([format!("nothing to do{serving}")]);
         print(plan.verdicts.iter().map(|verdict| format!("  {}", verdict.message)));
     } else {

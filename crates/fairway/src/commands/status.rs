@@ -33,13 +33,30 @@ pub(super) async fn run(arguments: &args::Environment, context: &Context) -> Res
             let mut rows: Vec<_> = instances.iter().map(|instance| row(instance, context)).collect();
             if let Some(routes) = observed.routes.known() {
                 let stubs = routes.services.iter().filter(|(_, served)| **served == ServedBy::Stub);
-                rows.extend(stubs.map(|(service, _)| vec![service.to_string(), context.paint.dim("stub"), String::new()]));
+                rows.extend(
+                    stubs.map(|(service, _)| {
+                        vec![service.to_string(), context.paint.dim("stub"), String::new()]
+                    }),
+                );
             }
             rows.sort();
             if rows.is_empty() {
                 print(["nothing runs"]);
             } else {
-                print(table(&["SERVICE", "STATE", "RELEASE", "AGE", "RESTARTS", "IN FLIGHT", "ADDRESS", "PID", "INSTANCE"], &rows));
+                print(table(
+                    &[
+                        "SERVICE",
+                        "STATE",
+                        "RELEASE",
+                        "AGE",
+                        "RESTARTS",
+                        "IN FLIGHT",
+                        "ADDRESS",
+                        "PID",
+                        "INSTANCE",
+                    ],
+                    &rows,
+                ));
             }
         }
         Sight::Unknown { reason } => print([format!("instances could not be seen: {reason}")]),
@@ -52,7 +69,9 @@ fn head(state: &State, observed: &Observed, endpoints: &Endpoints, context: &Con
     let mut lines = Vec::new();
     match (state.serving(), &observed.serving) {
         (None, None) => lines.push(format!("{} has no release", state.environment())),
-        (Some(recorded), Some((generation, digest))) if (recorded.generation, recorded.release) == (*generation, *digest) => {
+        (Some(recorded), Some((generation, digest)))
+            if (recorded.generation, recorded.release) == (*generation, *digest) =>
+        {
             lines.push(format!(
                 "{} release {generation} of {} ({}) since {} by {}",
                 context.paint.good("●"),
@@ -63,14 +82,22 @@ fn head(state: &State, observed: &Observed, endpoints: &Endpoints, context: &Con
             ));
         }
         (recorded, observed) => {
-            let recorded = recorded.map_or_else(|| "nothing".to_owned(), |serving| format!("release {}", serving.generation));
-            let observed = observed.map_or_else(|| "nothing".to_owned(), |(generation, _)| format!("release {generation}"));
-            lines.push(context.paint.warn(format!("the log says {recorded}, the host serves {observed}: `fairway apply` settles it")));
+            let recorded = recorded
+                .map_or_else(|| "nothing".to_owned(), |serving| format!("release {}", serving.generation));
+            let observed = observed
+                .map_or_else(|| "nothing".to_owned(), |(generation, _)| format!("release {generation}"));
+            lines.push(context.paint.warn(format!(
+                "the log says {recorded}, the host serves {observed}: `fairway apply` settles it"
+            )));
         }
     }
     if let Some(pending) = state.pending() {
-        let phase = observed.activity.map_or_else(String::new, |(_, phase)| format!(" ({phase:?})").to_lowercase());
-        lines.push(context.paint.warn(format!("release {} by {} is on its way{phase}", pending.committed.generation, pending.by)));
+        let phase =
+            observed.activity.map_or_else(String::new, |(_, phase)| format!(" ({phase:?})").to_lowercase());
+        lines.push(context.paint.warn(format!(
+            "release {} by {} is on its way{phase}",
+            pending.committed.generation, pending.by
+        )));
     }
     if let Some(public) = endpoints.public {
         lines.push(format!("http://{public}/"));

@@ -65,7 +65,12 @@ async fn stop_signal() {
 }
 
 /// Build, plan, apply.
-async fn release(delivery: &Delivery, environment: &EnvironmentName, gates: Gates, context: &Context) -> Result<Endpoints, Error> {
+async fn release(
+    delivery: &Delivery,
+    environment: &EnvironmentName,
+    gates: Gates,
+    context: &Context,
+) -> Result<Endpoints, Error> {
     let begin = Instant::now();
     let manifest = delivery.manifest()?.manifest;
     let host = delivery.host(&manifest, environment).await?;
@@ -89,26 +94,36 @@ async fn release(delivery: &Delivery, environment: &EnvironmentName, gates: Gate
 
 fn where_to_look(endpoints: &Endpoints) -> Vec<String> {
     let mut lines = vec![String::new(), "following the logs; Ctrl-C stops the environment".to_owned()];
-    lines.extend(endpoints.services.iter().map(|(service, address)| format!("  {service:<14} http://{address}/")));
+    lines.extend(
+        endpoints.services.iter().map(|(service, address)| format!("  {service:<14} http://{address}/")),
+    );
     lines.push(String::new());
     lines
 }
 
 /// Builds and releases whatever changes, until the end.
-async fn watch(delivery: &Delivery, environment: &EnvironmentName, gates: Gates, context: &Context) -> Result<(), Error> {
+async fn watch(
+    delivery: &Delivery,
+    environment: &EnvironmentName,
+    gates: Gates,
+    context: &Context,
+) -> Result<(), Error> {
     let (sender, mut changes) = mpsc::channel(64);
     let root = delivery.project().root().to_owned();
     let repository = repository(&root);
     let ignored = ignored(&repository);
     let event = move |event: notify::Result<notify::Event>| {
         let Ok(event) = event else { return };
-        let wanted = |path: &Path| !ignored.matched_path_or_any_parents(path, path.is_dir()).is_ignore() && !internal(path);
+        let wanted = |path: &Path| {
+            !ignored.matched_path_or_any_parents(path, path.is_dir()).is_ignore() && !internal(path)
+        };
         if !event.kind.is_access() && event.paths.iter().any(|path| wanted(path)) {
             // A full queue means that a release is due anyway.
             let _ = sender.try_send(());
         }
     };
-    let watching = |error: notify::Error| Error::Usage(format!("{} cannot be watched: {error}", repository.display()));
+    let watching =
+        |error: notify::Error| Error::Usage(format!("{} cannot be watched: {error}", repository.display()));
     let mut watcher = notify::recommended_watcher(event).map_err(watching)?;
     watcher.watch(&repository, RecursiveMode::Recursive).map_err(watching)?;
     while changes.recv().await.is_some() {
@@ -117,7 +132,9 @@ async fn watch(delivery: &Delivery, environment: &EnvironmentName, gates: Gates,
         if let Err(error) = release(delivery, environment, gates, context).await {
             context.progress.finish();
             eprintln!("{}", crate::render::error::error(&error, context.paint_error, Some(&root)));
-            context.progress.notice(Notice::Warning("what ran before still runs; the next change is tried again".to_owned()));
+            context.progress.notice(Notice::Warning(
+                "what ran before still runs; the next change is tried again".to_owned(),
+            ));
         }
     }
     Ok(())
@@ -136,5 +153,7 @@ fn ignored(repository: &Path) -> ignore::gitignore::Gitignore {
 }
 
 fn internal(path: &Path) -> bool {
-    path.components().any(|part| matches!(part.as_os_str().to_str(), Some(".git" | ".fairway" | "target" | "node_modules")))
+    path.components().any(|part| {
+        matches!(part.as_os_str().to_str(), Some(".git" | ".fairway" | "target" | "node_modules"))
+    })
 }

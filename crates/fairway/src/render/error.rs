@@ -15,7 +15,8 @@ pub(crate) fn error(error: &Error, paint: Paint, root: Option<&Path>) -> String 
         Error::Refused(verdicts) => {
             lines.push(format!("{} {error}", paint.bad("error:")));
             for verdict in verdicts {
-                let service = verdict.service.as_ref().map_or_else(String::new, |service| format!("{service}: "));
+                let service =
+                    verdict.service.as_ref().map_or_else(String::new, |service| format!("{service}: "));
                 lines.push(format!("  {} {service}{}", paint.bad("✘"), verdict.message));
             }
         }
@@ -53,7 +54,11 @@ fn details(failure: &Failure, paint: Paint) -> Vec<String> {
 }
 
 /// Problems of the manifest, each with the offending line.
-pub(crate) fn manifest<'a>(problems: impl Iterator<Item = &'a Problem>, paint: Paint, root: Option<&Path>) -> String {
+pub(crate) fn manifest<'a>(
+    problems: impl Iterator<Item = &'a Problem>,
+    paint: Paint,
+    root: Option<&Path>,
+) -> String {
     let mut texts: BTreeMap<String, Option<String>> = BTreeMap::new();
     let theme = if paint.colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(110).without_cause_chain();
@@ -64,7 +69,9 @@ pub(crate) fn manifest<'a>(problems: impl Iterator<Item = &'a Problem>, paint: P
             Severity::Error => errors += 1,
             Severity::Warning => warnings += 1,
         }
-        let text = texts.entry(problem.file.clone()).or_insert_with(|| std::fs::read_to_string(root?.join(&problem.file)).ok());
+        let text = texts
+            .entry(problem.file.clone())
+            .or_insert_with(|| std::fs::read_to_string(root?.join(&problem.file)).ok());
         if handler.render_report(&mut out, diagnostic(problem, text.as_deref()).as_ref()).is_err() {
             out.push_str(&problem.to_string());
         }
@@ -90,17 +97,21 @@ fn diagnostic(problem: &Problem, text: Option<&str>) -> Report {
     // With the line shown, its place stands above it.
     let message = match shown {
         Some(_) => problem.message.clone(),
-        None if problem.line > 0 => format!("{}:{}:{}: {}", problem.file, problem.line, problem.column, problem.message),
+        None if problem.line > 0 => {
+            format!("{}:{}:{}: {}", problem.file, problem.line, problem.column, problem.message)
+        }
         None => format!("{}: {}", problem.file, problem.message),
     };
-    let mut diagnostic = MietteDiagnostic::new(message).with_severity(severity).with_code(problem.rule.clone());
+    let mut diagnostic =
+        MietteDiagnostic::new(message).with_severity(severity).with_code(problem.rule.clone());
     if let Some(help) = &problem.help {
         diagnostic = diagnostic.with_help(help.clone());
     }
     match shown {
         Some((text, (start, length))) => {
             let label = LabeledSpan::new_primary_with_span(None, (start, length));
-            Report::new(diagnostic.with_label(label)).with_source_code(NamedSource::new(&problem.file, text.to_owned()))
+            Report::new(diagnostic.with_label(label))
+                .with_source_code(NamedSource::new(&problem.file, text.to_owned()))
         }
         None => Report::new(diagnostic),
     }
@@ -120,7 +131,9 @@ fn offset(text: &str, problem: &Problem) -> Option<(usize, usize)> {
 /// The error as JSON.
 pub(crate) fn json(error: &Error) -> serde_json::Value {
     let verdicts = match error {
-        Error::Refused(verdicts) => verdicts.iter().filter(|v| v.level == VerdictLevel::Refuse).cloned().collect(),
+        Error::Refused(verdicts) => {
+            verdicts.iter().filter(|v| v.level == VerdictLevel::Refuse).cloned().collect()
+        }
         _ => Vec::new(),
     };
     let problems = match error {

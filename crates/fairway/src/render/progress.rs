@@ -63,8 +63,10 @@ impl Progress {
     fn begin(&self, key: &str, text: &str) {
         match self.mode {
             Mode::Moving => {
-                let style = ProgressStyle::with_template("  {spinner:.cyan} {msg} {elapsed:.dim}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-                let bar = self.bars.add(ProgressBar::new_spinner().with_style(style).with_message(text.to_owned()));
+                let style = ProgressStyle::with_template("  {spinner:.cyan} {msg} {elapsed:.dim}")
+                    .unwrap_or_else(|_| ProgressStyle::default_spinner());
+                let bar =
+                    self.bars.add(ProgressBar::new_spinner().with_style(style).with_message(text.to_owned()));
                 bar.enable_steady_tick(Duration::from_millis(100));
                 self.lock().insert(key.to_owned(), (bar, Instant::now()));
             }
@@ -89,11 +91,15 @@ impl Progress {
             }
             // What had to be brought was told when it was brought.
             EventKind::StepStarted { step } | EventKind::StepDone { step, .. } if step == "deliver" => {}
-            EventKind::StepStarted { step } => self.begin(&format!("{who}/{step}"), &format!("{who:<14} {step}")),
+            EventKind::StepStarted { step } => {
+                self.begin(&format!("{who}/{step}"), &format!("{who:<14} {step}"))
+            }
             EventKind::StepDone { step, took, detail } => {
                 self.end(&format!("{who}/{step}"));
                 let took = self.paint.dim(format!("{took:>7}"));
-                self.line(format!("  {} {who:<14} {step:<10} {took}  {detail}", self.paint.good("✔")).trim_end());
+                self.line(
+                    format!("  {} {who:<14} {step:<10} {took}  {detail}", self.paint.good("✔")).trim_end(),
+                );
             }
             EventKind::StepFailed { step, message } => {
                 self.end(&format!("{who}/{step}"));
@@ -112,11 +118,19 @@ impl Progress {
             Notice::Event(event) => serde_json::to_value(event).ok()?,
             Notice::Building { services, .. } => json!({"event": "building", "services": services}),
             Notice::BuildLine(_) => return None,
-            Notice::Built { service, artifact, size } => json!({"event": "built", "service": service, "artifact": artifact, "size": size}),
-            Notice::Delivered { artifact, took } => json!({"event": "delivered", "artifact": artifact, "took": took}),
+            Notice::Built { service, artifact, size } => {
+                json!({"event": "built", "service": service, "artifact": artifact, "size": size})
+            }
+            Notice::Delivered { artifact, took } => {
+                json!({"event": "delivered", "artifact": artifact, "took": took})
+            }
             Notice::Planned(plan) => json!({"event": "planned", "id": plan.id(), "steps": plan.steps.len()}),
-            Notice::Committed { environment, generation } => json!({"event": "committed", "environment": environment, "generation": generation}),
-            Notice::Settled { generation, outcome } => json!({"event": "settled", "generation": generation, "outcome": outcome}),
+            Notice::Committed { environment, generation } => {
+                json!({"event": "committed", "environment": environment, "generation": generation})
+            }
+            Notice::Settled { generation, outcome } => {
+                json!({"event": "settled", "generation": generation, "outcome": outcome})
+            }
             Notice::Warning(message) => json!({"event": "warning", "message": message}),
             _ => return None,
         })
@@ -146,12 +160,25 @@ impl Reporter for Progress {
             Notice::Built { service, artifact, size } => {
                 self.end("build");
                 let name = service.to_string();
-                self.line(&format!("  {} {name:<14} {} {}", self.paint.good("✔"), artifact.short(), self.paint.dim(bytes(size))));
+                self.line(&format!(
+                    "  {} {name:<14} {} {}",
+                    self.paint.good("✔"),
+                    artifact.short(),
+                    self.paint.dim(bytes(size))
+                ));
             }
             Notice::Delivered { artifact, took } => {
-                self.line(&format!("  {} {:<14} {} {}", self.paint.good("✔"), "deliver", artifact.short(), self.paint.dim(took)));
+                self.line(&format!(
+                    "  {} {:<14} {} {}",
+                    self.paint.good("✔"),
+                    "deliver",
+                    artifact.short(),
+                    self.paint.dim(took)
+                ));
             }
-            Notice::Settled { generation, outcome } => self.line(&format!("release {generation} had not finished: {outcome}")),
+            Notice::Settled { generation, outcome } => {
+                self.line(&format!("release {generation} had not finished: {outcome}"))
+            }
             Notice::Warning(message) => eprintln!("{} {message}", self.paint.warn("warning:")),
             Notice::Event(event) => self.event(&event),
             Notice::Committed { environment, generation } => {
@@ -180,7 +207,11 @@ fn phase_text(phase: Phase) -> Option<&'static str> {
 pub(crate) fn bytes(size: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
     let size = size as f64;
-    if size < 1024.0 * 1024.0 { format!("{:.1} KB", size / 1024.0) } else { format!("{:.1} MB", size / (1024.0 * 1024.0)) }
+    if size < 1024.0 * 1024.0 {
+        format!("{:.1} KB", size / 1024.0)
+    } else {
+        format!("{:.1} MB", size / (1024.0 * 1024.0))
+    }
 }
 
 /// A duration for people.

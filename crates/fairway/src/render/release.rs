@@ -10,7 +10,10 @@ use std::time::Duration;
 pub(crate) fn block(applied: &Applied, duration: Duration, paint: Paint) -> Vec<String> {
     match applied {
         Applied::Nothing { serving } => vec![match serving {
-            Some((generation, digest)) => format!("nothing to do: release {generation} ({}) is what the repository says", digest.short()),
+            Some((generation, digest)) => format!(
+                "nothing to do: release {generation} ({}) is what the repository says",
+                digest.short()
+            ),
             None => "nothing to do".to_owned(),
         }],
         Applied::Done(done) => done_block(done, duration, paint),
@@ -20,7 +23,8 @@ pub(crate) fn block(applied: &Applied, duration: Duration, paint: Paint) -> Vec<
 fn done_block(done: &Done, duration: Duration, paint: Paint) -> Vec<String> {
     let Done { environment, assignment, evidence } = done;
     let plan = &assignment.plan;
-    let Evidence { phases, switch_micros, starts, requests_served, requests_failed, cut_off, notes } = evidence;
+    let Evidence { phases, switch_micros, starts, requests_served, requests_failed, cut_off, notes } =
+        evidence;
     let label = |text: &str| paint.dim(format!("{text:<10}"));
     let mut lines = vec![format!(
         "{} release {} of {environment} is applied  {}",
@@ -29,14 +33,18 @@ fn done_block(done: &Done, duration: Duration, paint: Paint) -> Vec<String> {
         paint.dim(format!("({})", plan.child.short()))
     )];
     match plan.base.serving {
-        Some((generation, digest)) => lines.push(format!("  {} release {generation} ({})", label("before"), digest.short())),
+        Some((generation, digest)) => {
+            lines.push(format!("  {} release {generation} ({})", label("before"), digest.short()))
+        }
         None => lines.push(format!("  {} nothing", label("before"))),
     }
     let shown = ["preparing", "switching", "baking", "retiring"];
-    let parts: Vec<_> = shown.iter().filter_map(|phase| Some(format!("{phase} {}", phases.get(*phase)?))).collect();
+    let parts: Vec<_> =
+        shown.iter().filter_map(|phase| Some(format!("{phase} {}", phases.get(*phase)?))).collect();
     lines.push(format!("  {} {}  {}", label("took"), took(duration), paint.dim(parts.join(", "))));
     if !starts.is_empty() {
-        let starts: Vec<_> = starts.iter().map(|(instance, millis)| format!("{} {millis}", service_of(instance))).collect();
+        let starts: Vec<_> =
+            starts.iter().map(|(instance, millis)| format!("{} {millis}", service_of(instance))).collect();
         lines.push(format!("  {} {}", label("starts"), starts.join(", ")));
     }
     if let Some(micros) = switch_micros {
@@ -44,10 +52,21 @@ fn done_block(done: &Done, duration: Duration, paint: Paint) -> Vec<String> {
         let millis = *micros as f64 / 1000.0;
         lines.push(format!("  {} {millis:.1}ms", label("switch")));
     }
-    let failed = if *requests_failed == 0 { paint.good("0 failed") } else { paint.bad(format!("{requests_failed} failed")) };
-    lines.push(format!("  {} {requests_served} served, {failed} during switch and bake", label("requests")));
+    let failed = if *requests_failed == 0 {
+        paint.good("0 failed")
+    } else {
+        paint.bad(format!("{requests_failed} failed"))
+    };
+    lines.push(format!(
+        "  {} {requests_served} served at the edge, {failed}, during switch and bake",
+        label("requests")
+    ));
     if *cut_off > 0 {
-        lines.push(format!("  {} {}", label("cut off"), paint.warn(format!("{cut_off} instances did not finish their requests in time"))));
+        lines.push(format!(
+            "  {} {}",
+            label("cut off"),
+            paint.warn(format!("{cut_off} instances did not finish their requests in time"))
+        ));
     }
     lines.extend(notes.iter().map(|note| format!("  {} {note}", label("note"))));
     if plan.base.serving.is_some() {
