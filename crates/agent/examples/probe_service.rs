@@ -5,14 +5,15 @@
 //! |---|---|
 //! | `ADDRESS` | where to listen; set by the agent |
 //! | `VERSION` | the answer to `GET /` |
-//! | `BEHAVIOUR` | `good`, `never-ready`, `exits-at-start`, `unready-after-traffic`, `errors-after-traffic`, `dies-after-traffic`, `unready-soon`, `never-live`, `needs` |
+//! | `BEHAVIOUR` | `good`, `never-ready`, `exits-at-start`, `unready-after-traffic`, `errors-after-traffic`, `dies-after-traffic`, `unready-soon`, `never-live`, `hangs-up-once`, `needs` |
 //! | `PATIENCE_MS` | for `unready-soon`: how long it stays ready |
 //! | `NEED` | base URL that readiness depends on, for `needs` |
 //!
 //! The agent reads its timing from lines `lease=1500` in the file `timing` of its home.
 //!
 //! `GET /ready` is the readiness probe and `GET /live` the liveness probe, `GET /env` shows the environment,
-//! `GET /slow` answers after 800 ms, `GET /hang` never, `GET /die` ends the process, `GET /pid` tells its id. With the argument `migrate` or `seed` it writes a line to the
+//! `GET /slow` answers after 800 ms, `GET /hang` never, `GET /die` ends the process, `GET /pid` tells its id,
+//! `GET /strike` is what `hangs-up-once` waits for. With the argument `migrate` or `seed` it writes a line to the
 //! file `$MARK`, if there is one, and ends; with `migrate-badly` it ends with 3.
 
 use axum::{Router, http::StatusCode, routing::get};
@@ -78,6 +79,10 @@ fn main() {
             }
             writeln!(file, "ended").expect("a line");
         }
+        Some("worker") => {
+            println!("working");
+            sleep(Duration::from_secs(3_600));
+        }
         Some("migrate-slowly") => {
             println!("this takes a while");
             sleep(Duration::from_secs(60));
@@ -139,6 +144,14 @@ async fn serve() {
             _ => (StatusCode::OK, "ready".to_owned()),
         }
     };
+    // Alive, until `/strike`: then only another process will be.
+    let live = move || async move {
+        match behaviour {
+            "never-live" => StatusCode::GONE,
+            "hangs-up-once" if STRUCK.load(Ordering::SeqCst) => StatusCode::GONE,
+            _ => StatusCode::OK,
+        }
+    };
     let environment = || async {
         let variables: std::collections::BTreeMap<String, String> = std::env::vars().collect();
         serde_json::to_string(&variables).expect("strings are JSON")
@@ -146,10 +159,12 @@ async fn serve() {
     let router = Router::new()
         .route("/", get(root))
         .route("/ready", get(ready))
+        .route("/live", get(live))
         .route(
-            "/live",
-            get(move || async move {
-                if variable("BEHAVIOUR") == "never-live" { StatusCode::GONE } else { StatusCode::OK }
+            "/strike",
+            get(|| async {
+                STRUCK.store(true, Ordering::SeqCst);
+                "ouch"
             }),
         )
         .route("/env", get(environment))

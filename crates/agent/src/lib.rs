@@ -29,6 +29,20 @@
 //!   come back is retired after ten minutes ([`Timing::baked`]).
 //! * **Migrations are not interrupted** by a release that is given up; their own time limit ends them.
 //!
+//! # What a process is given
+//!
+//! `PATH`, `LANG` and `TZ` of whoever started the agent; `HOME` and, unless it comes from an archive, a working directory
+//! of its own (from an archive it begins in the unpacked archive); `FAIRWAY_ENVIRONMENT`, `FAIRWAY_SERVICE`,
+//! `FAIRWAY_SPEC` (the digest of its specification, short) and `FAIRWAY_INSTANCE` (by which it is found again); its
+//! configuration and secrets; `127.0.0.1:<port>` in its `listen` variable; the address behind the edge of each
+//! service it needs; the URL of its database. Nothing else. Commands that run once get the same, with port 0. There is
+//! no generation among it, because instances are shared between generations.
+//!
+//! An instance is named `<service>-<spec>-<replica>`. What already runs under that name is used as it is, which is why
+//! a revert to instances that are still warm starts nothing. A service with routes is ready when its probe says so;
+//! one that listens and has no probe when it accepts a connection; one that listens on nothing when it has run for
+//! half a second.
+//!
 //! Start reading at [`run`], then `environment`.
 
 #![expect(

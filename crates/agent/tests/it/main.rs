@@ -5,5 +5,6 @@
 mod conformance;
 mod crashes;
 mod housekeeping;
+mod programs;
 mod releases;
 mod support;
