@@ -36,7 +36,8 @@ fn reference() -> String {
 }
 
 fn section(command: &clap::Command, name: &str, text: &mut String) {
-    let mut shown = command.clone().term_width(100);
+    // The values of variables belong to whoever generates, not to the reference.
+    let mut shown = command.clone().term_width(100).mut_args(|argument| argument.hide_env_values(true));
     let help: Vec<String> =
         shown.render_long_help().to_string().lines().map(|line| line.trim_end().to_owned()).collect();
     let _ = write!(text, "\n## `{name}`\n\n```text\n{}\n```\n", help.join("\n").trim_end());
