@@ -82,7 +82,7 @@ impl Progress {
     }
 
     fn event(&self, event: &Event) {
-        let who = event.service.as_ref().map_or_else(String::new, ToString::to_string);
+        let who = event.service.as_ref().map_or_else(|| "environment".to_owned(), ToString::to_string);
         match &event.kind {
             EventKind::Phase { phase } => {
                 if let Some(text) = phase_text(*phase) {
@@ -97,6 +97,8 @@ impl Progress {
             EventKind::StepDone { step, took, detail } => {
                 self.end(&format!("{who}/{step}"));
                 let took = self.paint.dim(format!("{took:>7}"));
+                // How long it took to get ready stands beside it already.
+                let detail = if detail.starts_with("ready after") { "ready" } else { detail.as_str() };
                 self.line(
                     format!("  {} {who:<14} {step:<10} {took}  {detail}", self.paint.good("✔")).trim_end(),
                 );
@@ -106,7 +108,7 @@ impl Progress {
                 self.line(&format!("  {} {who:<14} {step:<10} {message}", self.paint.bad("✘")));
             }
             EventKind::Note { message } => {
-                let who = if who.is_empty() { String::new() } else { format!("{who}: ") };
+                let who = event.service.as_ref().map_or_else(String::new, |service| format!("{service}: "));
                 self.line(&format!("  {} {who}{message}", self.paint.dim("·")));
             }
         }
