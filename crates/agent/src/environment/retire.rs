@@ -10,8 +10,8 @@ use tokio::time::Instant;
 /// Time between two looks at the requests in flight of an instance that drains.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// How long the edge gives what it closes to end by itself.
-const CLOSE_GRACE: Duration = Duration::from_secs(2);
+/// How long the edge may take to cut off what is left at the deadline.
+const CUT_WITHIN: Duration = Duration::from_millis(500);
 
 impl Environment {
     /// Drains and stops everything that neither the serving nor the pending release needs.
@@ -100,10 +100,12 @@ impl Environment {
         if drained { Dismissal::Stopped } else { Dismissal::CutOff }
     }
 
-    /// Waits until the edge has no request on an instance any more; false when the rest had to be cut off.
+    /// Waits until the edge has no request on an instance any more; false when the rest had to be cut off. What does
+    /// not end by itself is told to end at once: WebSockets get their close frame and event streams their end, while
+    /// ordinary requests have until the deadline.
     async fn drain(&self, id: &str, managed: &Managed, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
-        let mut closing = None;
+        let mut told = false;
         loop {
             let in_flight = match self.edge_stats().await {
                 Some(stats) => traffic::in_flight(&stats).get(id).copied().unwrap_or(0),
@@ -112,18 +114,16 @@ impl Environment {
             };
             let gone = managed.fitness() == super::Fitness::Gone;
             if in_flight == 0 || gone || !self.journal.lock().await.dispensable().contains(id) {
-                return closing.is_none();
+                return Instant::now() < deadline;
             }
-            match closing {
-                None if Instant::now() >= deadline => {
-                    if let Err(error) = self.machine.edge.close(self.name.as_str(), id, CLOSE_GRACE).await {
-                        tracing::warn!(environment = %self.name, instance = id, %error, "its connections could not be closed");
-                        return false;
-                    }
-                    closing = Some(Instant::now() + CLOSE_GRACE + Duration::from_millis(500));
+            if !told {
+                told = true;
+                if let Err(error) = self.machine.edge.close(self.name.as_str(), id, limit).await {
+                    tracing::warn!(environment = %self.name, instance = id, %error, "its connections could not be closed");
                 }
-                Some(end) if Instant::now() >= end => return false,
-                _ => {}
+            }
+            if Instant::now() >= deadline + CUT_WITHIN {
+                return false;
             }
             tokio::time::sleep(LOOK).await;
         }
