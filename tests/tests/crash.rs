@@ -3,13 +3,12 @@
 #[path = "common/mod.rs"]
 mod common;
 
-use common::{ENV, eventually, started, version};
+use common::{ENV, Underway, eventually, started, version};
 use fairway_stories::{Load, Target, World};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use std::fs;
 
 fn kill_process(pid: u64) -> anyhow::Result<()> {
     kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGKILL)?;
@@ -82,34 +81,14 @@ async fn a_killed_postgres_comes_back() -> anyhow::Result<()> {
 
 /// The command line dies in the phase; afterwards the same change is applied again by somebody else.
 async fn command_line_dies_in(phase: &str) -> anyhow::Result<()> {
-    let Some(world) = started().await? else { return Ok(()) };
-    let hold = world.root().join("hold");
-    fs::write(&hold, "")?;
-    // The new gateway starts to serve when the story lets it; so "preparing" lasts as long as is needed.
-    world.replace_program(
-        "gateway-bff",
-        &format!("while [ -e {} ]; do sleep 0.05; done; exec $REAL serve", hold.display()),
-    )?;
-    world.configure(&[("gateway-bff", "SERVICE_VERSION", "two")])?;
-    if phase == "baking" {
-        fs::remove_file(&hold)?;
-        world.edit("fairway.yaml", "bake: 1s", "bake: 4s")?;
-    }
-    let load = Load::start(&Target::usual(world.address()));
-    let mut apply = world.spawn(&["apply", ENV, "--yes"])?;
-    eventually("the phase", async || {
-        let activity = world.status().await?["observed"]["activity"].clone();
-        Ok((activity[0] == 2 && activity[1] == phase).then_some(()))
-    })
-    .await?;
-    apply.start_kill()?;
-    apply.wait().await?;
-    let _ = fs::remove_file(&hold);
-
-    let again = world.run(&["apply", ENV, "--yes", "--wait", "60s"]).await?.expect(0)?;
-    let tally = load.stop().await;
+    let Some(mut underway) = Underway::start(phase).await? else { return Ok(()) };
+    underway.apply.start_kill()?;
+    underway.apply.wait().await?;
+    underway.let_go();
+    let again = underway.world.run(&["apply", ENV, "--yes", "--wait", "60s"]).await?.expect(0)?;
+    let tally = underway.load.stop().await;
     assert_eq!(tally.failed, 0, "{tally:?}\n{}", again.err);
-    settled(&world, "two").await
+    settled(&underway.world, "two").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,34 +103,15 @@ async fn the_command_line_dies_while_baking() -> anyhow::Result<()> {
 
 /// The agent dies in the phase while an apply goes on; the apply starts it again and ends well.
 async fn agent_dies_in(phase: &str) -> anyhow::Result<()> {
-    let Some(world) = started().await? else { return Ok(()) };
-    let hold = world.root().join("hold");
-    fs::write(&hold, "")?;
-    world.replace_program(
-        "gateway-bff",
-        &format!("while [ -e {} ]; do sleep 0.05; done; exec $REAL serve", hold.display()),
-    )?;
-    world.configure(&[("gateway-bff", "SERVICE_VERSION", "two")])?;
-    if phase == "baking" {
-        fs::remove_file(&hold)?;
-        world.edit("fairway.yaml", "bake: 1s", "bake: 4s")?;
-    }
-    let agent = host(&world).await?["pid"].as_u64().expect("the agent has a pid");
-    let load = Load::start(&Target::usual(world.address()));
-    let apply = world.spawn(&["apply", ENV, "--yes"])?;
-    eventually("the phase", async || {
-        let activity = world.status().await?["observed"]["activity"].clone();
-        Ok((activity[0] == 2 && activity[1] == phase).then_some(()))
-    })
-    .await?;
-    kill_process(agent)?;
-    let _ = fs::remove_file(&hold);
-    let output = apply.wait_with_output().await?;
+    let Some(underway) = Underway::start(phase).await? else { return Ok(()) };
+    kill_process(host(&underway.world).await?["pid"].as_u64().expect("the agent has a pid"))?;
+    underway.let_go();
+    let output = underway.apply.wait_with_output().await?;
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{err}");
-    let tally = load.stop().await;
+    let tally = underway.load.stop().await;
     assert_eq!(tally.failed, 0, "{tally:?}\n{err}");
-    settled(&world, "two").await
+    settled(&underway.world, "two").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

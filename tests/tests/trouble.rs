@@ -3,7 +3,7 @@
 #[path = "common/mod.rs"]
 mod common;
 
-use common::{ENV, eventually, started, version};
+use common::{ENV, Underway, eventually, started, version};
 use fairway_stories::{Load, Target};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,5 +88,31 @@ async fn a_release_that_fails_after_the_switch_goes_back_by_itself() -> anyhow::
     assert_eq!(version(&world).await?, "one");
     let plan = world.run(&["plan", ENV, "--detailed-exitcode"]).await?.expect(2)?;
     assert!(plan.out.contains("gateway-bff"), "{}", plan.out);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_before_the_switch_gives_the_release_up_at_once() -> anyhow::Result<()> {
+    let Some(underway) = Underway::start("preparing").await? else { return Ok(()) };
+    let pid = underway.apply.id().expect("the apply is on its way");
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(i32::try_from(pid)?),
+        nix::sys::signal::Signal::SIGINT,
+    )?;
+    let output = underway.apply.wait_with_output().await?;
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{err}");
+    assert!(err.contains("nothing was switched"), "{err}");
+    let world = &underway.world;
+    let history = world.run(&["history", ENV, "--json"]).await?.expect(0)?.json()?;
+    assert_eq!(history["releases"][0]["outcome"], "aborted", "{history}");
+    assert_eq!(version(world).await?, "one");
+    let tally = underway.load.stop().await;
+    assert_eq!(tally.failed, 0, "{tally:?}");
+
+    // Nobody has to wait for a lease.
+    world.restore_program("gateway-bff")?;
+    world.run(&["apply", ENV, "--yes"]).await?.expect(0)?;
+    assert_eq!(version(world).await?, "two");
     Ok(())
 }

@@ -120,6 +120,17 @@ pub enum Error {
         /// What moved, a line each.
         moved: Vec<String>,
     },
+    /// The caller interrupted its own release.
+    #[error("interrupted: {}", match stands {
+        Some(generation) => format!("release {generation} of {environment} had switched already and stands; the next command sees it through"),
+        None => format!("the release was given up, and nothing was switched in {environment}"),
+    })]
+    Interrupted {
+        /// The environment.
+        environment: EnvironmentName,
+        /// The release that stands, when it had switched already.
+        stands: Option<Generation>,
+    },
     /// There is nothing to go back to.
     #[error(transparent)]
     NothingToRevert(#[from] fairway_oplog::TargetError),
@@ -174,12 +185,16 @@ impl Error {
             | Self::NothingToRevert(_)
             | Self::Contract(_) => exit::INVALID,
             Self::Refused(_) | Self::Log(Refusal::Gate { .. }) => exit::REFUSED,
-            Self::Build { .. } | Self::NoOutput { .. } | Self::Failed { .. } => exit::FAILED,
+            Self::Build { .. }
+            | Self::NoOutput { .. }
+            | Self::Failed { .. }
+            | Self::Interrupted { stands: None, .. } => exit::FAILED,
             Self::Reverted { .. } => exit::REVERTED,
             Self::Stuck { .. } | Self::NotConfirmed { .. } => exit::STUCK,
             Self::Log(_) | Self::Superseded { .. } | Self::Moved { .. } => exit::STALE,
             Self::Target(TargetError::Unreachable { .. }) | Self::Host(_) => exit::UNREACHABLE,
             Self::Project(_)
+            | Self::Interrupted { .. }
             | Self::Pack { .. }
             | Self::Target(_)
             | Self::Store(_)
@@ -228,6 +243,9 @@ impl Error {
             Self::Build { service, .. } => format!("Mend the build of {service} and run the command again."),
             Self::NoOutput { .. } => "Correct `output` of the service's `build` in the manifest.".to_owned(),
             Self::UnsupportedTarget { .. } => "Choose an environment whose target is `local`.".to_owned(),
+            Self::Interrupted { environment, stands: Some(_) } => {
+                format!("`fairway revert {environment}` takes it back.")
+            }
             Self::Superseded { environment, .. } => format!("Look at `fairway history {environment}`."),
             Self::NotConfirmed { environment, .. } => {
                 format!("Look at `fairway status {environment}`, then apply again or revert.")

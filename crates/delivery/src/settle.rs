@@ -125,6 +125,35 @@ impl Delivery {
         Ok(true)
     }
 
+    /// Gives up this caller's own release after the call that drove it was dropped: what has not switched is aborted;
+    /// what has stands, and whoever comes next sees it through. Returns the error that says which.
+    ///
+    /// # Errors
+    /// When the target or the store cannot be asked: then nothing is known, and the lease decides.
+    pub async fn interrupt(
+        &self,
+        environment: &EnvironmentName,
+        target: &dyn Target,
+    ) -> Result<Error, Error> {
+        let state = self.store.state(environment).await?;
+        let Some(pending) = state.pending().filter(|pending| pending.by == self.author) else {
+            return Ok(Error::Interrupted { environment: environment.clone(), stands: None });
+        };
+        let generation = pending.committed.generation;
+        let phase = target.observe(environment).await?.activity.filter(|(newest, _)| *newest == generation);
+        if let Some((_, phase)) = phase.filter(|(_, phase)| *phase > Phase::Prepared) {
+            let stands = phase.is_serving() || phase == Phase::Switching;
+            return Ok(Error::Interrupted {
+                environment: environment.clone(),
+                stands: stands.then_some(generation),
+            });
+        }
+        target.abort(environment, generation).await?;
+        let reason = "interrupted by its caller".to_owned();
+        self.finish(environment, generation, Outcome::Aborted { reason }).await?;
+        Ok(Error::Interrupted { environment: environment.clone(), stands: None })
+    }
+
     fn tell(&self, generation: fairway_model::Generation, outcome: &str) {
         self.reporter.notice(Notice::Settled { generation, outcome: outcome.to_owned() });
     }

@@ -1,6 +1,6 @@
 //! `fairway apply`.
 
-use super::plan;
+use super::{interrupt::until_interrupted, plan};
 use crate::{
     args,
     render::release,
@@ -29,7 +29,8 @@ pub(super) async fn run(arguments: &args::Apply, context: &Context) -> Result<u8
         let target = delivery.target(&manifest, &environment).await?;
         delivery.settle(&environment, &*target, manner).await?;
         confirm(&planned, arguments.yes || arguments.events, context)?;
-        let applied = delivery.apply_saved(planned, &*target).await?;
+        let work = delivery.apply_saved(planned, &*target);
+        let applied = until_interrupted(&delivery, &environment, &*target, work).await?;
         return Ok(done(&applied, begin, arguments.events, context));
     }
     let environment = delivery.environment(&manifest, &arguments.what)?;
@@ -37,7 +38,8 @@ pub(super) async fn run(arguments: &args::Apply, context: &Context) -> Result<u8
     delivery.settle(&environment, &*target, manner).await?;
     let (planned, desired) = delivery.plan(environment.as_str(), arguments.gates.into()).await?;
     confirm(&planned, arguments.yes || arguments.events, context)?;
-    let applied = delivery.apply(planned, &desired, &*target).await?;
+    let work = delivery.apply(planned, &desired, &*target);
+    let applied = until_interrupted(&delivery, &environment, &*target, work).await?;
     Ok(done(&applied, begin, arguments.events, context))
 }
 

@@ -13,6 +13,12 @@ pub(super) async fn run(arguments: &args::Down, context: &Context) -> Result<u8,
     let delivery = context.delivery().await?;
     let manifest = delivery.manifest()?.manifest;
     let environment = delivery.environment(&manifest, &arguments.environment.environment)?;
+    let state = delivery.state(&environment).await?;
+    let idle = state.serving().is_none() && state.pending().is_none() && !arguments.purge;
+    if idle && Host::running(&delivery.host_home()).await?.is_none() {
+        print([format!("{environment} is down already")]);
+        return Ok(exit::DONE);
+    }
     let host = delivery.host(&manifest, &environment).await?;
     delivery.down(&environment, arguments.purge, &host).await?;
     let last = stop_idle(&host).await?;

@@ -12,6 +12,7 @@ mod explain;
 mod generate;
 mod history;
 mod init;
+mod interrupt;
 mod logs;
 mod plan;
 mod revert;

@@ -2,6 +2,7 @@
 
 use super::{
     apply::{confirm, done},
+    interrupt::until_interrupted,
     plan,
 };
 use crate::{args, settings::Context};
@@ -21,6 +22,7 @@ pub(super) async fn run(arguments: &args::Revert, context: &Context) -> Result<u
         plan::show(&planned, context);
     }
     confirm(&planned, arguments.yes || arguments.events, context)?;
-    let applied = delivery.execute_plan(planned, &*target).await?;
+    let work = delivery.execute_plan(planned, &*target);
+    let applied = until_interrupted(&delivery, &environment, &*target, work).await?;
     Ok(done(&applied, begin, arguments.events, context))
 }

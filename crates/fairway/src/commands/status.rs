@@ -16,6 +16,18 @@ pub(super) async fn run(arguments: &args::Environment, context: &Context) -> Res
     let manifest = delivery.manifest()?.manifest;
     let environment = delivery.environment(&manifest, &arguments.environment)?;
     let state = delivery.state(&environment).await?;
+    // Looking at what is not there starts nothing.
+    let idle = state.serving().is_none() && state.pending().is_none();
+    if idle && fairway_host::Host::running(&delivery.host_home()).await?.is_none() {
+        if context.json {
+            print_json(
+                &json!({ "format": 1, "environment": environment, "recorded": null, "observed": null }),
+            );
+        } else {
+            print([format!("{environment} has no release, and nothing runs")]);
+        }
+        return Ok(exit::DONE);
+    }
     let host = delivery.host(&manifest, &environment).await?;
     let observed = fairway_target::Target::observe(&host, &environment).await?;
     let endpoints = host.endpoints(&environment).await?;

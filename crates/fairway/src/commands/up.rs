@@ -1,6 +1,10 @@
 //! `fairway up`.
 
-use super::{down, logs};
+use super::{
+    down,
+    interrupt::{stop_signal, until_interrupted},
+    logs,
+};
 use crate::{
     args,
     render::release,
@@ -36,12 +40,12 @@ pub(super) async fn run(arguments: &args::Up, context: &Context) -> Result<u8, E
         tokio::select! {
             result = following => result?,
             result = watch(&delivery, &environment, gates, context) => result?,
-            _ = stop_signal() => {}
+            () = stop_signal() => {}
         }
     } else {
         tokio::select! {
             result = following => result?,
-            _ = stop_signal() => {}
+            () = stop_signal() => {}
         }
     }
     eprintln!("stopping {environment} …");
@@ -49,19 +53,6 @@ pub(super) async fn run(arguments: &args::Up, context: &Context) -> Result<u8, E
     delivery.down(&environment, false, &host).await?;
     down::stop_idle(&host).await?;
     Ok(exit::DONE)
-}
-
-/// Ctrl-C or SIGTERM.
-async fn stop_signal() {
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
-    }
 }
 
 /// Build, plan, apply.
@@ -76,7 +67,8 @@ async fn release(
     let host = delivery.host(&manifest, environment).await?;
     delivery.settle(environment, &host, Manner::wait(None)).await?;
     let (planned, desired) = delivery.plan(environment.as_str(), gates).await?;
-    let applied = delivery.apply(planned, &desired, &host).await?;
+    let work = delivery.apply(planned, &desired, &host);
+    let applied = until_interrupted(delivery, environment, &host, work).await?;
     context.progress.finish();
     let endpoints = host.endpoints(environment).await?;
     if context.json {

@@ -1,0 +1,31 @@
+//! Ctrl-C while a release is on its way: what has not switched is given up at once, and not when a lease runs out.
+
+use fairway_delivery::{Delivery, Error};
+use fairway_model::EnvironmentName;
+use fairway_target::Target;
+
+/// Runs `work` until it ends or a person interrupts it.
+pub(super) async fn until_interrupted<T>(
+    delivery: &Delivery,
+    environment: &EnvironmentName,
+    target: &dyn Target,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::select! {
+        result = work => result,
+        () = stop_signal() => Err(delivery.interrupt(environment, target).await?),
+    }
+}
+
+/// Ctrl-C or SIGTERM.
+pub(super) async fn stop_signal() {
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        },
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}
