@@ -123,3 +123,32 @@ async fn the_agent_dies_while_preparing() -> anyhow::Result<()> {
 async fn the_agent_dies_while_baking() -> anyhow::Result<()> {
     agent_dies_in("baking").await
 }
+
+/// A process of the host dies in the phase while an apply goes on; the apply ends well and the world is as it should be.
+/// Requests are lost while the edge is away, so none is counted.
+async fn host_process_dies_in(phase: &str, which: &str) -> anyhow::Result<()> {
+    let Some(underway) = Underway::start(phase).await? else { return Ok(()) };
+    let pid = host(&underway.world).await?[which].as_u64().expect("the process has a pid");
+    kill_process(pid)?;
+    eventually("its successor", async || {
+        let now = host(&underway.world).await?[which].as_u64();
+        Ok(now.filter(|now| *now != pid))
+    })
+    .await?;
+    underway.let_go();
+    let output = underway.apply.wait_with_output().await?;
+    underway.load.stop().await;
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{err}");
+    settled(&underway.world, "two").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_edge_dies_while_preparing() -> anyhow::Result<()> {
+    host_process_dies_in("preparing", "edge_pid").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_dies_while_preparing() -> anyhow::Result<()> {
+    host_process_dies_in("preparing", "postgres_pid").await
+}
