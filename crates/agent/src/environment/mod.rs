@@ -58,6 +58,9 @@ pub(crate) struct Environment {
     wake: Notify,
     /// Ends the keeper and everything that watches.
     closed: CancellationToken,
+    /// What ran before this agent has been taken over. Until then nobody else puts a table: it would leave out
+    /// instances that run and are not known yet.
+    recovered: watch::Sender<bool>,
 }
 
 impl Environment {
@@ -65,7 +68,7 @@ impl Environment {
     pub(crate) fn new(name: EnvironmentName, machine: Arc<Machine>) -> Arc<Self> {
         let lease = Millis::from(machine.settings.timing.lease);
         let journal = Journal::new(name.clone(), lease);
-        Self::with(name, machine, journal)
+        Self::with(name, machine, journal, true)
     }
 
     /// An environment as its journal has it. Call [`Environment::recover`] next.
@@ -87,10 +90,10 @@ impl Environment {
             machine.ports.remember(port);
         }
         let name = journal.lifecycle.environment.clone();
-        Ok(Some(Self::with(name, machine, journal)))
+        Ok(Some(Self::with(name, machine, journal, false)))
     }
 
-    fn with(name: EnvironmentName, machine: Arc<Machine>, journal: Journal) -> Arc<Self> {
+    fn with(name: EnvironmentName, machine: Arc<Machine>, journal: Journal, recovered: bool) -> Arc<Self> {
         Arc::new(Self {
             name,
             machine,
@@ -102,6 +105,7 @@ impl Environment {
             changed: watch::Sender::new(0),
             wake: Notify::new(),
             closed: CancellationToken::new(),
+            recovered: watch::Sender::new(recovered),
         })
     }
 

@@ -47,6 +47,7 @@ impl Environment {
                 other => self.act(other),
             }
         }
+        self.recovered.send_replace(true);
         self.publish_or_log().await;
         self.keep();
     }

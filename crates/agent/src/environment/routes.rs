@@ -22,6 +22,8 @@ impl Environment {
 
     /// Brings the edge's table up to date, if it is not.
     pub(super) async fn publish(&self) -> Result<(), Failure> {
+        // The sender lives as long as `self`, so waiting can only end well.
+        let _ = self.recovered.subscribe().wait_for(|recovered| *recovered).await;
         let mut last = self.table.lock().await;
         let (desired, generation) = {
             let journal = self.journal.lock().await;
