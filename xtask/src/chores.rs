@@ -64,12 +64,12 @@ pub(crate) fn ci() -> anyhow::Result<()> {
     // The stories drive the built programs as a user would, so these come first.
     run("cargo", &["build", "--workspace", "--bins"])?;
     generate(true)?;
+    run("cargo", &["test", "--workspace", "--doc"])?;
     if succeeds("cargo", &["nextest", "--version"]) {
-        run("cargo", &["nextest", "run", "--workspace"])?;
+        run("cargo", &["nextest", "run", "--workspace"])
     } else {
-        run("cargo", &["test", "--workspace", "--all-targets"])?;
+        run("cargo", &["test", "--workspace", "--all-targets"])
     }
-    run("cargo", &["test", "--workspace", "--doc"])
 }
 
 pub(crate) fn generate(check: bool) -> anyhow::Result<()> {
