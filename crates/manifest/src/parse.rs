@@ -64,7 +64,7 @@ struct Walked {
 fn walk(file: &str, text: &str, schema: &Value, what: &str) -> Result<Walked, Problems> {
     let Some(root) = yaml::parse(file, text)?.root else {
         let problem = Problem::error(file, Span::FILE, "empty", format!("{what} is empty"));
-        return Err(Problems::one(problem.help("`fairway init` writes a first version")));
+        return Err(Problems::one(problem.help("`fairway init --print` shows a first version")));
     };
     let mut walker = Walker::new(file, schema, format::check);
     let value = walker.walk(&root);

@@ -13,7 +13,7 @@ pub enum Refusal {
     /// A release is on its way.
     #[error(
         "generation {generation} of {environment} was committed by {by} at {} and has not finished: nothing was \
-         changed; let it finish, or finish it yourself by applying or aborting it again",
+         changed; let it finish and plan again (`apply --wait 5m` waits for it)",
         When(*.at)
     )]
     Unfinished {

@@ -65,7 +65,7 @@ pub enum TargetError {
     /// The generation has never served.
     #[error(
         "generation {wanted} of {environment} was {outcome} and has never served: nothing was changed; choose one that \
-         was applied, or restore this one if you want it nevertheless"
+         was applied, or check out what it was made from and apply that"
     )]
     NeverServed {
         /// The environment.

@@ -29,8 +29,11 @@ impl Environment {
                 } else {
                     format!(", {cut_off} cut off at the drain deadline")
                 };
-                let message =
-                    format!("{stopped} old instances stopped after {}{cut}", Millis::from(began.elapsed()));
+                let message = format!(
+                    "{stopped} old instance{} stopped after {}{cut}",
+                    if stopped == 1 { "" } else { "s" },
+                    Millis::from(began.elapsed())
+                );
                 journal.lifecycle.record(generation, now, None, fairway_model::EventKind::Note { message });
             }
             journal.lifecycle.on_retired(generation, now);

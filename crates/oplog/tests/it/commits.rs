@@ -94,7 +94,7 @@ fn nothing_is_committed_while_a_release_is_on_its_way() {
     assert_eq!(
         refusal.to_string(),
         "generation 1 of staging was committed by ana (terminal) at 2026-03-01 00:00:00 UTC and has not finished: \
-         nothing was changed; let it finish, or finish it yourself by applying or aborting it again"
+         nothing was changed; let it finish and plan again (`apply --wait 5m` waits for it)"
     );
 }
 
