@@ -173,6 +173,13 @@ impl Delivery {
         };
         match difference {
             None => Ok(()),
+            // Somebody stopped the environment, or went on to another release, while this one was on its way.
+            Some(_) if self.store.state(environment).await?.generation() > assignment.generation() => {
+                Err(Error::Superseded {
+                    environment: environment.clone(),
+                    generation: assignment.generation(),
+                })
+            }
             Some(difference) => Err(Error::NotConfirmed {
                 environment: environment.clone(),
                 generation: assignment.generation(),

@@ -104,8 +104,26 @@ impl Delivery {
         if manifest.environments.contains_key(name.base()) {
             return Ok(name);
         }
-        let known: Vec<_> = manifest.environments.keys().map(String::as_str).collect();
-        Err(Error::NoEnvironment { name: text.to_owned(), known: known.join(", ") })
+        Err(no_environment(manifest, text))
+    }
+
+    /// The same for what is stopped, looked at or followed: an environment that the manifest does not name any more
+    /// still is one when it has a history here.
+    ///
+    /// # Errors
+    /// As for [`Delivery::environment`], and when the store cannot be read.
+    pub async fn environment_or_past(
+        &self,
+        manifest: &Manifest,
+        text: &str,
+    ) -> Result<EnvironmentName, Error> {
+        match self.environment(manifest, text) {
+            Err(unknown @ Error::NoEnvironment { .. }) => {
+                let name = EnvironmentName::new(text)?;
+                if self.store.state(&name).await?.history().is_empty() { Err(unknown) } else { Ok(name) }
+            }
+            other => other,
+        }
     }
 
     /// The agent's home of the project's local environments.
@@ -143,7 +161,11 @@ impl Delivery {
             Some(other) => {
                 Err(Error::UnsupportedTarget { environment: environment.clone(), target: other.to_string() })
             }
-            None => Err(Error::NoEnvironment { name: environment.to_string(), known: String::new() }),
+            // Nobody says any more where it runs; what was ever delivered from here runs on this machine.
+            None if !self.store.state(environment).await?.history().is_empty() => {
+                Ok(fairway_host::Host::local(self.host_home(), &self.executable).await?)
+            }
+            None => Err(no_environment(manifest, environment.as_str())),
         }
     }
 
@@ -151,6 +173,11 @@ impl Delivery {
     pub(crate) fn writer(&self) -> Writer {
         Writer { by: self.author.clone(), now: now(), lease: None }
     }
+}
+
+fn no_environment(manifest: &Manifest, name: &str) -> Error {
+    let known: Vec<_> = manifest.environments.keys().map(String::as_str).collect();
+    Error::NoEnvironment { name: name.to_owned(), known: known.join(", ") }
 }
 
 /// Milliseconds since the Unix epoch; the one door to the clock.

@@ -59,6 +59,8 @@ impl Delivery {
         if let Some(problems) = fairway_manifest::Problems::new(report.problems) {
             return Err(Error::Manifest(problems));
         }
+        // So is what is wrong with its configuration: a variable that is not set must not cost a build.
+        fairway_manifest::config(&parsed, &name, &self.process_environment, &sources)?;
         let packed = build::build(&self.project, &parsed.manifest, &*self.reporter).await?;
         let resolution = self.resolve(&parsed, &name, &sources, &packed)?;
         for warning in &resolution.warnings {

@@ -105,7 +105,9 @@ pub enum Error {
         failure: Box<Failure>,
     },
     /// Another operation took the environment over while this one was on its way.
-    #[error("release {generation} of {environment} was taken over by a newer one")]
+    #[error(
+        "release {generation} of {environment} was taken over by a newer operation while it was on its way"
+    )]
     Superseded {
         /// The environment.
         environment: EnvironmentName,
@@ -123,7 +125,7 @@ pub enum Error {
     /// The caller interrupted its own release.
     #[error("interrupted: {}", match stands {
         Some(generation) => format!("release {generation} of {environment} had switched already and stands; the next command sees it through"),
-        None => format!("the release was given up, and nothing was switched in {environment}"),
+        None => format!("nothing was switched in {environment}"),
     })]
     Interrupted {
         /// The environment.
@@ -176,7 +178,11 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Project(ProjectError::NotFound { .. })
+            Self::Project(
+                ProjectError::NotFound { .. }
+                | ProjectError::NoDirectory { .. }
+                | ProjectError::NotText { .. },
+            )
             | Self::Manifest(_)
             | Self::NoEnvironment { .. }
             | Self::Name(_)

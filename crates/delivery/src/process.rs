@@ -1,6 +1,7 @@
 //! The one door to other programs: builds and git.
 
-use std::{collections::BTreeMap, ffi::OsStr, path::Path, process::Stdio};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::{collections::BTreeMap, ffi::OsStr, io::IsTerminal, path::Path, process::Stdio};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::Command,
@@ -42,6 +43,19 @@ pub(crate) enum Output<'a> {
     Diagnostic(&'a str),
 }
 
+/// The processes of a build that is given up end with it, and are asked rather than killed: `make` removes what it has
+/// half written.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0.take() {
+            // All of them having ended by themselves is fine.
+            let _ = kill_process_group(group, Signal::TERM);
+        }
+    }
+}
+
 /// Runs a program to its end and hands every line of its output to `each` as it comes.
 pub(crate) async fn run(
     program: impl AsRef<OsStr>,
@@ -55,16 +69,24 @@ pub(crate) async fn run(
         .chain(arguments.iter().cloned())
         .collect::<Vec<_>>()
         .join(" ");
-    let mut child = Command::new(program)
+    let mut command_line = Command::new(program);
+    // At a terminal it stays in the caller's group: there it may ask for a passphrase, and Ctrl-C reaches all of it.
+    let own_group = !std::io::stdin().is_terminal();
+    if own_group {
+        command_line.process_group(0);
+    }
+    let mut child = command_line
         .args(arguments)
         .current_dir(directory)
         .envs(environment)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
+        .kill_on_drop(!own_group)
         .spawn()
         .map_err(|source| ProcessError::Start { command: command.clone(), source })?;
+    let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let mut group = Group(leader.filter(|_| own_group));
     let mut data = lines(child.stdout.take().expect("standard output is a pipe"));
     let mut diagnostics = lines(child.stderr.take().expect("standard error is a pipe"));
     let mut tail = std::collections::VecDeque::new();
@@ -87,8 +109,10 @@ pub(crate) async fn run(
             },
         }
     }
+    // What it has left running on purpose is its own affair, and its number may soon be somebody else's.
     let status =
         child.wait().await.map_err(|source| ProcessError::Start { command: command.clone(), source })?;
+    group.0 = None;
     if status.success() {
         Ok(())
     } else {

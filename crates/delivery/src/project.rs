@@ -24,6 +24,21 @@ pub enum ProjectError {
         /// Where the search began.
         start: PathBuf,
     },
+    /// The directory to look from cannot be entered.
+    #[error("there is no project to look for: {}", path.display())]
+    NoDirectory {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file that people write is not text.
+    #[error("{} is not UTF-8 text: nothing was changed; save it as UTF-8", path.display())]
+    NotText {
+        /// Which.
+        path: PathBuf,
+    },
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -42,7 +57,7 @@ impl Project {
     /// [`ProjectError::NotFound`] when there is none.
     pub fn find(start: &Path) -> Result<Self, ProjectError> {
         let absolute = fs::canonicalize(start)
-            .map_err(|source| ProjectError::Read { path: start.to_owned(), source })?;
+            .map_err(|source| ProjectError::NoDirectory { path: start.to_owned(), source })?;
         absolute
             .ancestors()
             .find(|directory| directory.join(MANIFEST).is_file())
@@ -86,7 +101,10 @@ impl Project {
     /// When it cannot be read.
     pub fn read(&self, relative: &str) -> Result<String, ProjectError> {
         let path = self.root.join(relative);
-        fs::read_to_string(&path).map_err(|source| ProjectError::Read { path, source })
+        fs::read_to_string(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::InvalidData => ProjectError::NotText { path },
+            _ => ProjectError::Read { path, source },
+        })
     }
 
     /// Every text file below the given directories, by path relative to the project. Directories that do not exist

@@ -35,7 +35,12 @@ impl Delivery {
         let saved = Saved { format: FORMAT, intent: planned.intent, assignment: planned.assignment.clone() };
         let text =
             serde_json::to_vec_pretty(&saved).expect("a plan serialises to JSON: its map keys are strings");
-        std::fs::write(file, text).map_err(|source| Error::File { path: file.to_owned(), source })
+        std::fs::write(file, text).map_err(|source| {
+            Error::Usage(format!(
+                "the plan cannot be saved as {}: {source}. No environment was changed",
+                file.display()
+            ))
+        })
     }
 
     /// Reads a plan from a file.

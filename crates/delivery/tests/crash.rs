@@ -134,3 +134,21 @@ async fn down_is_in_the_log_and_a_revert_brings_it_back() {
     applied(delivery.execute_plan(planned, &fixture.sim).await);
     assert_eq!(fixture.ask("web").as_deref(), Some("one"));
 }
+
+#[tokio::test]
+async fn an_environment_that_the_manifest_has_forgotten_can_still_be_stopped() {
+    let fixture = Fixture::new();
+    fixture.program("web", "one");
+    fixture.program("api", "one");
+    applied(fixture.apply().await);
+    fixture.rename_environment("local");
+
+    let delivery = fixture.delivery().await;
+    let manifest = delivery.manifest().unwrap().manifest;
+    for (name, exists) in [("dev", true), ("local", true), ("never", false)] {
+        assert_eq!(delivery.environment_or_past(&manifest, name).await.is_ok(), exists, "{name}");
+    }
+    assert!(delivery.environment(&manifest, "dev").is_err(), "nothing new is released to it");
+    delivery.down(&fixture.environment, false, &fixture.sim).await.unwrap();
+    assert_eq!(fixture.ask("web"), None);
+}

@@ -45,14 +45,17 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            report(&error, &context);
+            report(&error, events, &context);
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-fn report(error: &Error, context: &Context) {
-    if context.json {
+fn report(error: &Error, events: bool, context: &Context) {
+    if events {
+        // Whoever reads a stream line by line is told the end of it in the same way.
+        settings::print([render::error::json(error).to_string()]);
+    } else if context.json {
         settings::print_json(&render::error::json(error));
     }
     let root = context.project().ok().map(|project| project.root().to_owned());

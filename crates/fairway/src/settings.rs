@@ -62,7 +62,10 @@ impl Context {
             executable: executable()?,
             via: if ci { Via::Ci } else { Via::Terminal },
             reference: None,
-            process_environment: std::env::vars().collect(),
+            // A variable that is no text cannot be meant by `${VAR}`; it is nobody's reason to stop.
+            process_environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
             reporter: Arc::clone(&self.progress) as Arc<dyn fairway_delivery::Reporter>,
         })
         .await

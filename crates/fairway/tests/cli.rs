@@ -112,7 +112,7 @@ fn every_mistake_is_pointed_at_with_a_suggestion() {
 
 #[test]
 fn a_good_manifest_is_confirmed_on_standard_output() {
-    Project::new(&[("fairway.yaml", GOOD)]).check(&["check"], 0, &["1 services, 2 environments: valid"], &[]);
+    Project::new(&[("fairway.yaml", GOOD)]).check(&["check"], 0, &["1 service, 2 environments: valid"], &[]);
 }
 
 #[test]
@@ -200,6 +200,112 @@ fn a_file_that_is_not_a_plan_is_not_applied() {
         &[],
         &["plan.json is not a saved plan", "Nothing was changed"],
     );
+}
+
+#[test]
+fn what_is_neither_an_environment_nor_a_file_is_called_so() {
+    let project = Project::new(&[("fairway.yaml", GOOD)]);
+    project.check(
+        &["apply", "next.plan", "--yes"],
+        3,
+        &[],
+        &["there is no file next.plan", "nothing was changed"],
+    );
+    project.check(&["apply", "staging", "--yes"], 3, &[], &["no environment `staging`", "dev, far"]);
+    project.check(&["-C", "nowhere", "check"], 3, &[], &["nowhere", "No such file"]);
+}
+
+#[test]
+fn every_answer_is_one_json_object_when_asked_for() {
+    let project = Project::new(&[("fairway.yaml", GOOD)]);
+    for arguments in [
+        &["down", "dev", "--json"][..],
+        &["status", "dev", "--json"],
+        &["history", "dev", "--json"],
+        &["check", "--json"],
+        &["init", "--print", "--json"],
+        &["unlock", "dev", "--json"],
+        &["apply", "staging", "--yes", "--json"],
+    ] {
+        let output = project.run(arguments);
+        let text = String::from_utf8_lossy(&output.stdout);
+        let value: serde_json::Value =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"));
+        assert_eq!(value["format"], 1, "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn a_stream_of_events_ends_with_the_error_in_one_line() {
+    let project = Project::new(&[("fairway.yaml", GOOD)]);
+    for arguments in [["revert", "nope", "--events"], ["apply", "nope", "--events"]] {
+        let output = project.run(&arguments);
+        let text = String::from_utf8_lossy(&output.stdout);
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.last().unwrap()["error"]["exit_code"], 3, "{text}");
+    }
+}
+
+#[test]
+fn variables_that_are_not_text_disturb_nobody() {
+    use std::os::unix::ffi::OsStrExt;
+    let project = Project::new(&[("fairway.yaml", GOOD)]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fairway"));
+    command.arg("check").current_dir(project.path()).env("ODD", std::ffi::OsStr::from_bytes(b"\xff"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::write(project.path().join("fairway.yaml"), b"\xff").unwrap();
+    project.check(&["check"], 3, &[], &["is not UTF-8 text", "nothing was changed"]);
+}
+
+#[test]
+fn a_variable_that_is_not_set_costs_no_build() {
+    let manifest = GOOD.replace("${GREETING:hello}", "${GREETING}").replace("[\"true\"]", "[touch, built]");
+    let project = Project::new(&[("fairway.yaml", &manifest)]);
+    project.check(&["diff", "dev"], 3, &[], &["DEV_GREETING", "is not set"]);
+    assert!(!project.path().join("built").exists());
+}
+
+#[test]
+fn a_build_that_is_given_up_leaves_no_process_behind() {
+    // `sh` waits for `sleep`, as a build tool waits for a compiler.
+    let build = "[sh, -c, \"sleep 300 & echo $! > child.tmp; mv child.tmp child; wait; true\"]";
+    let project = Project::new(&[("fairway.yaml", &GOOD.replace("[\"true\"]", build))]);
+    let fairway = Command::new(env!("CARGO_BIN_EXE_fairway"))
+        .args(["diff", "dev"])
+        .current_dir(project.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let child = wait_for("the build", || fs::read_to_string(project.path().join("child")).ok());
+    let id = fairway.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let output = fairway.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{stderr}");
+    assert!(stderr.contains("interrupted: nothing was switched in dev"), "{stderr}");
+    let status = Path::new("/proc").join(child.trim()).join("stat");
+    // One that has ended and that nobody has collected yet is a zombie.
+    wait_for("its end", || match fs::read_to_string(&status) {
+        Ok(text) if !text.contains(") Z ") => None,
+        _ => Some(()),
+    });
+}
+
+/// Waits for a state, and not for a time.
+#[track_caller]
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(std::time::Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! `fairway apply`.
 
-use super::{interrupt::until_interrupted, plan};
+use super::{
+    interrupt::{unless_stopped, until_interrupted},
+    plan,
+};
 use crate::{
     args,
     render::release,
@@ -28,23 +31,38 @@ pub(super) async fn run(arguments: &args::Apply, context: &Context) -> Result<u8
         let environment = planned.plan().environment.clone();
         let target = delivery.target(&manifest, &environment).await?;
         delivery.settle(&environment, &*target, manner).await?;
-        confirm(&planned, arguments.yes || arguments.events, context)?;
+        confirm(&planned, arguments.yes || arguments.events, context).await?;
         let work = delivery.apply_saved(planned, &*target);
         let applied = until_interrupted(&delivery, &environment, &*target, work).await?;
         return Ok(done(&applied, begin, arguments.events, context));
     }
+    if !is_environment && looks_like_a_file(&arguments.what) {
+        return Err(Error::Usage(format!(
+            "there is no file {}, and no environment of that name: nothing was changed; \
+             `fairway plan ENV -o FILE` writes one",
+            arguments.what
+        )));
+    }
     let environment = delivery.environment(&manifest, &arguments.what)?;
     let target = delivery.target(&manifest, &environment).await?;
-    delivery.settle(&environment, &*target, manner).await?;
-    let (planned, desired) = delivery.plan(environment.as_str(), arguments.gates.into()).await?;
-    confirm(&planned, arguments.yes || arguments.events, context)?;
+    let planning = async {
+        delivery.settle(&environment, &*target, manner).await?;
+        delivery.plan(environment.as_str(), arguments.gates.into()).await
+    };
+    let (planned, desired) = unless_stopped(&environment, planning).await?;
+    confirm(&planned, arguments.yes || arguments.events, context).await?;
     let work = delivery.apply(planned, &desired, &*target);
     let applied = until_interrupted(&delivery, &environment, &*target, work).await?;
     Ok(done(&applied, begin, arguments.events, context))
 }
 
+/// Names of environments have no dots, and not more than the one slash of an instance.
+fn looks_like_a_file(what: &str) -> bool {
+    what.contains('.') || what.matches('/').count() > 1
+}
+
 /// Shows the plan and asks a person. Without a terminal nobody can agree, so `--yes` must have been said.
-pub(super) fn confirm(planned: &Planned, yes: bool, context: &Context) -> Result<(), Error> {
+pub(super) async fn confirm(planned: &Planned, yes: bool, context: &Context) -> Result<(), Error> {
     if planned.plan().is_empty() || planned.plan().refusals().next().is_some() {
         return Ok(());
     }
@@ -59,9 +77,14 @@ pub(super) fn confirm(planned: &Planned, yes: bool, context: &Context) -> Result
     plan::show(planned, context);
     eprint!("\nApply this plan to {}? [y/N] ", context.paint_error.bold(&planned.plan().environment));
     let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+    // The thread that reads may wait for ever; Ctrl-C is an answer too.
+    let read = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).map(|_| answer).unwrap_or_default()
+    });
+    let answer =
+        unless_stopped(&planned.plan().environment, async { Ok(read.await.unwrap_or_default()) }).await?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
         Ok(())
     } else {
         Err(Error::Usage("not applied; nothing was changed".to_owned()))

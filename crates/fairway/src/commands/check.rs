@@ -2,7 +2,7 @@
 
 use crate::{
     args,
-    render::error::manifest as render,
+    render::{count, error::manifest as render},
     settings::{Context, print, print_json},
 };
 use fairway_delivery::{Error, exit};
@@ -28,11 +28,12 @@ pub(super) async fn run(arguments: &args::Check, context: &Context) -> Result<u8
         if !failed {
             let manifest = &parsed.manifest;
             let warnings = problems.iter().filter(|problem: &&Problem| !problem.is_error()).count();
-            let warnings = if warnings > 0 { format!(", {warnings} warnings") } else { String::new() };
+            let warnings =
+                if warnings > 0 { format!(", {}", count(warnings, "warning")) } else { String::new() };
             let line = format!(
-                "{} services, {} environments: valid{warnings}",
-                manifest.services.len(),
-                manifest.environments.len()
+                "{}, {}: valid{warnings}",
+                count(manifest.services.len(), "service"),
+                count(manifest.environments.len(), "environment")
             );
             print([format!("{} {line}", context.paint.good("✔"))]);
         }

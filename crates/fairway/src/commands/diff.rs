@@ -1,5 +1,6 @@
 //! `fairway diff`.
 
+use super::interrupt::unless_stopped;
 use crate::{
     args,
     render::plan::lines,
@@ -13,8 +14,10 @@ pub(super) async fn run(arguments: &args::Diff, context: &Context) -> Result<u8,
     let delivery = context.delivery().await?;
     let manifest = delivery.manifest()?.manifest;
     let environment = delivery.environment(&manifest, &arguments.environment.environment)?;
-    let ReleaseDiff { plan, to } =
-        delivery.diff(&environment, arguments.from.map(Generation), arguments.to.map(Generation)).await?;
+    let comparing = async {
+        delivery.diff(&environment, arguments.from.map(Generation), arguments.to.map(Generation)).await
+    };
+    let ReleaseDiff { plan, to } = unless_stopped(&environment, comparing).await?;
     if context.json {
         print_json(
             &json!({ "format": 1, "services": plan.services, "environment": plan.environment_changes }),

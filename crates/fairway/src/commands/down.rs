@@ -12,11 +12,17 @@ use serde_json::json;
 pub(super) async fn run(arguments: &args::Down, context: &Context) -> Result<u8, Error> {
     let delivery = context.delivery().await?;
     let manifest = delivery.manifest()?.manifest;
-    let environment = delivery.environment(&manifest, &arguments.environment.environment)?;
+    let environment = delivery.environment_or_past(&manifest, &arguments.environment.environment).await?;
     let state = delivery.state(&environment).await?;
     let idle = state.serving().is_none() && state.pending().is_none() && !arguments.purge;
     if idle && Host::running(&delivery.host_home()).await?.is_none() {
-        print([format!("{environment} is down already")]);
+        if context.json {
+            print_json(
+                &json!({ "format": 1, "environment": environment, "purged": false, "agent_stopped": false }),
+            );
+        } else {
+            print([format!("{environment} is down already")]);
+        }
         return Ok(exit::DONE);
     }
     let host = delivery.host(&manifest, &environment).await?;

@@ -12,7 +12,7 @@ use serde_json::json;
 pub(super) async fn run(arguments: &args::History, context: &Context) -> Result<u8, Error> {
     let delivery = context.delivery().await?;
     let manifest = delivery.manifest()?.manifest;
-    let environment = delivery.environment(&manifest, &arguments.environment.environment)?;
+    let environment = delivery.environment_or_past(&manifest, &arguments.environment.environment).await?;
     let state = delivery.state(&environment).await?;
     let serving = state.serving().map(|serving| serving.generation);
     let entries: Vec<&Entry> = state.history().iter().rev().take(arguments.limit).collect();

@@ -17,6 +17,18 @@ pub(super) async fn until_interrupted<T>(
     }
 }
 
+/// Runs what comes before anything is committed: building, planning. Given up, it ends its builds with it.
+pub(super) async fn unless_stopped<T>(
+    environment: &EnvironmentName,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::select! {
+        biased;
+        () = stop_signal() => Err(Error::Interrupted { environment: environment.clone(), stands: None }),
+        result = work => result,
+    }
+}
+
 /// Ctrl-C or SIGTERM.
 pub(super) async fn stop_signal() {
     match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {

@@ -12,7 +12,8 @@ use fairway_protocol::agent::LogLine;
 pub(super) async fn run(arguments: &args::Logs, context: &Context) -> Result<u8, Error> {
     let delivery = context.delivery().await?;
     let parsed = delivery.manifest()?;
-    let environment = delivery.environment(&parsed.manifest, &arguments.environment.environment)?;
+    let environment =
+        delivery.environment_or_past(&parsed.manifest, &arguments.environment.environment).await?;
     let services = arguments
         .service
         .iter()

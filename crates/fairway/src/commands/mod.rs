@@ -34,7 +34,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<u8, Error
         Command::Status(arguments) => status::run(&arguments, context).await,
         Command::Logs(arguments) => logs::run(&arguments, context).await,
         Command::Plan(arguments) => plan::run(&arguments, context).await,
-        Command::Apply(arguments) => apply::run(&arguments, context).await,
+        Command::Apply(arguments) => Box::pin(apply::run(&arguments, context)).await,
         Command::Revert(arguments) => revert::run(&arguments, context).await,
         Command::History(arguments) => history::run(&arguments, context).await,
         Command::Diff(arguments) => diff::run(&arguments, context).await,

@@ -1,5 +1,6 @@
 //! `fairway plan`.
 
+use super::interrupt::unless_stopped;
 use crate::{
     args,
     render::plan::lines,
@@ -20,11 +21,15 @@ pub(super) async fn run(arguments: &args::Plan, context: &Context) -> Result<u8,
     let manifest = delivery.manifest()?.manifest;
     let environment = delivery.environment(&manifest, &arguments.environment.environment)?;
     let target = delivery.target(&manifest, &environment).await?;
-    delivery.settle(&environment, &*target, Manner::wait(None)).await?;
-    let (planned, desired) = delivery.plan(environment.as_str(), arguments.gates.into()).await?;
-    if let Some(file) = &arguments.out {
-        delivery.save_plan(&planned, &desired, &*target, file).await?;
-    }
+    let planning = async {
+        delivery.settle(&environment, &*target, Manner::wait(None)).await?;
+        let (planned, desired) = delivery.plan(environment.as_str(), arguments.gates.into()).await?;
+        if let Some(file) = &arguments.out {
+            delivery.save_plan(&planned, &desired, &*target, file).await?;
+        }
+        Ok(planned)
+    };
+    let planned = unless_stopped(&environment, planning).await?;
     show(&planned, context);
     if planned.plan().refusals().next().is_some() {
         return Ok(exit::REFUSED);

@@ -14,11 +14,15 @@ use serde_json::json;
 pub(super) async fn run(arguments: &args::Environment, context: &Context) -> Result<u8, Error> {
     let delivery = context.delivery().await?;
     let manifest = delivery.manifest()?.manifest;
-    let environment = delivery.environment(&manifest, &arguments.environment)?;
+    let environment = delivery.environment_or_past(&manifest, &arguments.environment).await?;
     let state = delivery.state(&environment).await?;
     // Looking at what is not there starts nothing.
     let idle = state.serving().is_none() && state.pending().is_none();
-    if idle && fairway_host::Host::running(&delivery.host_home()).await?.is_none() {
+    let unknown = match fairway_host::Host::running(&delivery.host_home()).await? {
+        Some(agent) if idle => !agent.environments().await?.contains(&environment),
+        running => running.is_none(),
+    };
+    if idle && unknown {
         if context.json {
             print_json(
                 &json!({ "format": 1, "environment": environment, "recorded": null, "observed": null }),
@@ -29,6 +33,10 @@ pub(super) async fn run(arguments: &args::Environment, context: &Context) -> Res
         return Ok(exit::DONE);
     }
     let host = delivery.host(&manifest, &environment).await?;
+    if !host.environments().await?.contains(&environment) {
+        elsewhere(&state, context);
+        return Ok(exit::DONE);
+    }
     let observed = fairway_target::Target::observe(&host, &environment).await?;
     let endpoints = host.endpoints(&environment).await?;
     let info = host.info().await?;
@@ -77,6 +85,24 @@ pub(super) async fn run(arguments: &args::Environment, context: &Context) -> Res
     Ok(exit::DONE)
 }
 
+/// The log knows of releases and this machine does not: they run on another one, or its state was deleted.
+fn elsewhere(state: &State, context: &Context) {
+    let environment = state.environment();
+    if context.json {
+        print_json(&json!({
+            "format": 1, "environment": environment, "recorded": state.serving(), "pending": state.pending(), "lock": state.lock(),
+            "observed": null,
+        }));
+        return;
+    }
+    let recorded = state
+        .serving()
+        .map_or_else(|| "no release of".to_owned(), |serving| format!("release {} of", serving.generation));
+    print([context.paint.warn(format!(
+        "the log says {recorded} {environment}, and this machine runs nothing of it: `fairway apply {environment}` brings it here"
+    ))]);
+}
+
 fn head(state: &State, observed: &Observed, endpoints: &Endpoints, context: &Context) -> Vec<String> {
     let mut lines = Vec::new();
     match (state.serving(), &observed.serving) {
@@ -91,6 +117,19 @@ fn head(state: &State, observed: &Observed, endpoints: &Endpoints, context: &Con
                 digest.short(),
                 When(recorded.at),
                 recorded.by.name
+            ));
+        }
+        // A release that has switched and is not over yet.
+        (recorded, Some((generation, digest)))
+            if state.pending().is_some_and(|pending| pending.committed.generation == *generation) =>
+        {
+            let before = recorded
+                .map_or_else(String::new, |serving| format!(", release {} stands by", serving.generation));
+            lines.push(format!(
+                "{} release {generation} of {} ({}) serves{before}",
+                context.paint.warn("●"),
+                state.environment(),
+                digest.short()
             ));
         }
         (recorded, observed) => {

@@ -2,7 +2,7 @@
 
 use super::{
     down,
-    interrupt::{stop_signal, until_interrupted},
+    interrupt::{stop_signal, unless_stopped, until_interrupted},
     logs,
 };
 use crate::{
@@ -65,8 +65,11 @@ async fn release(
     let begin = Instant::now();
     let manifest = delivery.manifest()?.manifest;
     let host = delivery.host(&manifest, environment).await?;
-    delivery.settle(environment, &host, Manner::wait(None)).await?;
-    let (planned, desired) = delivery.plan(environment.as_str(), gates).await?;
+    let planning = async {
+        delivery.settle(environment, &host, Manner::wait(None)).await?;
+        delivery.plan(environment.as_str(), gates).await
+    };
+    let (planned, desired) = unless_stopped(environment, planning).await?;
     let work = delivery.apply(planned, &desired, &host);
     let applied = until_interrupted(delivery, environment, &host, work).await?;
     context.progress.finish();

@@ -1,6 +1,6 @@
 //! The one place where an error becomes words: kind, chain, place, log, what was not changed, what to do.
 
-use super::Paint;
+use super::{Paint, count};
 use fairway_delivery::Error;
 use fairway_manifest::{Problem, Severity};
 use fairway_model::{Failure, ProbeReport, VerdictLevel};
@@ -77,7 +77,6 @@ pub(crate) fn manifest<'a>(
         }
         out.push('\n');
     }
-    let count = |number: usize, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
     let summary = match (errors, warnings) {
         (errors, 0) => count(errors, "error"),
         (0, warnings) => count(warnings, "warning"),

@@ -39,3 +39,8 @@ impl Paint {
         self.with(Style::new().yellow(), text)
     }
 }
+
+/// `1 service`, `2 services`.
+pub(crate) fn count(number: usize, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
