@@ -6,8 +6,12 @@ use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
+    time::{Duration, SystemTime},
 };
+
+/// How long a packed directory is kept for whoever still delivers it.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An artifact with the file that holds its bytes.
 #[derive(Debug, Clone)]
@@ -54,14 +58,57 @@ fn pack_directory(path: &Path, cache: &Path) -> io::Result<Packed> {
         let entry = entry.map_err(io::Error::other)?;
         let relative = entry.path().strip_prefix(path).map_err(io::Error::other)?;
         if !relative.as_os_str().is_empty() {
-            archive.append_path_with_name(entry.path(), relative)?;
+            travels(&entry, relative)?;
+            archive
+                .append_path_with_name(entry.path(), relative)
+                .map_err(|error| refused(relative, &error.to_string()))?;
         }
     }
     archive.into_inner()?.flush()?;
     let (digest, size) = hash(&temporary)?;
     let kept = cache.join(format!("{}.tar", digest.hex()));
     fs::rename(&temporary, &kept)?;
+    forget(cache, &kept, SystemTime::now() - KEPT);
     Ok(packed(digest, size, ArtifactKind::Archive, kept))
+}
+
+/// Says here, where it can be mended, what every target would refuse: what is no file, directory or link, and links
+/// that lead out of the directory.
+fn travels(entry: &ignore::DirEntry, relative: &Path) -> io::Result<()> {
+    let Some(kind) = entry.file_type() else { return Ok(()) };
+    if kind.is_symlink() {
+        let link = fs::read_link(entry.path())?;
+        let mut depth = relative.components().count() - 1;
+        for part in link.components() {
+            match part {
+                Component::Normal(_) => depth += 1,
+                Component::CurDir => {}
+                Component::ParentDir if depth > 0 => depth -= 1,
+                _ => {
+                    let why = format!("is a link that leads out of the directory, to {}", link.display());
+                    return Err(refused(relative, &why));
+                }
+            }
+        }
+    } else if !kind.is_file() && !kind.is_dir() {
+        return Err(refused(relative, "is neither a file, a directory nor a link"));
+    }
+    Ok(())
+}
+
+fn refused(relative: &Path, why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("`{}` {why}", relative.display()))
+}
+
+/// Removes archives that nobody can still be delivering. Packing again is cheap, and a full disk is not.
+fn forget(cache: &Path, but: &Path, before: SystemTime) {
+    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+        let old = entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|made| made < before);
+        if old && entry.path() != but {
+            // What cannot be removed now is tried again next time.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn packed(digest: ArtifactDigest, size: u64, kind: ArtifactKind, path: PathBuf) -> Packed {
@@ -129,5 +176,41 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, [".gitignore", "a.py", "src", "src/b.py"]);
+    }
+
+    #[test]
+    fn what_no_target_would_unpack_is_refused_by_name() {
+        let check = |make: &dyn Fn(&Path), expect: Option<&str>| {
+            let (directory, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            fs::create_dir(directory.path().join("bin")).unwrap();
+            make(directory.path());
+            let result = pack(directory.path(), cache.path()).map_err(|error| error.to_string());
+            match expect {
+                None => assert!(result.is_ok(), "{result:?}"),
+                Some(expect) => assert!(result.unwrap_err().contains(expect), "{expect}"),
+            }
+        };
+        let link =
+            |to: &'static str| move |at: &Path| std::os::unix::fs::symlink(to, at.join("bin/link")).unwrap();
+        check(&link("../x"), None);
+        check(&link("../../x"), Some("`bin/link` is a link that leads out of the directory, to ../../x"));
+        check(&link("/usr/bin/env"), Some("leads out"));
+        let socket = |at: &Path| drop(std::os::unix::net::UnixListener::bind(at.join("s")).unwrap());
+        check(&socket, Some("`s` is neither a file"));
+    }
+
+    #[test]
+    fn old_archives_are_forgotten_and_the_new_one_is_not() {
+        let cache = tempfile::tempdir().unwrap();
+        for name in ["old.tar", "packing-1-2", "new.tar"] {
+            fs::write(cache.path().join(name), name).unwrap();
+        }
+        let later = SystemTime::now() + KEPT;
+        forget(cache.path(), &cache.path().join("new.tar"), SystemTime::UNIX_EPOCH);
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 3);
+        forget(cache.path(), &cache.path().join("new.tar"), later);
+        let left: Vec<_> =
+            fs::read_dir(cache.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["new.tar"]);
     }
 }

@@ -247,6 +247,10 @@ impl Error {
                 "Go to the repository of your system, or run `fairway init` to write a manifest.".to_owned()
             }
             Self::Build { service, .. } => format!("Mend the build of {service} and run the command again."),
+            Self::Pack { .. } => {
+                "Correct what the build leaves, or have git ignore what does not belong to it, and run the command again."
+                    .to_owned()
+            }
             Self::NoOutput { .. } => "Correct `output` of the service's `build` in the manifest.".to_owned(),
             Self::UnsupportedTarget { .. } => "Choose an environment whose target is `local`.".to_owned(),
             Self::Interrupted { environment, stands: Some(_) } => {
