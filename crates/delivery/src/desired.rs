@@ -64,7 +64,7 @@ impl Delivery {
         let packed = build::build(&self.project, &parsed.manifest, &*self.reporter).await?;
         let resolution = self.resolve(&parsed, &name, &sources, &packed)?;
         for warning in &resolution.warnings {
-            self.reporter.notice(Notice::Warning(warning.to_string()));
+            self.reporter.notice(Notice::Warning(words(warning)));
         }
         let Resolution { release, secrets, origins, warnings: _ } = resolution;
         self.keep_contracts(&release, &sources).await?;
@@ -116,6 +116,14 @@ impl Delivery {
         }
         Ok(migrations)
     }
+}
+
+/// A problem in words, without its severity: that is the notice's to say.
+fn words(problem: &fairway_manifest::Problem) -> String {
+    let fairway_manifest::Problem { file, line, column, message, help, .. } = problem;
+    let place = if *line > 0 { format!("{file}:{line}:{column}") } else { file.clone() };
+    let help = help.as_ref().map_or_else(String::new, |help| format!("\n  help: {help}"));
+    format!("{place}: {message}{help}")
 }
 
 fn migration_directories(manifest: &Manifest) -> impl Iterator<Item = &str> {

@@ -133,6 +133,12 @@ pub enum Error {
         /// The release that stands, when it had switched already.
         stands: Option<Generation>,
     },
+    /// The caller interrupted the giving up, too.
+    #[error("left at once: it is not known here what became of {environment}")]
+    Left {
+        /// The environment.
+        environment: EnvironmentName,
+    },
     /// There is nothing to go back to.
     #[error(transparent)]
     NothingToRevert(#[from] fairway_oplog::TargetError),
@@ -201,6 +207,7 @@ impl Error {
             Self::Target(TargetError::Unreachable { .. }) | Self::Host(_) => exit::UNREACHABLE,
             Self::Project(_)
             | Self::Interrupted { .. }
+            | Self::Left { .. }
             | Self::Pack { .. }
             | Self::Target(_)
             | Self::Store(_)
@@ -256,6 +263,10 @@ impl Error {
             Self::Interrupted { environment, stands: Some(_) } => {
                 format!("`fairway revert {environment}` takes it back.")
             }
+            Self::Left { environment } => format!(
+                "Look at `fairway status {environment}`; what has not switched is given up by itself, \
+                 and the next command finishes what has."
+            ),
             Self::Superseded { environment, .. } => format!("Look at `fairway history {environment}`."),
             Self::NotConfirmed { environment, .. } => {
                 format!("Look at `fairway status {environment}`, then apply again or revert.")

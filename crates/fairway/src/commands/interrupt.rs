@@ -3,6 +3,10 @@
 use fairway_delivery::{Delivery, Error};
 use fairway_model::EnvironmentName;
 use fairway_target::Target;
+use std::time::Duration;
+
+/// How long an end may take without a word.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// Runs `work` until it ends or a person interrupts it.
 pub(super) async fn until_interrupted<T>(
@@ -13,7 +17,9 @@ pub(super) async fn until_interrupted<T>(
 ) -> Result<T, Error> {
     tokio::select! {
         result = work => result,
-        () = stop_signal() => Err(delivery.interrupt(environment, target).await?),
+        () = stop_signal() => {
+            Err(patiently(environment, "giving up the release", delivery.interrupt(environment, target)).await?)
+        }
     }
 }
 
@@ -26,6 +32,25 @@ pub(super) async fn unless_stopped<T>(
         biased;
         () = stop_signal() => Err(Error::Interrupted { environment: environment.clone(), stands: None }),
         result = work => result,
+    }
+}
+
+/// Waits for an end that may take its time, such as that of a migration, which is not cut short. After a moment it
+/// says so, and a second Ctrl-C leaves at once.
+pub(super) async fn patiently<T>(
+    environment: &EnvironmentName,
+    what: &str,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let note = async {
+        tokio::time::sleep(MOMENT).await;
+        eprintln!("{what} of {environment}, once what runs has come to its end; Ctrl-C again leaves at once");
+        std::future::pending::<Result<T, Error>>().await
+    };
+    tokio::select! {
+        result = work => result,
+        () = stop_signal() => Err(Error::Left { environment: environment.clone() }),
+        never = note => never,
     }
 }
 

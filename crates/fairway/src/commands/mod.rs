@@ -29,7 +29,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<u8, Error
         Command::Init(arguments) => init::run(&arguments, context),
         Command::Check(arguments) => check::run(&arguments, context).await,
         Command::Explain { key } => explain::run(key.as_deref(), context),
-        Command::Up(arguments) => up::run(&arguments, context).await,
+        Command::Up(arguments) => Box::pin(up::run(&arguments, context)).await,
         Command::Down(arguments) => down::run(&arguments, context).await,
         Command::Status(arguments) => status::run(&arguments, context).await,
         Command::Logs(arguments) => logs::run(&arguments, context).await,

@@ -2,7 +2,7 @@
 
 use super::{
     down,
-    interrupt::{stop_signal, unless_stopped, until_interrupted},
+    interrupt::{patiently, stop_signal, unless_stopped, until_interrupted},
     logs,
 };
 use crate::{
@@ -50,7 +50,8 @@ pub(super) async fn run(arguments: &args::Up, context: &Context) -> Result<u8, E
     }
     eprintln!("stopping {environment} …");
     let host = delivery.host(&manifest, &environment).await?;
-    delivery.down(&environment, false, &host).await?;
+    let stopping = Box::pin(delivery.down(&environment, false, &host));
+    patiently(&environment, "stopping the services", stopping).await?;
     down::stop_idle(&host).await?;
     Ok(exit::DONE)
 }
