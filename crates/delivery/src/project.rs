@@ -33,6 +33,18 @@ pub enum ProjectError {
         #[source]
         source: io::Error,
     },
+    /// The state directory cannot be made.
+    #[error(
+        "{} cannot be made: nothing was changed; Fairway keeps its state there, so make the project writable for this user",
+        path.display()
+    )]
+    State {
+        /// The state directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// A file that people write is not text.
     #[error("{} is not UTF-8 text: nothing was changed; save it as UTF-8", path.display())]
     NotText {
@@ -91,7 +103,7 @@ impl Project {
             }
             Ok(())
         };
-        make().map_err(|source| ProjectError::Read { path: state.clone(), source })?;
+        make().map_err(|source| ProjectError::State { path: state.clone(), source })?;
         Ok(state)
     }
 
@@ -165,6 +177,16 @@ mod tests {
             message.contains(MANIFEST) && message.contains(&*directory.path().to_string_lossy()),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_state_directory_that_cannot_be_made_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(MANIFEST), "").unwrap();
+        fs::write(directory.path().join(".fairway"), "in the way").unwrap();
+        let error = Project::find(directory.path()).unwrap().prepare_state().unwrap_err();
+        assert!(matches!(&error, ProjectError::State { .. }), "{error}");
+        assert!(error.to_string().contains(".fairway cannot be made: nothing was changed"), "{error}");
     }
 
     #[test]
