@@ -45,6 +45,7 @@ impl Delivery {
         manner: Manner,
     ) -> Result<(), Error> {
         let begin = Instant::now();
+        let mut told = false;
         loop {
             let state = self.store.state(environment).await?;
             let Some(pending) = state.pending() else { return Ok(()) };
@@ -65,6 +66,15 @@ impl Delivery {
                     by: pending.by.to_string(),
                     at: pending.at,
                 }));
+            }
+            if !told {
+                told = true;
+                let patience = Millis::from(patience);
+                let Pending { committed, by, .. } = pending;
+                self.reporter.notice(Notice::Warning(format!(
+                    "release {} of {environment} by {by} is on its way; waiting up to {patience} for it",
+                    committed.generation
+                )));
             }
             tokio::time::sleep(LOOK).await;
         }

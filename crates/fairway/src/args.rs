@@ -205,7 +205,7 @@ pub(crate) struct Apply {
     /// Print every event as one line of JSON on standard output
     #[arg(long, conflicts_with = "json")]
     pub(crate) events: bool,
-    /// Wait this long for another operation to end, such as `5m` [default: do not wait]
+    /// Wait this long for another operation to end, such as `5m` [default: 15s, in which a dead caller is found out]
     #[arg(long, value_name = "DURATION")]
     pub(crate) wait: Option<String>,
     #[command(flatten)]
