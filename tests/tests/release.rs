@@ -101,6 +101,8 @@ async fn a_saved_plan_is_applied_exactly_or_refused_when_the_world_has_moved() -
     world.configure(&[("gateway-bff", "SERVICE_VERSION", "three")])?;
     world.run(&["plan", ENV, "-o", "three.plan"]).await?.expect(0)?;
 
+    let unasked = world.run(&["apply", "two.plan", "--events"]).await?.expect(3)?;
+    assert!(unasked.out.contains("--yes"), "showing events agrees to nothing: {}", unasked.out);
     world.run(&["apply", "two.plan", "--yes"]).await?.expect(0)?;
     assert_eq!(version(&world).await?, "two", "the plan is applied, not what the repository says by now");
     let refused = world.run(&["apply", "three.plan", "--yes"]).await?.expect(8)?;

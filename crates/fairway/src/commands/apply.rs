@@ -31,7 +31,7 @@ pub(super) async fn run(arguments: &args::Apply, context: &Context) -> Result<u8
         let environment = planned.plan().environment.clone();
         let target = delivery.target(&manifest, &environment).await?;
         delivery.settle(&environment, &*target, manner).await?;
-        confirm(&planned, arguments.yes || arguments.events, context).await?;
+        confirm(&planned, arguments.yes, arguments.events, context).await?;
         let work = delivery.apply_saved(planned, &*target);
         let applied = until_interrupted(&delivery, &environment, &*target, work).await?;
         return Ok(done(&applied, begin, arguments.events, context));
@@ -50,7 +50,7 @@ pub(super) async fn run(arguments: &args::Apply, context: &Context) -> Result<u8
         delivery.plan(environment.as_str(), arguments.gates.into()).await
     };
     let (planned, desired) = unless_stopped(&environment, planning).await?;
-    confirm(&planned, arguments.yes || arguments.events, context).await?;
+    confirm(&planned, arguments.yes, arguments.events, context).await?;
     let work = delivery.apply(planned, &desired, &*target);
     let applied = until_interrupted(&delivery, &environment, &*target, work).await?;
     Ok(done(&applied, begin, arguments.events, context))
@@ -62,14 +62,20 @@ fn looks_like_a_file(what: &str) -> bool {
 }
 
 /// Shows the plan and asks a person. Without a terminal nobody can agree, so `--yes` must have been said.
-pub(super) async fn confirm(planned: &Planned, yes: bool, context: &Context) -> Result<(), Error> {
+pub(super) async fn confirm(
+    planned: &Planned,
+    yes: bool,
+    events: bool,
+    context: &Context,
+) -> Result<(), Error> {
     if planned.plan().is_empty() || planned.plan().refusals().next().is_some() {
         return Ok(());
     }
     if yes {
         return Ok(());
     }
-    if context.json || !std::io::stdin().is_terminal() {
+    // Where standard output belongs to a program nobody is asked, and silence is not a yes.
+    if events || context.json || !std::io::stdin().is_terminal() {
         return Err(Error::Usage(
             "nobody is there to agree to the plan: say --yes. Nothing was changed".to_owned(),
         ));

@@ -21,7 +21,7 @@ pub(super) async fn run(arguments: &args::Revert, context: &Context) -> Result<u
     if arguments.yes && !arguments.events && !context.json {
         plan::show(&planned, context);
     }
-    confirm(&planned, arguments.yes || arguments.events, context).await?;
+    confirm(&planned, arguments.yes, arguments.events, context).await?;
     let work = delivery.execute_plan(planned, &*target);
     let applied = until_interrupted(&delivery, &environment, &*target, work).await?;
     Ok(done(&applied, begin, arguments.events, context))
