@@ -45,4 +45,4 @@ mod store;
 pub use edge::Edge;
 pub use error::{EdgeError, StoreError};
 pub use process::{log_to_stderr, run, run_blocking};
-pub use settings::{Network, Settings};
+pub use settings::Settings;

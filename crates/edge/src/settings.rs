@@ -1,10 +1,10 @@
 //! What an edge is started with.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
+
+use fairway_model::traffic::Network;
 
 /// What an edge is started with. Everything but the home has a default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,6 @@ pub struct Settings {
 impl Settings {
     /// The defaults, in this home.
     pub fn new(home: impl Into<PathBuf>) -> Self {
-        let network = |address: [u8; 4], prefix| Network { address: IpAddr::from(address), prefix };
         Self {
             home: home.into(),
             workers: 2,
@@ -44,10 +43,7 @@ impl Settings {
             head_bytes: 64 * 1024,
             head_fields: 128,
             connections: 8192,
-            trusted: vec![
-                network([127, 0, 0, 0], 8),
-                Network { address: std::net::Ipv6Addr::LOCALHOST.into(), prefix: 128 },
-            ],
+            trusted: Network::LOOPBACK.into(),
             shutdown_grace: Duration::from_secs(10),
         }
     }
@@ -59,85 +55,5 @@ impl Settings {
 
     pub(crate) fn trusts(&self, client: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(client))
-    }
-}
-
-/// Addresses with a common beginning, as in `10.0.0.0/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// Whether the address is one of them. IPv4 addresses in IPv6 form count as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                same_start(network.to_bits().into(), address.to_bits().into(), 32, self.prefix)
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                same_start(network.to_bits(), address.to_bits(), 128, self.prefix)
-            }
-            _ => false,
-        }
-    }
-}
-
-fn same_start(a: u128, b: u128, width: u32, prefix: u8) -> bool {
-    let ignored = width.saturating_sub(u32::from(prefix));
-    // A shift by the whole width is not defined, and is what a prefix of 0 asks for.
-    (a ^ b).checked_shr(ignored).unwrap_or(0) == 0
-}
-
-/// Why a text is not a network.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a network; write an address or `address/prefix`, for example `10.0.0.0/8`")]
-pub struct NetworkError(String);
-
-impl FromStr for Network {
-    type Err = NetworkError;
-
-    fn from_str(text: &str) -> Result<Self, NetworkError> {
-        let error = || NetworkError(text.to_owned());
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| error())?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(most), str::parse).map_err(|_| error())?;
-        if prefix > most { Err(error()) } else { Ok(Self { address, prefix }) }
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn networks() {
-        let check = |network: &str, address: &str, expect: bool| {
-            let network: Network = network.parse().unwrap();
-            assert_eq!(network.contains(address.parse().unwrap()), expect, "{network} {address}");
-        };
-        check("10.0.0.0/8", "10.255.0.1", true);
-        check("10.0.0.0/8", "11.0.0.1", false);
-        check("10.0.0.0/8", "::ffff:10.0.0.1", true);
-        check("0.0.0.0/0", "203.0.113.7", true);
-        check("0.0.0.0/0", "::1", false);
-        check("::/0", "2001:db8::1", true);
-        check("192.0.2.7", "192.0.2.7", true);
-        check("192.0.2.7", "192.0.2.8", false);
-        check("2001:db8::/32", "2001:db8:1::1", true);
-        for bad in ["", "10.0.0.0/33", "10.0.0.0/x", "localhost", "::/129"] {
-            assert_eq!(bad.parse::<Network>(), Err(NetworkError(bad.into())), "{bad}");
-        }
     }
 }

@@ -15,6 +15,7 @@ mod quantity;
 mod redacted;
 mod release;
 mod service;
+pub mod traffic;
 
 pub use assignment::{Assignment, BakeReport, Evidence, Phase, ReleaseStatus};
 pub use digest::{

@@ -16,6 +16,12 @@ pub enum Entry {
     Table,
     /// A listener, by name.
     Listener(String),
+    /// The TLS of a listener, by the listener's name.
+    Tls(String),
+    /// A certificate, by its index in the table.
+    Certificate(usize),
+    /// The options of the environment.
+    Options,
     /// A service, by name.
     Service(String),
     /// An instance of a service, by the service's name and the instance's id.
@@ -29,6 +35,9 @@ impl fmt::Display for Entry {
         match self {
             Self::Table => f.write_str("table"),
             Self::Listener(name) => write!(f, "listeners.{name}"),
+            Self::Tls(name) => write!(f, "tls.{name}"),
+            Self::Certificate(index) => write!(f, "certificates[{index}]"),
+            Self::Options => f.write_str("options"),
             Self::Service(name) => write!(f, "services.{name}"),
             Self::Instance(service, id) => write!(f, "services.{service}.instances.{id}"),
             Self::Route(index) => write!(f, "routes[{index}]"),
@@ -65,6 +74,9 @@ pub enum Fault {
     /// A route on a listener that is not there.
     #[error("listener `{0}` is not in the table")]
     UnknownListener(String),
+    /// A listener speaks TLS and there is nothing to show.
+    #[error("a listener speaks TLS and the table has no certificate")]
+    NoCertificate,
     /// A route to a service that is not there.
     #[error("service `{0}` is not in the table")]
     UnknownService(String),
@@ -145,6 +157,12 @@ impl Problems {
                 continue;
             }
             good.insert(name.clone(), *address);
+        }
+        for name in table.tls.keys().filter(|name| !table.listeners.contains_key(*name)) {
+            self.add(Entry::Tls(name.clone()), Fault::UnknownListener(name.clone()));
+        }
+        if !table.tls.is_empty() && table.certificates.is_empty() {
+            self.add(Entry::Table, Fault::NoCertificate);
         }
         good
     }

@@ -42,6 +42,12 @@ struct Head {
     #[serde(default)]
     listeners: BTreeMap<String, Value>,
     #[serde(default)]
+    tls: BTreeMap<String, Value>,
+    #[serde(default)]
+    certificates: Vec<Value>,
+    #[serde(default)]
+    options: Option<Value>,
+    #[serde(default)]
     services: BTreeMap<String, Value>,
     #[serde(default)]
     routes: Vec<Value>,
@@ -64,6 +70,19 @@ pub fn decode(json: &[u8]) -> Result<Decoded, DecodeError> {
         if let Some(address) = entry(value, || Entry::Listener(name.clone()), &mut problems) {
             table.listeners.insert(name, address);
         }
+    }
+    for (name, value) in head.tls {
+        match entry(value, || Entry::Tls(name.clone()), &mut problems) {
+            Some(tls) => _ = table.tls.insert(name, tls),
+            // What was to be encrypted is not served in plain text instead.
+            None => _ = table.listeners.remove(&name),
+        }
+    }
+    for (index, value) in head.certificates.into_iter().enumerate() {
+        table.certificates.extend(entry(value, || Entry::Certificate(index), &mut problems));
+    }
+    if let Some(value) = head.options {
+        table.options = entry(value, || Entry::Options, &mut problems).unwrap_or_default();
     }
     for (name, value) in head.services {
         let service = entry(value, || Entry::Service(name.clone()), &mut problems);

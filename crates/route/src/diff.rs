@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 
+use fairway_model::traffic::Guard;
+
 use crate::table::{Backend, Route, Table};
 
 /// One difference between two tables.
@@ -31,6 +33,8 @@ pub enum Change {
     RouteAdded(Route),
     /// A route that is gone.
     RouteRemoved(Route),
+    /// TLS, certificates or options of the whole environment: which of them.
+    SettingsChanged(&'static str),
 }
 
 impl fmt::Display for Change {
@@ -57,6 +61,7 @@ impl fmt::Display for Change {
             ),
             Self::RouteAdded(route) => write!(f, "+ route {}", Words(route)),
             Self::RouteRemoved(route) => write!(f, "- route {}", Words(route)),
+            Self::SettingsChanged(what) => write!(f, "~ {what}"),
         }
     }
 }
@@ -65,13 +70,14 @@ struct Words<'a>(&'a Route);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Route { listener, host, path, service } = self.0;
-        write!(f, "{listener} {}{path} -> {service}", host.as_deref().unwrap_or("*"))
+        let Route { listener, host, path, service, guard } = self.0;
+        write!(f, "{listener} {}{path} -> {service}", host.as_deref().unwrap_or("*"))?;
+        if *guard != Guard::default() { f.write_str(", guarded") } else { Ok(()) }
     }
 }
 
 /// What changes when `new` takes the place of `old`, in a fixed order: listeners, services with their instances,
-/// routes.
+/// settings, routes.
 pub fn diff(old: &Table, new: &Table) -> Vec<Change> {
     let mut changes = Vec::new();
     for (name, before, after) in pairs(&old.listeners, &new.listeners) {
@@ -88,7 +94,9 @@ pub fn diff(old: &Table, new: &Table) -> Vec<Change> {
         match (before, after) {
             (None, Some(_)) => changes.push(Change::ServiceAdded(name.clone())),
             (Some(_), None) => changes.push(Change::ServiceRemoved(name.clone())),
-            (Some(from), Some(to)) if from.stub != to.stub || from.timeouts != to.timeouts => {
+            (Some(from), Some(to))
+                if (&from.stub, from.timeouts, &from.treatment) != (&to.stub, to.timeouts, &to.treatment) =>
+            {
                 changes.push(Change::ServiceChanged(name.clone()));
             }
             _ => {}
@@ -106,6 +114,15 @@ pub fn diff(old: &Table, new: &Table) -> Vec<Change> {
                 (None, Some(to)) => changes.push(Change::InstanceAdded(name.clone(), to)),
                 _ => {}
             }
+        }
+    }
+    for (what, same) in [
+        ("tls", old.tls == new.tls),
+        ("certificates", old.certificates == new.certificates),
+        ("options", old.options == new.options),
+    ] {
+        if !same {
+            changes.push(Change::SettingsChanged(what));
         }
     }
     let routes = |table: &Table| -> BTreeMap<Route, ()> {

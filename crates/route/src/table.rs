@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use fairway_model::traffic::{Certificate, Guard, ListenerTls, Options, Treatment};
 use serde::{Deserialize, Serialize};
 
 use crate::admit::Position;
@@ -37,6 +38,15 @@ pub struct Table {
     /// Where the edge listens, by name. Port 0 asks the edge to choose a port; its answer says which.
     #[serde(default)]
     pub listeners: BTreeMap<String, SocketAddr>,
+    /// Which listeners speak TLS; the others speak plain text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tls: BTreeMap<String, ListenerTls>,
+    /// What TLS listeners of this environment show.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Certificate>,
+    /// What holds for all requests.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub options: Options,
     /// Services by name.
     #[serde(default)]
     pub services: BTreeMap<String, Service>,
@@ -49,6 +59,10 @@ fn current_format() -> u32 {
     FORMAT
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl Table {
     /// A table without listeners, services and routes.
     pub fn empty(environment: impl Into<String>, generation: u64, revision: u64) -> Self {
@@ -58,6 +72,9 @@ impl Table {
             generation,
             revision,
             listeners: BTreeMap::new(),
+            tls: BTreeMap::new(),
+            certificates: Vec::new(),
+            options: Options::default(),
             services: BTreeMap::new(),
             routes: Vec::new(),
         }
@@ -82,6 +99,9 @@ pub struct Route {
     pub path: String,
     /// Name of a service of the same table.
     pub service: String,
+    /// What requests must pass first.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub guard: Guard,
 }
 
 /// A service: its instances, or the stub that stands for a boundary without a program.
@@ -97,6 +117,9 @@ pub struct Service {
     /// How long the edge waits for what.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// Health, retries, limits.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub treatment: Treatment,
 }
 
 /// One running instance of a service.

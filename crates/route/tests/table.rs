@@ -18,6 +18,7 @@ fn route(listener: &str, host: Option<&str>, path: &str, service: &str) -> Route
         host: host.map(Into::into),
         path: path.into(),
         service: service.into(),
+        guard: Default::default(),
     }
 }
 
@@ -155,8 +156,9 @@ fn differences_in_words() {
 }
 
 fn any_route() -> impl Strategy<Value = Route> {
-    ("[ab]", prop::option::of("(\\*\\.)?[a-c]{1,2}|\\*|"), "=?/?[ab/]{0,3}", "[ab]")
-        .prop_map(|(listener, host, path, service)| Route { listener, host, path, service })
+    ("[ab]", prop::option::of("(\\*\\.)?[a-c]{1,2}|\\*|"), "=?/?[ab/]{0,3}", "[ab]").prop_map(
+        |(listener, host, path, service)| Route { listener, host, path, service, guard: Default::default() },
+    )
 }
 
 fn any_table() -> impl Strategy<Value = Table> {

@@ -1,6 +1,7 @@
 //! The route table that an environment should have, as a pure function of what is known.
 
 use super::journal::{Journal, wanted};
+use fairway_model::traffic::Guard;
 use fairway_model::{Program, Release, ServiceName};
 use fairway_route::{Backend, Route, Service, Stub, Table};
 use std::{
@@ -89,6 +90,7 @@ fn add_release(table: &mut Table, journal: &Journal, release: &Release, fitness:
             host: route.host.clone(),
             path: route.path.clone(),
             service: name.to_string(),
+            guard: Guard::default(),
         }));
     }
 }
@@ -120,6 +122,7 @@ fn add_service(
         host: None,
         path: "/".to_owned(),
         service: name.to_string(),
+        guard: Guard::default(),
     });
     true
 }

@@ -89,6 +89,7 @@ pub fn route(host: Option<&str>, path: &str, service: &str) -> Route {
         host: host.map(Into::into),
         path: path.into(),
         service: service.into(),
+        guard: Default::default(),
     }
 }
 

@@ -1,0 +1,15 @@
+//! How requests are treated on their way to a service: what people may write, and what an edge obeys.
+//!
+//! Everything has a default, and a document without any of it means the defaults. Durations are milliseconds.
+
+mod guard;
+mod health;
+mod network;
+mod options;
+mod tls;
+
+pub use guard::{BasicAuth, Compression, Cors, Guard, Hsts, Maintenance, RateKey, RateLimit};
+pub use health::{Hold, Limits, Outliers, Probe, Retries, Sticky, Treatment, Upstream};
+pub use network::{Network, NetworkError};
+pub use options::{AccessLog, Options};
+pub use tls::{Acme, AcmeChallenge, Certificate, CertificateSource, ListenerTls, TlsVersion};

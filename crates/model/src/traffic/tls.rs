@@ -1,0 +1,91 @@
+//! Certificates of listeners that speak TLS.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// One certificate with the names it is for. Which one a client gets is decided by the name it asks for (SNI).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// Host names, `*.example.com` for one level below. Empty: the names that the certificate itself has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// Where it comes from.
+    pub source: CertificateSource,
+}
+
+/// Where a certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateSource {
+    /// PEM files; they are read again when they change.
+    Files {
+        /// The certificate, then those between it and the root.
+        chain: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
+    /// Issued by the edge's own authority, for machines of developers. Browsers must be told to trust it once.
+    Local,
+    /// Issued by an ACME server (RFC 8555) and renewed in time.
+    Acme(Acme),
+}
+
+/// How to reach an ACME server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acme {
+    /// Its directory. Default: Let's Encrypt.
+    #[serde(default = "directory")]
+    pub directory: String,
+    /// PEM file with the roots that the server's own certificate is checked against. Default: the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roots: Option<PathBuf>,
+    /// Whom the server may write to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+    /// How it is proven that the names are ours.
+    #[serde(default)]
+    pub challenge: AcmeChallenge,
+}
+
+fn directory() -> String {
+    "https://acme-v02.api.letsencrypt.org/directory".to_owned()
+}
+
+/// How it is proven that names are ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AcmeChallenge {
+    /// The edge answers below `/.well-known/acme-challenge/` on its plain listeners (RFC 8555, 8.3).
+    #[default]
+    Http01,
+    /// The edge answers in the handshake of its TLS listeners (RFC 8737).
+    TlsAlpn01,
+    /// A program publishes a TXT record (RFC 8555, 8.4); needed for wildcards. It is called with `present` or
+    /// `cleanup`, the record's name and its value, and has 120 s.
+    Dns01 {
+        /// The program and its first arguments.
+        hook: Vec<String>,
+    },
+}
+
+/// A listener that speaks TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenerTls {
+    /// The oldest version that is spoken. Default 1.2.
+    pub minimum: TlsVersion,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246) with forward secrecy and AEAD ciphers only.
+    #[default]
+    #[serde(rename = "1.2")]
+    V1_2,
+    /// TLS 1.3 (RFC 8446).
+    #[serde(rename = "1.3")]
+    V1_3,
+}
