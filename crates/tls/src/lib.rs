@@ -1,0 +1,1 @@
+//! Certificates of an edge: read, issued, renewed, and chosen by the name that a client asks for.
