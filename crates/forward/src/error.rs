@@ -44,7 +44,7 @@ pub enum Error {
         address: SocketAddr,
         /// What was seen.
         #[source]
-        source: hyper::Error,
+        source: io::Error,
     },
     /// The target switched protocols although nobody had asked it to.
     #[error("{address} answered 101 to a request that asked for no upgrade")]

@@ -1,10 +1,13 @@
 //! What the forwarder must know about an exchange besides the request.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderValue, StatusCode};
+
 /// Who asks, over what, and how long to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Exchange {
     /// The client's address as this side sees it.
     pub client: SocketAddr,
@@ -15,12 +18,26 @@ pub struct Exchange {
     pub trusted: bool,
     /// How long to wait for what.
     pub timeouts: Timeouts,
+    /// What the target speaks.
+    pub protocol: Protocol,
+    /// The client's IP address as a header value, if it is at hand: making it anew costs.
+    pub client_text: Option<HeaderValue>,
+    /// Where interim responses (1xx) go; they are dropped without it.
+    pub interim: Option<Interim>,
 }
 
 impl Exchange {
     /// A request that arrived over plain HTTP from an untrusted client, with the default timeouts.
     pub fn from_client(client: SocketAddr) -> Self {
-        Self { client, scheme: Scheme::Http, trusted: false, timeouts: Timeouts::default() }
+        Self {
+            client,
+            scheme: Scheme::Http,
+            trusted: false,
+            timeouts: Timeouts::default(),
+            protocol: Protocol::Http1,
+            client_text: None,
+            interim: None,
+        }
     }
 
     /// A request that this program makes itself.
@@ -32,6 +49,34 @@ impl Exchange {
     #[must_use]
     pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
         Self { timeouts, ..self }
+    }
+}
+
+/// What a target speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, known beforehand (RFC 9113, 3.3).
+    H2c,
+}
+
+/// Interim responses (RFC 9110, 15.2) on their way from the target to the client: `100 Continue`, `103 Early Hints`.
+/// Whoever waits for the response looks here each time that the waiting is resumed.
+#[derive(Clone, Debug, Default)]
+pub struct Interim(Arc<Mutex<Vec<(StatusCode, HeaderMap)>>>);
+
+impl Interim {
+    pub(crate) fn add(&self, status: StatusCode, mut headers: HeaderMap) {
+        crate::headers::response(&mut headers, false);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((status, headers));
+    }
+
+    /// What has come since the last call, in order.
+    #[must_use]
+    pub fn take(&self) -> Vec<(StatusCode, HeaderMap)> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -1,30 +1,30 @@
 //! Sending a request on and getting its response.
 
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fairway_http1::{BodyDecoder, ResponseHead};
 use http::header::{CONTENT_TYPE, UPGRADE};
 use http::{HeaderMap, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::oneshot;
 
-use crate::body::Body;
+use crate::body::{Body, Reading};
+use crate::duplex::Prefixed;
 use crate::error::Error;
-use crate::exchange::{Exchange, Timeouts};
+use crate::exchange::{Exchange, Protocol};
+use crate::h1::{self, Asked, Failed, Sending};
+use crate::h2;
 use crate::headers;
 use crate::pool::{Lease, Pool};
-use crate::request_body::{Progress, RequestBody, Stage};
-use crate::target::{Ending, Guard, Target, Targets};
-use crate::tunnel;
+use crate::request_body::RequestBody;
+use crate::target::{Guard, Next, Target, Targets};
+use crate::tunnel::{self, Client, Takeover};
 
 /// What holds for all exchanges of a forwarder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How many addresses are tried when connections can't be made. Default 2.
-    pub dials: usize,
     /// How many idle connections are kept for each address. Default 256.
     pub most_idle: usize,
     /// How long an idle connection is kept. Default 30 s; one that the target closes earlier is noticed.
@@ -35,7 +35,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { dials: 2, most_idle: 256, idle_for: Duration::from_secs(30), header_bytes: 64 * 1024 }
+        Self { most_idle: 256, idle_for: Duration::from_secs(30), header_bytes: 64 * 1024 }
     }
 }
 
@@ -43,16 +43,14 @@ impl Default for Settings {
 #[derive(Clone, Debug)]
 pub struct Forwarder {
     pool: Arc<Pool>,
-    dials: usize,
 }
 
 impl Forwarder {
-    /// A forwarder without connections. Its exchanges need a tokio runtime with time and I/O.
+    /// A forwarder without connections. Its exchanges need a tokio runtime with time and I/O; the connections stay with
+    /// the runtime that made them.
     pub fn new(settings: Settings) -> Self {
-        let Settings { dials, most_idle, idle_for, header_bytes } = settings;
-        // hyper refuses less than its own minimum by panicking.
-        let header_bytes = header_bytes.max(8192);
-        Self { pool: Pool::new(most_idle, idle_for, header_bytes), dials: dials.max(1) }
+        let Settings { most_idle, idle_for, header_bytes } = settings;
+        Self { pool: Pool::new(most_idle, idle_for, header_bytes) }
     }
 
     /// Closes the idle connections to an address: a server that is told to stop often waits for them.
@@ -68,7 +66,8 @@ impl Forwarder {
     /// Forwards a request to the first of `targets` that can be connected to.
     ///
     /// The response is returned when its head is there; its body streams. A response 101 to a request for an upgrade
-    /// is to be returned to the client's connection as it is: the tunnel starts when hyper has sent it.
+    /// is to be returned to the client's connection as it is. If that is hyper's, the tunnel starts when hyper has sent
+    /// it; any other server takes the [`Takeover`] from the extensions of the response and gives it the stream.
     ///
     /// # Errors
     /// See [`Error`]; [`Error::status`] is what a proxy answers.
@@ -85,218 +84,163 @@ impl Forwarder {
         let (mut parts, body) = request.into_parts();
         let body = body.into();
         let client = parts.extensions.remove::<OnUpgrade>();
-        let upgrade = headers::request(&mut parts, &body, exchange)?;
-        let client = if upgrade { client } else { None };
-        let mut request = Request::from_parts(parts, body);
-        let mut before: Option<(T::Guard, Error)> = None;
-        for _ in 0..self.dials {
-            let Some(Target { address, mut guard }) = targets.next() else { break };
-            if let Some((mut guard, error)) = before.take() {
-                guard.moved_on(&error);
+        let upgrade = headers::request(&mut parts, exchange)?;
+        let method = parts.method.clone();
+        let mut message = match exchange.protocol {
+            Protocol::Http1 => {
+                let target = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+                let (head, framing) = h1::encode(&parts.method, target, &parts.headers, &body);
+                Message::Http1(Sending::new(head, body, framing))
             }
-            match self.attempt(address, request, exchange.timeouts).await {
-                Ok((response, lease)) => {
-                    return finish(response, lease, guard, client, upgrade, address, exchange.timeouts);
+            Protocol::H2c if upgrade => {
+                return Err(Error::Request("the service speaks HTTP/2, which has no such upgrade"));
+            }
+            Protocol::H2c => Message::H2c(Box::new(h2::request(parts, body)?)),
+        };
+        // Why the address before gave nothing, and who watched.
+        let mut watched: Option<T::Guard> = None;
+        let mut last = Error::NoTarget;
+        loop {
+            let Target { address, mut guard } = match targets.next() {
+                Next::Target(target) => target,
+                Next::Pause(pause) => {
+                    if let Some(mut guard) = watched.take() {
+                        guard.moved_on(&last);
+                    }
+                    tokio::time::sleep(pause).await;
+                    continue;
                 }
-                Err(Failed::Unsent(error, unsent)) => {
-                    before = Some((guard, error));
-                    request = *unsent;
+                Next::Nobody => break,
+            };
+            if let Some(mut guard) = watched.take() {
+                guard.moved_on(&last);
+            }
+            let timeouts = exchange.timeouts;
+            let failed = match message {
+                Message::Http1(mut sending) => {
+                    let asked =
+                        Asked { method: &method, address, timeouts, interim: exchange.interim.as_ref() };
+                    match h1::attempt(&self.pool, &asked, &mut sending).await {
+                        Ok((head, lease)) => {
+                            let upgrade = Upgrade { asked: upgrade, client, address };
+                            return finish(head, lease, sending, guard, upgrade, exchange);
+                        }
+                        Err(failed) => {
+                            message = Message::Http1(sending);
+                            failed
+                        }
+                    }
                 }
-                Err(Failed::Lost(error)) => {
+                Message::H2c(request) => match h2::attempt(&self.pool, address, *request, timeouts).await {
+                    Ok(response) => return Ok(finish_h2(response, guard, exchange)),
+                    Err((failed, Some(unsent))) => {
+                        message = Message::H2c(unsent);
+                        failed
+                    }
+                    Err((failed, None)) => {
+                        let error = failed.into_error();
+                        guard.failed(&error);
+                        return Err(error);
+                    }
+                },
+            };
+            match failed {
+                Failed::Unsent(error) => {
+                    last = error;
+                    watched = Some(guard);
+                }
+                Failed::NoAnswer(error) | Failed::Lost(error) => {
                     guard.failed(&error);
                     return Err(error);
                 }
             }
         }
-        let Some((mut guard, error)) = before else { return Err(Error::NoTarget) };
-        guard.failed(&error);
-        Err(error)
-    }
-
-    /// One address: over idle connections as long as they turn out to be closed, then over a new one.
-    async fn attempt(
-        &self,
-        address: SocketAddr,
-        mut request: Request<RequestBody>,
-        timeouts: Timeouts,
-    ) -> Result<(Response<Incoming>, Lease), Failed> {
-        while let Some(mut lease) = self.pool.take(address) {
-            let replay = replay(&request);
-            match send(&mut lease, request, address, timeouts).await {
-                Ok(response) => return Ok((response, lease)),
-                Err(Failed::Unsent(_, unsent)) => request = *unsent,
-                Err(Failed::Lost(Error::Broken { address, source })) => {
-                    let Some(again) = replay else {
-                        return Err(Failed::Lost(Error::Broken { address, source }));
-                    };
-                    request = again;
-                    break;
-                }
-                Err(lost) => return Err(lost),
-            }
+        if let Some(mut guard) = watched {
+            guard.failed(&last);
         }
-        let mut lease = match self.pool.dial(address, timeouts.connect).await {
-            Ok(lease) => lease,
-            Err(error) => return Err(Failed::Unsent(error, Box::new(request))),
-        };
-        match send(&mut lease, request, address, timeouts).await {
-            Ok(response) => Ok((response, lease)),
-            // A connection that was accepted and closed at once is no refused dial: somebody is there.
-            Err(Failed::Unsent(error, _)) => Err(Failed::Lost(error)),
-            Err(lost) => Err(lost),
-        }
+        Err(last)
     }
 }
 
-/// Why an address gave no response.
-enum Failed {
-    /// Nothing was sent; the request is here again.
-    Unsent(Error, Box<Request<RequestBody>>),
-    /// The request is gone.
-    Lost(Error),
+/// A request in the form in which it is sent.
+enum Message {
+    Http1(Sending),
+    H2c(Box<Request<RequestBody>>),
 }
 
-/// The same request once more, if sending it twice does no harm.
-fn replay(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    if !request.method().is_idempotent() || !request.body().is_empty() {
-        return None;
-    }
-    let mut again = Request::new(RequestBody::empty());
-    *again.method_mut() = request.method().clone();
-    *again.uri_mut() = request.uri().clone();
-    *again.headers_mut() = request.headers().clone();
-    Some(again)
-}
-
-async fn send(
-    lease: &mut Lease,
-    mut request: Request<RequestBody>,
+/// What is known about a switch of protocols.
+struct Upgrade {
+    asked: bool,
+    client: Option<OnUpgrade>,
     address: SocketAddr,
-    timeouts: Timeouts,
-) -> Result<Response<Incoming>, Failed> {
-    let progress = request.body_mut().track();
-    let mut response = pin!(lease.sender.try_send_request(request));
-    let limit = Limit::new(address, timeouts, progress);
-    let sent = loop {
-        tokio::select! {
-            biased;
-            sent = &mut response => break sent,
-            () = limit.wait() => {}
-        }
-        if let Some(error) = limit.exceeded() {
-            return Err(Failed::Lost(error));
-        }
-    };
-    match sent {
-        Ok(response) => Ok(response),
-        Err(mut failed) => {
-            let unsent = failed.take_message();
-            let source = failed.into_error();
-            match unsent {
-                Some(request) => Err(Failed::Unsent(Error::Broken { address, source }, Box::new(request))),
-                None if limit.client_gone() => Err(Failed::Lost(Error::ClientGone)),
-                None => Err(Failed::Lost(Error::Broken { address, source })),
-            }
-        }
-    }
-}
-
-/// Until when the head of a response may come. The clock starts when the request is sent; while its body is on its
-/// way, it only has to keep moving.
-struct Limit {
-    address: SocketAddr,
-    timeouts: Timeouts,
-    progress: Option<Progress>,
-    begun: Instant,
-}
-
-impl Limit {
-    fn new(address: SocketAddr, timeouts: Timeouts, progress: Option<Progress>) -> Self {
-        Self { address, timeouts, progress, begun: Instant::now() }
-    }
-
-    fn stage(&self) -> (Stage, Instant) {
-        self.progress.as_ref().map_or((Stage::Sent, self.begun), Progress::at)
-    }
-
-    fn deadline(&self) -> Option<(Stage, Instant, Duration)> {
-        let (stage, since) = self.stage();
-        let limit = if stage == Stage::Sent { self.timeouts.header } else { self.timeouts.idle };
-        limit.map(|limit| (stage, since + limit, limit))
-    }
-
-    /// Returns when it is worth looking at [`Limit::exceeded`].
-    async fn wait(&self) {
-        match (self.deadline(), self.timeouts.header) {
-            (Some((Stage::Sent, deadline, _)), _) => sleep_until(deadline).await,
-            // The stage may change meanwhile, and then the other limit holds.
-            (Some((_, deadline, _)), Some(header)) => {
-                sleep_until(deadline.min(Instant::now() + header)).await
-            }
-            (Some((_, deadline, _)), None) => sleep_until(deadline).await,
-            (None, Some(header)) => sleep_until(Instant::now() + header).await,
-            (None, None) => std::future::pending().await,
-        }
-    }
-
-    fn exceeded(&self) -> Option<Error> {
-        let (stage, deadline, after) = self.deadline()?;
-        if Instant::now() < deadline {
-            return None;
-        }
-        Some(match stage {
-            Stage::AwaitsClient => Error::ClientSlow { after },
-            Stage::ClientGone => Error::ClientGone,
-            Stage::Sent | Stage::AwaitsTarget => Error::HeaderTimeout { address: self.address, after },
-        })
-    }
-
-    fn client_gone(&self) -> bool {
-        self.stage().0 == Stage::ClientGone
-    }
 }
 
 fn finish<G: Guard>(
-    response: Response<Incoming>,
+    head: ResponseHead,
     lease: Lease,
+    sending: Sending,
     mut guard: G,
-    client: Option<OnUpgrade>,
-    upgrade: bool,
-    address: SocketAddr,
-    timeouts: Timeouts,
+    upgrade: Upgrade,
+    exchange: &Exchange,
 ) -> Result<Response<Body<G>>, Error> {
-    let (mut parts, incoming) = response.into_parts();
-    let target = parts.extensions.remove::<OnUpgrade>();
-    parts.extensions = http::Extensions::new();
-    parts.version = Version::HTTP_11;
-    if parts.status != StatusCode::SWITCHING_PROTOCOLS {
-        guard.responded(parts.status);
-        headers::response(&mut parts.headers, false);
-        let stream = is_event_stream(&parts.headers);
-        return Ok(Response::from_parts(parts, Body::new(incoming, guard, lease, timeouts.idle, stream)));
+    let ResponseHead { status, mut headers, framing, persistent, .. } = head;
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        guard.responded(status);
+        headers::response(&mut headers, false);
+        let ends_on_close = is_event_stream(&headers);
+        let reading = Reading::new(lease, BodyDecoder::new(framing), sending, persistent);
+        let body = Body::http1(reading, guard, exchange.timeouts.idle, ends_on_close);
+        return Ok(response(status, headers, body));
     }
-    let (Some(target), true) = (target, upgrade) else {
-        let error = Error::Unasked { address };
+    if !upgrade.asked {
+        let error = Error::Unasked { address: upgrade.address };
         guard.failed(&error);
         return Err(error);
-    };
-    guard.responded(parts.status);
-    let websocket =
-        parts.headers.get(UPGRADE).is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    headers::response(&mut parts.headers, true);
-    match client {
-        Some(client) => {
-            guard.upgraded();
-            tokio::spawn(tunnel::run(client, target, guard, websocket, timeouts.upgrade_idle));
-        }
-        // The request did not come from a connection that can be upgraded, for example a test's own request.
-        None => guard.ended(Ending::ClientGone),
     }
-    Ok(Response::from_parts(parts, Body::tunnelled(incoming)))
+    guard.responded(status);
+    let websocket =
+        headers.get(UPGRADE).is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    headers::response(&mut headers, true);
+    guard.upgraded();
+    let (before, stream) = lease.wire.into_parts();
+    let target = Prefixed::new(before.freeze(), stream);
+    let mut response = response(status, headers, Body::empty());
+    let client = match upgrade.client {
+        Some(client) => Client::Hyper(client),
+        None => {
+            let (give, take) = oneshot::channel();
+            response.extensions_mut().insert(Takeover::new(give));
+            Client::Given(take)
+        }
+    };
+    tokio::spawn(tunnel::run(client, target, guard, websocket, exchange.timeouts.upgrade_idle));
+    Ok(response)
+}
+
+fn finish_h2<G: Guard>(
+    response: Response<hyper::body::Incoming>,
+    mut guard: G,
+    exchange: &Exchange,
+) -> Response<Body<G>> {
+    let (mut parts, incoming) = response.into_parts();
+    guard.responded(parts.status);
+    headers::response(&mut parts.headers, false);
+    let ends_on_close = is_event_stream(&parts.headers);
+    let body = Body::http2(incoming, guard, exchange.timeouts.idle, ends_on_close);
+    self::response(parts.status, parts.headers, body)
+}
+
+fn response<G: Guard>(status: StatusCode, headers: HeaderMap, body: Body<G>) -> Response<Body<G>> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.version_mut() = Version::HTTP_11;
+    *response.headers_mut() = headers;
+    response
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"))
+    const KIND: &[u8] = b"text/event-stream";
+    headers.get(CONTENT_TYPE).is_some_and(|value| {
+        value.as_bytes().get(..KIND.len()).is_some_and(|start| start.eq_ignore_ascii_case(KIND))
+    })
 }

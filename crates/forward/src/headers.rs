@@ -1,66 +1,67 @@
 //! What is taken from and added to messages on their way through.
 
+use std::net::SocketAddr;
+
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::PathAndQuery;
 use http::{Method, Uri, Version, request};
 
 use crate::error::Error;
-use crate::exchange::Exchange;
-use crate::request_body::RequestBody;
+use crate::exchange::{Exchange, Protocol};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Turns a request as received into the request to be sent. Returns whether it asks for an upgrade.
-pub(crate) fn request(
-    parts: &mut request::Parts,
-    body: &RequestBody,
-    exchange: &Exchange,
-) -> Result<bool, Error> {
+pub(crate) fn request(parts: &mut request::Parts, exchange: &Exchange) -> Result<bool, Error> {
     if parts.method == Method::CONNECT {
         return Err(Error::Request("CONNECT is for forward proxies"));
     }
     origin_form(parts)?;
     let upgrade = upgrade(parts);
-    let trailers = parts.headers.get_all(TE).iter().any(|value| has_token(value, "trailers"));
+    let trailers = match parts.headers.entry(TE) {
+        Entry::Occupied(te) => te.remove_entry_mult().1.any(|value| has_token(&value, "trailers")),
+        Entry::Vacant(_) => false,
+    };
     hop_by_hop(&mut parts.headers);
-    parts.headers.remove(TE);
-    // Met already: the server side answers 100 when the body is first asked for.
-    parts.headers.remove(EXPECT);
-    let mut connection = Vec::new();
+    if exchange.interim.is_none() {
+        // The server side answers 100 itself when the body is first asked for.
+        parts.headers.remove(EXPECT);
+    }
+    let upgrades = upgrade.is_some();
     if trailers {
         parts.headers.insert(TE, HeaderValue::from_static("trailers"));
-        connection.push("te");
     }
-    if let Some(protocol) = &upgrade {
-        parts.headers.insert(UPGRADE, protocol.clone());
-        connection.push("upgrade");
+    // HTTP/2 knows no connection headers, and TE only with this value (RFC 9113, 8.2.2).
+    if exchange.protocol == Protocol::Http1 && (trailers || upgrades) {
+        let value = match (trailers, upgrades) {
+            (true, true) => "te, upgrade",
+            (true, false) => "te",
+            _ => "upgrade",
+        };
+        parts.headers.insert(CONNECTION, HeaderValue::from_static(value));
+        if let Some(protocol) = upgrade {
+            parts.headers.insert(UPGRADE, protocol);
+        }
     }
-    if !connection.is_empty() {
-        let value = HeaderValue::try_from(connection.join(", ")).expect("made of header tokens");
-        parts.headers.insert(CONNECTION, value);
-    }
-    framing(&mut parts.headers, body);
     forwarded(&mut parts.headers, exchange);
-    parts.version = Version::HTTP_11;
-    parts.extensions = http::Extensions::new();
-    Ok(upgrade.is_some())
+    via(&mut parts.headers);
+    Ok(upgrades)
 }
 
 /// Turns a response as received into the response to be sent.
 pub(crate) fn response(headers: &mut HeaderMap, upgraded: bool) {
     let protocol = if upgraded { headers.get(UPGRADE).cloned() } else { None };
-    // The server side frames anew; a length beside chunks would contradict it.
-    if headers.contains_key(TRANSFER_ENCODING) {
-        headers.remove(CONTENT_LENGTH);
-    }
     hop_by_hop(headers);
+    via(headers);
     if upgraded {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         if let Some(protocol) = protocol {
@@ -103,11 +104,12 @@ fn upgrade(parts: &request::Parts) -> Option<HeaderValue> {
 
 /// Removes what is meant for one connection only.
 fn hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
-    for token in named.iter().flat_map(tokens) {
-        remove_named(headers, token);
+    if let Entry::Occupied(connection) = headers.entry(CONNECTION) {
+        let named: Vec<HeaderValue> = connection.remove_entry_mult().1.collect();
+        for token in named.iter().flat_map(tokens) {
+            remove_named(headers, token);
+        }
     }
-    headers.remove(CONNECTION);
     for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE] {
         headers.remove(name);
     }
@@ -122,31 +124,27 @@ fn remove_named(headers: &mut HeaderMap, token: &str) {
     }
 }
 
-/// Makes the length of the body known, or says that it is not.
-fn framing(headers: &mut HeaderMap, body: &RequestBody) {
-    use http_body::Body as _;
-    if body.is_empty() {
-        // `Content-Length: 0` stays: some servers want one with every POST.
-        if headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0") {
-            headers.remove(CONTENT_LENGTH);
-        }
-        return;
-    }
-    if body.size_hint().exact().is_none() {
-        headers.remove(CONTENT_LENGTH);
-        // Said explicitly because the client engine would otherwise take a GET to have no body.
-        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-}
-
 fn forwarded(headers: &mut HeaderMap, exchange: &Exchange) {
-    let client = exchange.client.ip().to_canonical().to_string();
+    let client = exchange.client_text.clone().unwrap_or_else(|| client_text(exchange.client));
     let chain = if exchange.trusted { joined(headers, &X_FORWARDED_FOR) } else { None };
     let chain = match chain {
-        Some(before) => format!("{before}, {client}"),
+        Some(before) => joined_with(&before, &client),
         None => client,
     };
-    headers.insert(X_FORWARDED_FOR, HeaderValue::try_from(chain).expect("visible ASCII"));
+    headers.insert(X_FORWARDED_FOR, chain);
+    if !exchange.trusted {
+        // Whoever reads these takes them for the word of a proxy.
+        for name in [FORWARDED, X_REAL_IP, X_FORWARDED_PORT] {
+            headers.remove(name);
+        }
+    } else if let Some(before) = joined(headers, &FORWARDED) {
+        // RFC 7239: who says who asked before must say it of this hop, too.
+        let client = exchange.client.ip().to_canonical();
+        let node = if client.is_ipv4() { format!("{client}") } else { format!("\"[{client}]\"") };
+        let element = format!("for={node};proto={}", exchange.scheme.as_str());
+        let element = HeaderValue::try_from(element).expect("visible ASCII");
+        headers.insert(FORWARDED, joined_with(&before, &element));
+    }
     let host = headers.get(HOST).cloned();
     let scheme = HeaderValue::from_static(exchange.scheme.as_str());
     for (name, value) in [(X_FORWARDED_PROTO, Some(scheme)), (X_FORWARDED_HOST, host)] {
@@ -157,6 +155,24 @@ fn forwarded(headers: &mut HeaderMap, exchange: &Exchange) {
             Some(value) => headers.insert(name, value),
             None => headers.remove(name),
         };
+    }
+}
+
+/// An address as a header value.
+pub fn client_text(client: SocketAddr) -> HeaderValue {
+    HeaderValue::try_from(client.ip().to_canonical().to_string()).expect("visible ASCII")
+}
+
+fn joined_with(before: &str, last: &HeaderValue) -> HeaderValue {
+    let last = last.to_str().expect("made of visible ASCII");
+    HeaderValue::try_from(format!("{before}, {last}")).expect("visible ASCII, as both parts are")
+}
+
+/// RFC 9110, 7.6.3: which proxies a message came through.
+fn via(headers: &mut HeaderMap) {
+    match headers.entry(VIA) {
+        Entry::Vacant(via) => _ = via.insert(HeaderValue::from_static("1.1 fairway")),
+        Entry::Occupied(mut via) => via.append(HeaderValue::from_static("1.1 fairway")),
     }
 }
 

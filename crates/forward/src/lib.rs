@@ -33,20 +33,29 @@
 //! [RFC 9110, 7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 
 mod body;
+mod duplex;
 mod error;
 mod exchange;
 mod forwarder;
+mod h1;
+mod h2;
 mod headers;
 mod idle;
 mod pool;
 mod request_body;
 mod target;
+mod timer;
 mod tunnel;
 mod websocket;
+mod wire;
 
 pub use body::{Body, BodyError};
+pub use duplex::{Duplex, Prefixed};
 pub use error::Error;
-pub use exchange::{Exchange, Scheme, Timeouts};
+pub use exchange::{Exchange, Interim, Protocol, Scheme, Timeouts};
 pub use forwarder::{Forwarder, Settings};
+pub use headers::client_text;
 pub use request_body::RequestBody;
-pub use target::{Closing, Ending, Guard, Target, Targets};
+pub use target::{Closing, Ending, Guard, Next, Target, Targets};
+pub use timer::Timer;
+pub use tunnel::Takeover;

@@ -1,18 +1,20 @@
 //! Connections to targets: made, kept, given back.
 
 use std::collections::HashMap;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use bytes::BytesMut;
+use hyper::client::conn::http2::SendRequest;
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::request_body::RequestBody;
+use crate::wire::Wire;
+
+/// How long an idle connection keeps the memory that it read into.
+const WARM: Duration = Duration::from_secs(2);
 
 /// Idle connections by address, newest last. A connection that is in use belongs to its exchange.
 #[derive(Debug)]
@@ -20,43 +22,45 @@ pub(crate) struct Pool {
     idle: Mutex<Shelves>,
     most_idle: usize,
     idle_for: Duration,
-    header_bytes: usize,
+    /// The most bytes of the head of a response.
+    pub(crate) head_bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Shelves {
     by_address: HashMap<SocketAddr, Vec<Kept>>,
+    /// HTTP/2 connections; any number of exchanges share one.
+    shared: HashMap<SocketAddr, SendRequest<RequestBody>>,
     /// Whether a task is looking for connections that have been idle for too long.
     swept: bool,
 }
 
 #[derive(Debug)]
 struct Kept {
-    sender: SendRequest<RequestBody>,
+    wire: Box<Wire>,
     since: Instant,
 }
 
 /// A connection in use. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    pub(crate) sender: SendRequest<RequestBody>,
+    pub(crate) wire: Box<Wire>,
     address: SocketAddr,
-    pool: Weak<Pool>,
+    pool: Arc<Pool>,
 }
 
 impl Pool {
-    pub(crate) fn new(most_idle: usize, idle_for: Duration, header_bytes: usize) -> Arc<Self> {
-        Arc::new(Self { idle: Mutex::default(), most_idle, idle_for, header_bytes })
+    pub(crate) fn new(most_idle: usize, idle_for: Duration, head_bytes: usize) -> Arc<Self> {
+        Arc::new(Self { idle: Mutex::default(), most_idle, idle_for, head_bytes })
     }
 
-    /// The connection that was used last, if one is idle and open.
-    pub(crate) fn take(self: &Arc<Self>, address: SocketAddr) -> Option<Lease> {
+    /// The connection that was used last, if one is idle and open. `certain`: for a request that must not be sent twice.
+    pub(crate) fn take(self: &Arc<Self>, address: SocketAddr, certain: bool) -> Option<Lease> {
         let mut shelves = self.lock();
         let shelf = shelves.by_address.get_mut(&address)?;
-        while let Some(kept) = shelf.pop() {
-            // Closed ones are noticed by their tasks; what is closed and not yet noticed comes back unsent.
-            if kept.sender.is_ready() && kept.since.elapsed() < self.idle_for {
-                return Some(Lease { sender: kept.sender, address, pool: Arc::downgrade(self) });
+        while let Some(Kept { wire, since }) = shelf.pop() {
+            if wire.is_quiet(certain) && since.elapsed() < self.idle_for {
+                return Some(Lease { wire, address, pool: Arc::clone(self) });
             }
         }
         None
@@ -68,35 +72,32 @@ impl Pool {
         address: SocketAddr,
         limit: Option<Duration>,
     ) -> Result<Lease, Error> {
-        let connecting = TcpStream::connect(address);
-        let connected = match limit {
-            Some(after) => {
-                timeout(after, connecting).await.map_err(|_| Error::ConnectTimeout { address, after })?
-            }
-            None => connecting.await,
-        };
-        let refused = |source| Error::Refused { address, source };
-        let stream = connected.map_err(refused)?;
-        stream.set_nodelay(true).map_err(refused)?;
-        let mut builder = Builder::new();
-        builder.max_buf_size(self.header_bytes).max_headers(256);
-        let (sender, connection) = builder
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| refused(io::Error::other(error)))?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                // Whoever uses the connection learns of it in its own way.
-                tracing::trace!(%address, %error, "connection to target ended");
-            }
-        });
-        Ok(Lease { sender, address, pool: Arc::downgrade(self) })
+        let wire = Box::new(Wire::dial(address, limit).await?);
+        Ok(Lease { wire, address, pool: Arc::clone(self) })
+    }
+
+    /// The HTTP/2 connection to an address, if there is one that takes requests.
+    pub(crate) fn shared(&self, address: SocketAddr) -> Option<SendRequest<RequestBody>> {
+        let mut shelves = self.lock();
+        let sender = shelves.shared.get(&address)?;
+        if sender.is_closed() {
+            shelves.shared.remove(&address);
+            return None;
+        }
+        Some(sender.clone())
+    }
+
+    /// Keeps an HTTP/2 connection for others.
+    pub(crate) fn share(&self, address: SocketAddr, sender: SendRequest<RequestBody>) {
+        self.lock().shared.insert(address, sender);
     }
 
     /// Closes the idle connections to an address.
     pub(crate) fn close_idle(&self, address: SocketAddr) {
-        let shelf = self.lock().by_address.remove(&address);
-        drop(shelf);
+        let mut shelves = self.lock();
+        let gone = (shelves.by_address.remove(&address), shelves.shared.remove(&address));
+        drop(shelves);
+        drop(gone);
     }
 
     /// How many connections are idle.
@@ -104,11 +105,11 @@ impl Pool {
         self.lock().by_address.values().map(Vec::len).sum()
     }
 
-    fn keep(self: &Arc<Self>, address: SocketAddr, sender: SendRequest<RequestBody>) {
+    fn keep(self: &Arc<Self>, address: SocketAddr, wire: Box<Wire>) {
         let mut shelves = self.lock();
         let shelf = shelves.by_address.entry(address).or_default();
         if shelf.len() < self.most_idle {
-            shelf.push(Kept { sender, since: Instant::now() });
+            shelf.push(Kept { wire, since: Instant::now() });
         }
         if !shelves.swept {
             shelves.swept = true;
@@ -121,17 +122,24 @@ impl Pool {
     }
 }
 
-/// Closes connections that nobody has used for a while; ends when none is left.
+/// Closes connections that nobody has used for a while, and takes their memory from those that rest; ends when none is
+/// left.
 async fn sweep(pool: Weak<Pool>, idle_for: Duration) {
     loop {
-        tokio::time::sleep(idle_for / 2).await;
+        tokio::time::sleep((idle_for / 2).min(WARM)).await;
         let Some(pool) = pool.upgrade() else { return };
         let mut shelves = pool.lock();
         for shelf in shelves.by_address.values_mut() {
-            shelf.retain(|kept| !kept.sender.is_closed() && kept.since.elapsed() < idle_for);
+            shelf.retain_mut(|kept| {
+                if kept.since.elapsed() > WARM {
+                    kept.wire.bytes = BytesMut::new();
+                }
+                kept.since.elapsed() < idle_for && kept.wire.is_quiet(false)
+            });
         }
         shelves.by_address.retain(|_, shelf| !shelf.is_empty());
         if shelves.by_address.is_empty() {
+            shelves.by_address.shrink_to_fit();
             shelves.swept = false;
             return;
         }
@@ -139,22 +147,11 @@ async fn sweep(pool: Weak<Pool>, idle_for: Duration) {
 }
 
 impl Lease {
-    /// Gives the connection back, once it can take another request.
-    pub(crate) fn release(mut self) {
-        let Some(pool) = self.pool.upgrade() else { return };
-        if self.sender.is_ready() {
-            pool.keep(self.address, self.sender);
-        } else if !self.sender.is_closed() {
-            // Its task has not seen the end yet, or the request is still being sent. Without the pool in hand, so
-            // that a forwarder that is gone does not live on in here.
-            drop(pool);
-            tokio::spawn(async move {
-                if self.sender.ready().await.is_ok()
-                    && let Some(pool) = self.pool.upgrade()
-                {
-                    pool.keep(self.address, self.sender);
-                }
-            });
+    /// Gives the connection back: the exchange on it is complete.
+    pub(crate) fn release(self) {
+        // Bytes that nobody asked for: what follows can't be trusted.
+        if self.wire.bytes.is_empty() {
+            self.pool.keep(self.address, self.wire);
         }
     }
 }

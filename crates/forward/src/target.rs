@@ -17,9 +17,26 @@ pub trait Targets: Send {
     /// What accompanies an exchange with one of them.
     type Guard: Guard;
 
-    /// The next address. It is asked for the first one when the request is ready to be sent, and for another one only
-    /// when no connection could be made to the one before.
-    fn next(&mut self) -> Option<Target<Self::Guard>>;
+    /// What to do next. It is asked when the request is ready to be sent, and again only when no connection could be made
+    /// to the address before, or a pause is over.
+    fn next(&mut self) -> Next<Self::Guard>;
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Next<G> {
+    /// Try this address.
+    Target(Target<G>),
+    /// Wait, then ask again.
+    Pause(Duration),
+    /// Give up.
+    Nobody,
+}
+
+impl<G> From<Option<Target<G>>> for Next<G> {
+    fn from(target: Option<Target<G>>) -> Self {
+        target.map_or(Self::Nobody, Self::Target)
+    }
 }
 
 /// An address to try.
@@ -74,19 +91,19 @@ impl Guard for () {}
 impl Targets for &[SocketAddr] {
     type Guard = ();
 
-    fn next(&mut self) -> Option<Target<()>> {
-        let (first, rest) = self.split_first()?;
+    fn next(&mut self) -> Next<()> {
+        let Some((first, rest)) = self.split_first() else { return Next::Nobody };
         *self = rest;
-        Some(Target { address: *first, guard: () })
+        Next::Target(Target { address: *first, guard: () })
     }
 }
 
 impl Targets for SocketAddr {
     type Guard = ();
 
-    fn next(&mut self) -> Option<Target<()>> {
+    fn next(&mut self) -> Next<()> {
         // Port 0 marks the address as used: nothing can be connected to on it.
         let address = std::mem::replace(self, SocketAddr::from(([0, 0, 0, 0], 0)));
-        (address.port() != 0).then_some(Target { address, guard: () })
+        (address.port() != 0).then_some(Target { address, guard: () }).into()
     }
 }

@@ -4,13 +4,17 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
+use crate::duplex::{Duplex, Prefixed};
 use crate::idle::Idle;
 use crate::target::{Closing, Ending, Guard};
 use crate::websocket::{CLOSE_RESTART, Frames};
@@ -18,21 +22,54 @@ use crate::websocket::{CLOSE_RESTART, Frames};
 /// How long one side of a WebSocket may stay when the other one is gone.
 const LINGER: Duration = Duration::from_secs(5);
 
-type Stream = TokioIo<Upgraded>;
+type ClientStream = Box<dyn Duplex>;
+type TargetStream = Prefixed<TcpStream>;
 
-/// Waits for both sides to switch and copies until the end. `websocket`: whether the frames can be followed.
+/// Where the client's side of a tunnel comes from.
+pub(crate) enum Client {
+    /// hyper's server gives it once it has sent the response.
+    Hyper(OnUpgrade),
+    /// Another server gives it through a [`Takeover`].
+    Given(oneshot::Receiver<ClientStream>),
+}
+
+/// Waits in the extensions of a response 101 for the stream of the client's connection.
+#[derive(Clone)]
+pub struct Takeover(Arc<Mutex<Option<oneshot::Sender<ClientStream>>>>);
+
+impl Takeover {
+    pub(crate) fn new(give: oneshot::Sender<ClientStream>) -> Self {
+        Self(Arc::new(Mutex::new(Some(give))))
+    }
+
+    /// Gives the stream, once the head of the response is written. The tunnel runs on its own from then on.
+    pub fn give(self, stream: impl Duplex + 'static) {
+        if let Some(give) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Nobody takes it: the tunnel's task was ended with its runtime.
+            let _ = give.send(Box::new(stream));
+        }
+    }
+}
+
+impl std::fmt::Debug for Takeover {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Takeover").finish_non_exhaustive()
+    }
+}
+
+/// Waits for the client's side and copies until the end. `websocket`: whether the frames can be followed.
 pub(crate) async fn run<G: Guard>(
-    client: OnUpgrade,
-    target: OnUpgrade,
+    client: Client,
+    mut target: TargetStream,
     mut guard: G,
     websocket: bool,
     idle: Option<Duration>,
 ) {
-    let (mut client, mut target) = match tokio::join!(client, target) {
-        (Ok(client), Ok(target)) => (TokioIo::new(client), TokioIo::new(target)),
-        (Err(_), _) => return guard.ended(Ending::ClientGone),
-        (_, Err(_)) => return guard.ended(Ending::Broken),
+    let client: Option<ClientStream> = match client {
+        Client::Hyper(client) => client.await.ok().map(|client| Box::new(TokioIo::new(client)) as _),
+        Client::Given(client) => client.await.ok(),
     };
+    let Some(mut client) = client else { return guard.ended(Ending::ClientGone) };
     let mut tunnel = Tunnel {
         up: Flow::default(),
         down: Flow::default(),
@@ -65,7 +102,12 @@ struct Tunnel {
 }
 
 impl Tunnel {
-    fn poll(&mut self, cx: &mut Context<'_>, client: &mut Stream, target: &mut Stream) -> Poll<Ending> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut ClientStream,
+        target: &mut TargetStream,
+    ) -> Poll<Ending> {
         let mut moved = false;
         if let Some(closing) = &mut self.closing
             && let Poll::Ready(grace) = closing.as_mut().poll(cx)
@@ -193,8 +235,8 @@ impl Flow {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        from: &mut Stream,
-        to: &mut Stream,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
         moved: &mut bool,
         mut pass: impl FnMut(&[u8]) -> Pass,
     ) -> Poll<Result<(), Side>> {

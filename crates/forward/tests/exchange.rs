@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fairway_forward::{
-    Ending, Error, Exchange, Forwarder, Guard, RequestBody, Settings, Target, Targets, Timeouts,
+    Ending, Error, Exchange, Forwarder, Guard, Next, RequestBody, Settings, Target, Targets, Timeouts,
 };
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
@@ -333,9 +333,9 @@ struct Places(std::vec::IntoIter<(&'static str, SocketAddr)>, Log);
 
 impl Targets for Places {
     type Guard = Watch;
-    fn next(&mut self) -> Option<Target<Watch>> {
-        let (name, address) = self.0.next()?;
-        Some(Target { address, guard: Watch(name, self.1.clone()) })
+    fn next(&mut self) -> Next<Watch> {
+        let next = self.0.next();
+        next.map(|(name, address)| Target { address, guard: Watch(name, self.1.clone()) }).into()
     }
 }
 
@@ -365,11 +365,11 @@ async fn a_guard_lives_as_long_as_its_exchange() {
     drop(response.unwrap());
     assert_eq!(taken(), ["c 200", "c ClientGone", "c dropped"]);
 
-    // Two dials, no more, whatever there is.
+    // As long as there is somebody to ask.
     let all = places(&[("d", one), ("e", two), ("f", three)]);
     let failed = forwarder.forward(request(Method::GET, ()), all, &Exchange::own()).await;
-    assert!(matches!(failed, Err(Error::Refused { address, .. }) if address == two), "{failed:?}");
-    assert_eq!(taken(), ["d moved on", "d dropped", "e failed", "e dropped"]);
+    assert!(matches!(failed, Err(Error::Refused { address, .. }) if address == three), "{failed:?}");
+    assert_eq!(taken(), ["d moved on", "d dropped", "e moved on", "e dropped", "f failed", "f dropped"]);
 }
 
 /// Answers without a length end with the connection; a connection that says that it closes is not kept.

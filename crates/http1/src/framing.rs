@@ -1,0 +1,89 @@
+//! How long a body is (RFC 9112, section 6).
+
+use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
+use http::{Method, StatusCode, Version};
+
+use crate::error::HeadError;
+
+/// How the end of a body is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// There is none.
+    Empty,
+    /// So many bytes.
+    Length(u64),
+    /// It comes in chunks, and trailers may follow.
+    Chunked,
+    /// It ends with the connection. Only responses do.
+    UntilClose,
+}
+
+/// Of a request. Nothing ambiguous is accepted.
+pub(crate) fn of_request(version: Version, headers: &HeaderMap) -> Result<Framing, HeadError> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        if headers.contains_key(CONTENT_LENGTH) {
+            return Err(HeadError::Framing("the request has both Content-Length and Transfer-Encoding"));
+        }
+        if version < Version::HTTP_11 {
+            return Err(HeadError::Framing("HTTP/1.0 has no Transfer-Encoding"));
+        }
+        if codings.next().is_some() {
+            return Err(HeadError::Framing("the request has more than one Transfer-Encoding"));
+        }
+        if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(HeadError::Coding);
+        }
+        return Ok(Framing::Chunked);
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next() else { return Ok(Framing::Empty) };
+    if lengths.next().is_some() {
+        return Err(HeadError::Framing("the request has more than one Content-Length"));
+    }
+    number(length.as_bytes())
+        .map(Framing::Length)
+        .ok_or(HeadError::Framing("the Content-Length of the request is not a number"))
+}
+
+/// Of a response to a request with this method.
+pub(crate) fn of_response(
+    method: &Method,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Result<Framing, HeadError> {
+    if method == Method::HEAD
+        || status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+    {
+        return Ok(Framing::Empty);
+    }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        if headers.contains_key(CONTENT_LENGTH) {
+            return Err(HeadError::Framing("the response has both Content-Length and Transfer-Encoding"));
+        }
+        return match codings.next() {
+            None if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
+            _ => Err(HeadError::Coding),
+        };
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next() else { return Ok(Framing::UntilClose) };
+    // The same length twice says the same (RFC 9110, 8.6).
+    if lengths.any(|other| other != length) {
+        return Err(HeadError::Framing("the response has different Content-Lengths"));
+    }
+    number(length.as_bytes())
+        .map(Framing::Length)
+        .ok_or(HeadError::Framing("the Content-Length of the response is not a number"))
+}
+
+/// Digits only: no sign, no list, nothing that overflows.
+fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    text.iter().try_fold(0_u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+}

@@ -1,0 +1,123 @@
+//! The head of a request.
+
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use http::header::{EXPECT, HOST, HeaderMap};
+use http::uri::Authority;
+use http::{Method, Uri, Version};
+
+use crate::MOST_FIELDS;
+use crate::error::HeadError;
+use crate::fields;
+use crate::framing::{self, Framing};
+
+/// What the head of a request says.
+#[derive(Debug)]
+pub struct RequestHead {
+    /// What to do.
+    pub method: Method,
+    /// With what: origin form (`/path?query`), absolute form, `*`, or for CONNECT an authority.
+    pub target: Uri,
+    /// HTTP/1.0 or 1.1.
+    pub version: Version,
+    /// Every field as it came. At most one `Host`, and exactly one in HTTP/1.1.
+    pub headers: HeaderMap,
+    /// How long the body is.
+    pub framing: Framing,
+    /// Whether the connection may be used again.
+    pub persistent: bool,
+    /// Whether the client waits for 100 before it sends the body.
+    pub expects_continue: bool,
+}
+
+/// Reads a head that ends with its empty line.
+///
+/// # Errors
+/// [`HeadError::status`] is what to answer; where the next request begins is unknown then.
+pub fn request_head(head: &Bytes, most_fields: usize) -> Result<RequestHead, HeadError> {
+    let mut lines = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+    let most = most_fields.min(MOST_FIELDS);
+    let mut parsed = httparse::Request::new(&mut []);
+    let status = parsed
+        .parse_with_uninit_headers(head, &mut lines[..most])
+        .map_err(|error| fields::error(error, most))?;
+    let (httparse::Status::Complete(_), Some(method), Some(target), Some(minor)) =
+        (status, parsed.method, parsed.path, parsed.version)
+    else {
+        return Err(HeadError::Malformed("the head is not complete"));
+    };
+    let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    let method = Method::from_bytes(method.as_bytes())
+        .map_err(|_| HeadError::Malformed("the method is not a token"))?;
+    // A fragment never goes on the wire, and where it is cut off programs differ.
+    if target.contains('#') {
+        return Err(HeadError::Malformed("the request target has a fragment"));
+    }
+    let target = Uri::from_maybe_shared(head.slice_ref(target.as_bytes()))
+        .map_err(|_| HeadError::Malformed("the request target is not a URI"))?;
+    let headers = fields::map(head, parsed.headers)?;
+    check_target(&method, &target)?;
+    check_host(version, &headers)?;
+    let framing = framing::of_request(version, &headers)?;
+    let persistent = if version == Version::HTTP_11 {
+        !fields::connection_has(&headers, b"close")
+    } else {
+        fields::connection_has(&headers, b"keep-alive")
+    };
+    let expects_continue = match headers.get(EXPECT) {
+        None => false,
+        Some(value) if value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+            // RFC 9110, 10.1.1: from a client of HTTP/1.0 it is ignored.
+            version == Version::HTTP_11 && framing != Framing::Empty
+        }
+        Some(_) => return Err(HeadError::Expectation),
+    };
+    Ok(RequestHead { method, target, version, headers, framing, persistent, expects_continue })
+}
+
+/// RFC 9112, 3.2.
+fn check_target(method: &Method, target: &Uri) -> Result<(), HeadError> {
+    let sound = if method == Method::CONNECT {
+        target.authority().is_some() && target.scheme().is_none()
+    } else if target.path() == "*" {
+        method == Method::OPTIONS && target.authority().is_none()
+    } else {
+        match (target.scheme_str(), target.authority()) {
+            (None, None) => target.path().starts_with('/'),
+            (Some("http" | "https"), Some(authority)) => !authority.as_str().contains('@'),
+            _ => false,
+        }
+    };
+    if sound { Ok(()) } else { Err(HeadError::Malformed("the request target is not one for this method")) }
+}
+
+/// RFC 9112, 3.2.2: exactly one host, and one that is a host.
+fn check_host(version: Version, headers: &HeaderMap) -> Result<(), HeadError> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let Some(host) = hosts.next() else {
+        return if version == Version::HTTP_11 {
+            Err(HeadError::Malformed("the request has no Host header"))
+        } else {
+            Ok(())
+        };
+    };
+    if hosts.next().is_some() {
+        return Err(HeadError::Malformed("the request has more than one Host header"));
+    }
+    if is_host(host.as_bytes()) { Ok(()) } else { Err(HeadError::Malformed("the Host header is not a host")) }
+}
+
+/// `host[:port]` without a user.
+fn is_host(text: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let (name, port) = match text.iter().position(|byte| *byte == b':') {
+        Some(colon) => (&text[..colon], &text[colon + 1..]),
+        None => (text, &b""[..]),
+    };
+    if !name.is_empty() && name.iter().all(plain) && port.len() <= 5 && port.iter().all(u8::is_ascii_digit) {
+        return true;
+    }
+    // Anything rarer, an IPv6 address above all, is worth the parser for it.
+    Authority::try_from(text).is_ok_and(|authority| !text.contains(&b'@') && !authority.host().is_empty())
+}

@@ -1,0 +1,54 @@
+//! The head of a response.
+
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use http::header::HeaderMap;
+use http::{Method, StatusCode, Version};
+
+use crate::MOST_FIELDS;
+use crate::error::HeadError;
+use crate::fields;
+use crate::framing::{self, Framing};
+
+/// What the head of a response says.
+#[derive(Debug)]
+pub struct ResponseHead {
+    /// What came of it.
+    pub status: StatusCode,
+    /// HTTP/1.0 or 1.1.
+    pub version: Version,
+    /// Every field as it came.
+    pub headers: HeaderMap,
+    /// How long the body is.
+    pub framing: Framing,
+    /// Whether the connection may be used again once the body is read.
+    pub persistent: bool,
+}
+
+/// Reads a head that ends with its empty line; `method` is that of the request it answers.
+///
+/// # Errors
+/// When it can't be understood for certain; the connection is of no use then.
+pub fn response_head(head: &Bytes, method: &Method, most_fields: usize) -> Result<ResponseHead, HeadError> {
+    let mut lines = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+    let most = most_fields.min(MOST_FIELDS);
+    let mut parsed = httparse::Response::new(&mut []);
+    let status = httparse::ParserConfig::default()
+        .parse_response_with_uninit_headers(&mut parsed, head, &mut lines[..most])
+        .map_err(|error| fields::error(error, most))?;
+    let (httparse::Status::Complete(_), Some(code), Some(minor)) = (status, parsed.code, parsed.version)
+    else {
+        return Err(HeadError::Malformed("the head is not complete"));
+    };
+    let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    let status = StatusCode::from_u16(code).map_err(|_| HeadError::Malformed("the status is not one"))?;
+    let headers = fields::map(head, parsed.headers)?;
+    let framing = framing::of_response(method, status, &headers)?;
+    let open = if version == Version::HTTP_11 {
+        !fields::connection_has(&headers, b"close")
+    } else {
+        fields::connection_has(&headers, b"keep-alive")
+    };
+    Ok(ResponseHead { status, version, headers, framing, persistent: open && framing != Framing::UntilClose })
+}
