@@ -11,46 +11,94 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use serde::Serialize;
 
+use crate::h2::Counted;
 use crate::instance::Passage;
+use crate::visitor::{Presence, Signal};
 
 /// The generation that was serving when the edge answered itself.
 const X_FAIRWAY_RELEASE: HeaderName = HeaderName::from_static("x-fairway-release");
 const NAME: HeaderValue = HeaderValue::from_static("fairway-edge");
 
-/// The body of an answer: an instance's, streaming, or the edge's own.
+/// The body of an answer.
 #[derive(Debug)]
-pub(crate) enum EdgeBody {
+pub(crate) struct EdgeBody {
+    source: Source,
+    /// Of a stream of HTTP/2: what ends with it, and how it is told to end.
+    stream: Option<Box<(Presence, Counted)>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// An instance's, streaming.
     Forwarded(Body<Passage>),
+    /// The edge's own.
     Own(Option<Bytes>),
+}
+
+impl From<Body<Passage>> for EdgeBody {
+    fn from(body: Body<Passage>) -> Self {
+        Self { source: Source::Forwarded(body), stream: None }
+    }
+}
+
+impl EdgeBody {
+    pub(crate) fn own(bytes: Bytes) -> Self {
+        Self { source: Source::Own((!bytes.is_empty()).then_some(bytes)), stream: None }
+    }
+
+    /// The bytes, if they are the edge's own.
+    pub(crate) fn into_own(self) -> Bytes {
+        match self.source {
+            Source::Own(bytes) => bytes.unwrap_or_default(),
+            Source::Forwarded(_) => Bytes::new(),
+        }
+    }
+
+    pub(crate) fn of_stream(self, presence: Presence, counted: Counted) -> Self {
+        Self { stream: Some(Box::new((presence, counted))), ..self }
+    }
+}
+
+/// Why a body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EdgeBodyError {
+    #[error(transparent)]
+    Forwarded(#[from] BodyError),
+    #[error("the time to finish is up")]
+    Cut,
 }
 
 impl HttpBody for EdgeBody {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = EdgeBodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.get_mut() {
-            Self::Forwarded(body) => Pin::new(body).poll_frame(cx),
-            Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+    ) -> Poll<Option<Result<Frame<Bytes>, EdgeBodyError>>> {
+        let this = self.get_mut();
+        if let Some(stream) = &this.stream
+            && stream.0.visitor.heed(cx) == Signal::Cut
+        {
+            return Poll::Ready(Some(Err(EdgeBodyError::Cut)));
+        }
+        match &mut this.source {
+            Source::Forwarded(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Source::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Forwarded(body) => body.is_end_stream(),
-            Self::Own(bytes) => bytes.is_none(),
+        match &self.source {
+            Source::Forwarded(body) => body.is_end_stream(),
+            Source::Own(bytes) => bytes.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Forwarded(body) => body.size_hint(),
-            Self::Own(bytes) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len().try_into().unwrap_or(0)))
-            }
+        match &self.source {
+            Source::Forwarded(body) => body.size_hint(),
+            Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }
 }
@@ -151,7 +199,7 @@ pub(crate) fn stub(stub: &Stub, generation: u64, path: &str, head_or_get: bool) 
 }
 
 fn own(status: StatusCode, kind: &'static str, body: String) -> Response<EdgeBody> {
-    let mut response = Response::new(EdgeBody::Own(Some(body.into())));
+    let mut response = Response::new(EdgeBody::own(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(SERVER, NAME);

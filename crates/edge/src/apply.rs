@@ -88,7 +88,7 @@ impl Edge {
             if !clashes.is_empty() {
                 return Err(wrong(&table, clashes));
             }
-            let bound = bind(&control, &placed).map_err(|error| cannot_bind(&table, &error))?;
+            let bound = bind(&control, &placed, shared.workers.len()).map_err(|error| cannot_bind(&table, &error))?;
             store(shared, move |store| store.save(&table)).await.map_err(|error| cannot_store(&error))?;
             Ok(bound)
         };
@@ -170,7 +170,7 @@ impl Edge {
         for (instance, listed) in leaving {
             if instance.drain(listed) {
                 // A server that is told to stop may wait for connections that nobody uses.
-                shared.forwarder.close_idle(instance.address());
+                shared.close_idle(instance.address());
             }
         }
         control.placed = placed;
@@ -236,7 +236,7 @@ async fn cut(shared: Arc<Shared>, instance: Arc<Instance>, grace: Duration) {
         in_flight = instance.in_flight(), "the time to finish is up, what is left is cut"
     );
     instance.cut();
-    for visitor in shared.visitors().values() {
+    for visitor in shared.visitors() {
         visitor.cut_from(&instance);
     }
 }
@@ -263,11 +263,15 @@ pub(crate) struct BindError {
 }
 
 /// Binds what is wanted and not there. On failure nothing stays bound.
-fn bind(control: &Control, placed: &BTreeMap<String, Placed>) -> Result<Vec<Bound>, BindError> {
+fn bind(
+    control: &Control,
+    placed: &BTreeMap<String, Placed>,
+    workers: usize,
+) -> Result<Vec<Bound>, BindError> {
     let wanted: BTreeSet<DoorKey> =
         placed.values().flat_map(|placed| placed.doors().map(|(_, key)| key)).collect();
     let missing = wanted.into_iter().filter(|key| !control.listeners.contains_key(key));
-    missing.map(|key| Bound::bind(key.clone()).map_err(|error| BindError { key, error })).collect()
+    missing.map(|key| Bound::bind(key.clone(), workers).map_err(|error| BindError { key, error })).collect()
 }
 
 async fn store(

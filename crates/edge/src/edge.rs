@@ -1,25 +1,23 @@
 //! The edge as a value: what its parts share, and what can be asked of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use fairway_forward::Forwarder;
 use fairway_protocol::edge::{API_VERSION, EdgeInfo};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::connection::Visitor;
 use crate::error::EdgeError;
 use crate::listener::Listener;
 use crate::settings::Settings;
 use crate::state::{DoorKey, Placed, Registry, State};
 use crate::store::Store;
+use crate::visitor::Visitor;
+use crate::worker::Worker;
 
 /// An edge that serves. Clones are the same edge.
 ///
@@ -35,15 +33,11 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     /// What requests read. Only `apply` writes it.
     pub(crate) state: ArcSwap<State>,
-    pub(crate) forwarder: Forwarder,
+    pub(crate) workers: Vec<Arc<Worker>>,
     pub(crate) store: Store,
     /// Changes happen one after the other.
     pub(crate) control: tokio::sync::Mutex<Control>,
     registry: Mutex<Registry>,
-    visitors: Mutex<HashMap<u64, Arc<Visitor>>>,
-    pub(crate) next_visitor: AtomicU64,
-    pub(crate) slots: Arc<Semaphore>,
-    pub(crate) connections: TaskTracker,
     /// Parent of every listener's token.
     pub(crate) closing: CancellationToken,
     pub(crate) started: Instant,
@@ -63,8 +57,26 @@ impl Shared {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn visitors(&self) -> MutexGuard<'_, HashMap<u64, Arc<Visitor>>> {
-        self.visitors.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Every connection of a client, and every stream of HTTP/2.
+    pub(crate) fn visitors(&self) -> impl Iterator<Item = Arc<Visitor>> + '_ {
+        self.workers.iter().flat_map(|worker| worker.visitors.all())
+    }
+
+    /// How many clients are connected.
+    pub(crate) fn connections(&self) -> usize {
+        self.workers.iter().map(|worker| worker.connections.len()).sum()
+    }
+
+    /// Whether there is no room for another client.
+    pub(crate) fn is_full(&self) -> bool {
+        self.connections() >= self.settings.connections
+    }
+
+    /// Closes the idle connections to an address.
+    pub(crate) fn close_idle(&self, address: SocketAddr) {
+        for worker in &self.workers {
+            worker.forwarder.close_idle(address);
+        }
     }
 }
 
@@ -78,16 +90,14 @@ impl Edge {
         let directory = settings.home.join("edge").join("tables");
         make_directory(&settings.home)?;
         make_directory(&directory)?;
+        let workers = Worker::start(settings.workers);
+        let workers = workers.map_err(|source| EdgeError::System { what: "threads", source })?;
         let shared = Arc::new(Shared {
+            workers,
             state: ArcSwap::default(),
-            forwarder: Forwarder::new(fairway_forward::Settings::default()),
             store: Store::new(directory),
             control: tokio::sync::Mutex::default(),
             registry: Mutex::default(),
-            visitors: Mutex::default(),
-            next_visitor: AtomicU64::new(0),
-            slots: Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS))),
-            connections: TaskTracker::new(),
             closing: CancellationToken::new(),
             started: Instant::now(),
             settings,
@@ -122,9 +132,11 @@ impl Edge {
         for instance in &instances {
             instance.close(grace);
         }
-        shared.connections.close();
         let quiet = async {
-            shared.connections.wait().await;
+            for worker in &shared.workers {
+                worker.connections.close();
+                worker.connections.wait().await;
+            }
             // Tunnels outlive the connections they came from.
             let mut look = tokio::time::interval(Duration::from_millis(20));
             while instances.iter().any(|instance| instance.in_flight() > 0) {

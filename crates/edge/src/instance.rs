@@ -11,7 +11,7 @@ use fairway_route::Backend;
 use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::Visitor;
+use crate::visitor::Visitor;
 use crate::histogram::Histogram;
 
 /// One instance, from the first table that lists it until it is forgotten. Tables come and go; this stays, so that an

@@ -57,9 +57,8 @@ pub async fn run(settings: Settings) -> Result<(), EdgeError> {
 /// # Errors
 /// See [`run`].
 pub fn run_blocking(settings: Settings) -> Result<(), EdgeError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(settings.workers.max(1))
-        .thread_name("edge")
+    // Only the control API is served here; requests have threads of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| EdgeError::System { what: "threads", source })?;

@@ -3,27 +3,40 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use fairway_forward::{Error, Exchange, Scheme, Target, Targets};
+use fairway_forward::{Error, Exchange, Interim, Next, RequestBody, Target, Targets};
 use fairway_route::Miss;
 use http::header::HOST;
 use http::{Method, Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
 
 use crate::answer::{EdgeBody, Refusal, stub};
-use crate::connection::Visitor;
+use crate::connection::Door;
 use crate::edge::Shared;
-use crate::instance::Passage;
-use crate::state::{Admitted, Door, DoorKey, Service};
+use crate::instance::{Instance, Passage};
+use crate::line::SharedLine;
+use crate::state::{self, Admitted, Service};
+use crate::visitor::Visitor;
+use crate::websocket;
+
+/// Who asks.
+pub(crate) struct Asking<'a> {
+    pub(crate) door: &'a Door,
+    pub(crate) visitor: &'a Arc<Visitor>,
+    /// Where interim responses go, if the client can take them.
+    pub(crate) interim: Option<&'a Interim>,
+    /// Where the request comes from, if that is HTTP/1.1.
+    pub(crate) line: Option<&'a SharedLine>,
+}
 
 /// Answers one request.
-pub(crate) async fn answer(
-    shared: &Shared,
-    visitor: &Arc<Visitor>,
-    door: &DoorKey,
-    client: SocketAddr,
-    request: Request<Incoming>,
-) -> Response<EdgeBody> {
+pub(crate) async fn answer(asking: Asking<'_>, mut request: Request<RequestBody>) -> Response<EdgeBody> {
+    let Asking { door, visitor, interim, line } = asking;
+    let shared = &*door.shared;
+    let connects = websocket::is_connect(&request);
+    if connects {
+        websocket::to_http1(&mut request);
+    }
     let host = match host(&request) {
         Ok(host) => host,
         Err(words) => {
@@ -41,7 +54,7 @@ pub(crate) async fn answer(
     };
     let (service, chosen, passage) = loop {
         let state = shared.state.load();
-        let Some(door) = state.doors.get(door) else {
+        let Some(door) = state.doors.get(&*door.key) else {
             // The listener is being closed and this connection has not been told yet.
             return unrouted(None, host, path).response(request.headers());
         };
@@ -62,24 +75,38 @@ pub(crate) async fn answer(
         }
     };
     let exchange = Exchange {
-        client,
-        scheme: Scheme::Http,
-        trusted: shared.settings.trusts(client.ip()),
+        client: door.client,
+        scheme: door.scheme,
+        trusted: shared.settings.trusts(door.client.ip()),
         timeouts: service.timeouts,
+        protocol: service.protocol,
+        client_text: Some(door.client_text.clone()),
+        interim: interim.cloned(),
     };
     let asked = request.headers().get(http::header::ACCEPT).cloned();
-    let choice = Choice { shared, visitor, service: &service, chosen, first: Some(passage), others: None };
-    match shared.forwarder.forward(request, choice, &exchange).await {
-        Ok(response) => response.map(EdgeBody::Forwarded),
+    let choice = Choice::new(shared, visitor, &service, chosen, passage);
+    match door.worker.forwarder.forward(request, choice, &exchange).await {
+        Ok(mut response) => {
+            if connects {
+                websocket::to_http2(&mut response);
+            }
+            response.map(EdgeBody::from)
+        }
         Err(error) => {
             let mut headers = http::HeaderMap::new();
             headers.extend(asked.map(|accept| (http::header::ACCEPT, accept)));
-            failed(shared, &service, &error).response(&headers)
+            let fault = line.and_then(|line| line.lock().fault);
+            let client = matches!(error, Error::ClientGone | Error::ClientSlow { .. });
+            match fault {
+                Some(fault) if client => fault.refusal().response(&headers),
+                _ => failed(shared, &service, &error).response(&headers),
+            }
         }
     }
 }
 
-/// The instances of a service for one request: the chosen one, then the others.
+/// The instances of a service for one request: the chosen one, then the others, then all of them again for as long as
+/// it is worth waiting.
 struct Choice<'a> {
     shared: &'a Shared,
     visitor: &'a Arc<Visitor>,
@@ -88,30 +115,68 @@ struct Choice<'a> {
     chosen: usize,
     first: Option<Passage>,
     /// What else there is, once that is asked for.
-    others: Option<std::vec::IntoIter<(SocketAddr, Arc<crate::instance::Instance>)>>,
+    others: Option<std::vec::IntoIter<(SocketAddr, Arc<Instance>)>>,
+    /// How many were tried since the last pause.
+    tried: usize,
+    /// Since when nobody could be connected to.
+    waiting: Option<Instant>,
 }
+
+/// How many instances are tried before the first pause, and after each.
+const DIALS: usize = 3;
+/// Between two rounds.
+const PAUSE: Duration = Duration::from_millis(50);
 
 impl Targets for Choice<'_> {
     type Guard = Passage;
 
-    fn next(&mut self) -> Option<Target<Passage>> {
+    fn next(&mut self) -> Next<Passage> {
         if let Some(passage) = self.first.take() {
-            return Some(Target { address: self.service.members[self.chosen].address, guard: passage });
+            self.tried = 1;
+            let address = self.service.members[self.chosen].address;
+            return Next::Target(Target { address, guard: passage });
         }
-        if self.others.is_none() {
-            self.others = Some(self.others());
+        if self.tried < DIALS {
+            let from = |tried: bool| if tried { Some(self.service.members[self.chosen].address) } else { None };
+            let tried = from(self.waiting.is_none());
+            if self.others.is_none() {
+                self.others = Some(self.others(tried));
+            }
+            let visitor = self.visitor;
+            let next = self.others.as_mut().and_then(|others| {
+                others.find_map(|(address, instance)| {
+                    Some(Target { address, guard: instance.enter()?.on(visitor) })
+                })
+            });
+            if let Some(target) = next {
+                self.tried += 1;
+                return Next::Target(target);
+            }
         }
-        self.others.as_mut()?.find_map(|(address, instance)| {
-            Some(Target { address, guard: instance.enter()?.on(self.visitor) })
-        })
+        let since = *self.waiting.get_or_insert_with(Instant::now);
+        if since.elapsed() + PAUSE > self.service.patience {
+            return Next::Nobody;
+        }
+        (self.tried, self.others) = (0, None);
+        Next::Pause(PAUSE)
     }
 }
 
-impl Choice<'_> {
+impl<'a> Choice<'a> {
+    fn new(
+        shared: &'a Shared,
+        visitor: &'a Arc<Visitor>,
+        service: &'a Service,
+        chosen: usize,
+        passage: Passage,
+    ) -> Self {
+        let first = Some(passage);
+        Self { shared, visitor, service, chosen, first, others: None, tried: 0, waiting: None }
+    }
+
     /// Of the table that serves now, as far as it has the service, for the one it was chosen from may be old by the
-    /// time that a dial has failed.
-    fn others(&self) -> std::vec::IntoIter<(SocketAddr, Arc<crate::instance::Instance>)> {
-        let tried = self.service.members[self.chosen].address;
+    /// time that a dial has failed. Not the one at `tried`.
+    fn others(&self, tried: Option<SocketAddr>) -> std::vec::IntoIter<(SocketAddr, Arc<Instance>)> {
         let members = |service: &Service, from: usize| -> Vec<_> {
             let places = service.others(from);
             let of = |place: usize| &service.members[place];
@@ -127,13 +192,15 @@ impl Choice<'_> {
             all.extend(members(now, 0));
             all.extend(now.members.first().map(|first| (first.address, Arc::clone(&first.instance))));
         }
-        all.retain(|(address, _)| *address != tried);
+        let chosen = &self.service.members[self.chosen];
+        all.push((chosen.address, Arc::clone(&chosen.instance)));
+        all.retain(|(address, _)| Some(*address) != tried);
         all.into_iter()
     }
 }
 
 /// The host that the request is for, as it was sent.
-fn host(request: &Request<Incoming>) -> Result<Option<&str>, &'static str> {
+fn host<B>(request: &Request<B>) -> Result<Option<&str>, &'static str> {
     if let Some(authority) = request.uri().authority() {
         return Ok(Some(authority.as_str().rsplit('@').next().unwrap_or_default()));
     }
@@ -149,7 +216,7 @@ fn host(request: &Request<Incoming>) -> Result<Option<&str>, &'static str> {
     }
 }
 
-fn unrouted<'a>(missed: Option<(&'a Door, Miss)>, host: Option<&str>, path: &str) -> Refusal<'a> {
+fn unrouted<'a>(missed: Option<(&'a state::Door, Miss)>, host: Option<&str>, path: &str) -> Refusal<'a> {
     let named = host.unwrap_or("a request without a host");
     let words = match &missed {
         None => "nothing is served on this listener any more".to_owned(),

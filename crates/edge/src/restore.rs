@@ -46,7 +46,7 @@ impl Edge {
         let mut missing = false;
         for key in wanted {
             let address = key.address();
-            match Bound::bind(key) {
+            match Bound::bind(key, shared.workers.len()) {
                 Ok(listener) => bound.push(listener),
                 Err(error) => {
                     missing = true;
@@ -92,7 +92,7 @@ async fn bind_later(shared: Weak<Shared>) {
                 continue;
             }
             let address = key.address();
-            match Bound::bind(key.clone()) {
+            match Bound::bind(key.clone(), shared.workers.len()) {
                 Ok(bound) => {
                     tracing::info!(%address, "a listener that was taken is bound now");
                     control.listeners.insert(key, bound.accept(&shared));

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fairway_forward::Timeouts;
+use fairway_forward::{Protocol, Timeouts};
+use fairway_model::traffic::Upstream;
 use fairway_route::{Compiled, Matcher, MatcherBuilder, Stub, Table, Wheel};
 
 use crate::instance::{Instance, Passage};
@@ -113,6 +114,9 @@ pub(crate) struct Service {
     wheel: Wheel,
     pub(crate) stub: Option<Stub>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) protocol: Protocol,
+    /// For how long a request waits while nobody accepts connections.
+    pub(crate) patience: Duration,
     pub(crate) counters: Arc<ServiceCounters>,
 }
 
@@ -275,6 +279,11 @@ fn services(
             wheel: Wheel::new(service.instances.iter().map(|backend| backend.weight)),
             stub: service.stub.clone(),
             timeouts: timeouts(service.timeouts),
+            protocol: match service.treatment.upstream {
+                Upstream::Http1 => Protocol::Http1,
+                Upstream::H2c => Protocol::H2c,
+            },
+            patience: Duration::from_millis(service.treatment.retries.patience_ms),
             counters: Arc::clone(counters),
         };
         services.insert(name, Arc::new(made));

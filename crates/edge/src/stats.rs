@@ -74,7 +74,7 @@ impl Edge {
                 service.instances.insert(instance.id.clone(), instance.stats());
             }
         }
-        let connections = u64::try_from(self.shared.visitors().len()).unwrap_or(u64::MAX);
+        let connections = u64::try_from(self.shared.connections()).unwrap_or(u64::MAX);
         Stats { environments, connections }
     }
 }

@@ -1,0 +1,416 @@
+//! HTTP/1.1 with a client: requests one after the other, each answered before the next is read.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use fairway_forward::{Interim, Prefixed, RequestBody, Takeover};
+use fairway_http1::encode::{self, CHUNK_END, Outgoing, chunk_start, last_chunk};
+use fairway_http1::{Framing, HeadError, HeadScanner, RequestHead, request_head, skip_empty_lines};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
+use tokio::time::Instant;
+
+use crate::answer::{EdgeBody, Refusal};
+use crate::connection::Door;
+use crate::date;
+use crate::line::{BodyFault, LineBody, SharedLine};
+use crate::proxy::{self, Asking};
+use crate::visitor::{Presence, Signal};
+
+/// How much of what a client still sends is read after the last answer, so that closing the socket does not take the
+/// answer away from it, and for how long.
+const LINGER_BYTES: usize = 256 * 1024;
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(door: &Arc<Door>, line: SharedLine, presence: &Presence) {
+    let mut out = Outgoing::default();
+    let interim = Interim::default();
+    loop {
+        let head = match read_head(door, &line, presence).await {
+            Next::Request(head) => head,
+            Next::End => return,
+            Next::Refuse(error) => {
+                let refusal = Refusal::new(error.status(), code(error), error.to_string());
+                return refuse(&line, &mut out, refusal).await;
+            }
+            Next::Late => {
+                let words = "the head of the request did not come in time".to_owned();
+                let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "slow_head", words);
+                return refuse(&line, &mut out, refusal).await;
+            }
+        };
+        match exchange(door, &line, presence, &interim, &mut out, head).await {
+            After::Next => {}
+            After::Linger => return linger(&line).await,
+            After::End => return,
+        }
+    }
+}
+
+enum Next {
+    Request(Box<RequestHead>),
+    /// Nothing more comes, or nothing more is wanted.
+    End,
+    Refuse(HeadError),
+    Late,
+}
+
+async fn read_head(door: &Door, line: &SharedLine, presence: &Presence) -> Next {
+    let settings = &door.shared.settings;
+    let mut scanner = HeadScanner::default();
+    let begun = Instant::now();
+    let mut first_byte: Option<Instant> = None;
+    poll_fn(|cx| {
+        let mut guard = line.lock();
+        let line = &mut *guard;
+        loop {
+            if first_byte.is_none() {
+                skip_empty_lines(&mut line.bytes);
+            }
+            if let Some(byte) = line.bytes.first() {
+                first_byte.get_or_insert_with(Instant::now);
+                // No method begins so. TLS on a plain listener is the usual case.
+                if !byte.is_ascii_alphabetic() && *byte != b'\r' && !is_token(*byte) {
+                    return Poll::Ready(Next::Refuse(HeadError::Malformed("this is not HTTP")));
+                }
+            }
+            match scanner.find(&line.bytes, settings.head_bytes) {
+                Ok(Some(end)) => {
+                    let head = line.bytes.split_to(end).freeze();
+                    return Poll::Ready(match request_head(&head, settings.head_fields) {
+                        Ok(head) => Next::Request(Box::new(head)),
+                        Err(error) => Next::Refuse(error),
+                    });
+                }
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Next::Refuse(error)),
+            }
+            if line.ended {
+                return Poll::Ready(Next::End);
+            }
+            match line.poll_fill(cx) {
+                Poll::Ready(Ok(_)) => continue,
+                Poll::Ready(Err(_)) => return Poll::Ready(Next::End),
+                Poll::Pending => {}
+            }
+            let told = presence.visitor.heed(cx);
+            if told == Signal::Cut || (told == Signal::Finish && first_byte.is_none()) {
+                return Poll::Ready(Next::End);
+            }
+            let deadline = match first_byte {
+                Some(at) => at + settings.head_timeout,
+                None => begun + settings.keep_alive,
+            };
+            ready!(line.timer.poll(cx, deadline));
+            return Poll::Ready(if first_byte.is_some() { Next::Late } else { Next::End });
+        }
+    })
+    .await
+}
+
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn code(error: HeadError) -> &'static str {
+    match error {
+        HeadError::TooLarge(_) | HeadError::TooManyFields(_) => "head_too_large",
+        HeadError::Version => "version",
+        HeadError::Coding => "coding",
+        HeadError::Expectation => "expectation",
+        HeadError::BareLineFeed | HeadError::Malformed(_) | HeadError::Framing(_) => "bad_request",
+    }
+}
+
+/// What becomes of the connection.
+enum After {
+    Next,
+    /// It ends, and the client may still be sending.
+    Linger,
+    End,
+}
+
+async fn exchange(
+    door: &Arc<Door>,
+    line: &SharedLine,
+    presence: &Presence,
+    interim: &Interim,
+    out: &mut Outgoing,
+    head: Box<RequestHead>,
+) -> After {
+    let RequestHead { method, target, version, headers, framing, persistent, .. } = *head;
+    let is_head = method == Method::HEAD;
+    let begins = matches!(framing, Framing::Chunked | Framing::Length(1..));
+    let mut request = Request::new(if begins {
+        line.lock().begin_body(framing);
+        RequestBody::new(LineBody::new(line.clone(), None))
+    } else {
+        RequestBody::empty()
+    });
+    *request.method_mut() = method;
+    *request.uri_mut() = target;
+    *request.version_mut() = version;
+    *request.headers_mut() = headers;
+    let asking = Asking { door, visitor: &presence.visitor, interim: Some(interim), line: Some(line) };
+    let answered = {
+        let mut answering = pin!(proxy::answer(asking, request));
+        wait(line, presence, interim, out, answering.as_mut()).await
+    };
+    let Some(mut response) = answered else { return After::End };
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return switch(line, out, response).await;
+    }
+    // A body that is not here yet may never come; nobody waits for it.
+    let unread = !line.lock().decoder.is_over();
+    let length = response.body().size_hint().exact();
+    let framing = match length {
+        _ if is_head || bodiless(response.status()) => Framing::Empty,
+        Some(length) => Framing::Length(length),
+        None if version == Version::HTTP_10 => Framing::UntilClose,
+        None => Framing::Chunked,
+    };
+    let asked_to_close = response.headers().get(CONNECTION).is_some_and(|value| value == "close");
+    let persistent = persistent
+        && !unread
+        && !asked_to_close
+        && framing != Framing::UntilClose
+        && presence.visitor.told() == Signal::Stay;
+    finish_headers(response.headers_mut(), version, persistent);
+    if is_head && let Some(length) = length.filter(|length| *length > 0) {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    out.clear();
+    encode::response(&mut out.start, version, response.status(), response.headers(), framing);
+    let body = response.into_body();
+    let body = if framing == Framing::Empty { None } else { Some(body) };
+    match send(line, presence, out, body, framing).await {
+        Ok(()) if persistent => After::Next,
+        Ok(()) => After::Linger,
+        Err(_) => After::End,
+    }
+}
+
+/// RFC 9110, 6.4.1.
+fn bodiless(status: StatusCode) -> bool {
+    status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+}
+
+fn finish_headers(headers: &mut HeaderMap, version: Version, persistent: bool) {
+    if !persistent {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    } else if version == Version::HTTP_10 {
+        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+    }
+    if !headers.contains_key(DATE) {
+        headers.insert(DATE, date::now());
+    }
+}
+
+/// Waits for the answer; none when there is nobody to give it to any more.
+async fn wait<T>(
+    line: &SharedLine,
+    presence: &Presence,
+    interim: &Interim,
+    out: &mut Outgoing,
+    mut answering: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
+    poll_fn(|cx| {
+        let answered = answering.as_mut().poll(cx);
+        for (status, headers) in interim.take() {
+            if out.left() == 0 {
+                out.clear();
+            }
+            encode::response(&mut out.start, Version::HTTP_11, status, &headers, Framing::Empty);
+        }
+        let mut line = line.lock();
+        if out.left() > 0 {
+            match line.poll_write(cx, out).map_ok(|()| line.poll_flush(cx)) {
+                Poll::Ready(Err(_)) => return Poll::Ready(None),
+                // The answer goes behind what is still to be written.
+                Poll::Pending if answered.is_ready() => {}
+                _ => {}
+            }
+        }
+        if let Poll::Ready(answer) = answered {
+            return Poll::Ready(Some(answer));
+        }
+        if presence.visitor.heed(cx) == Signal::Cut || line.poll_gone(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Writes what is in `out`, then the body.
+async fn send(
+    line: &SharedLine,
+    presence: &Presence,
+    out: &mut Outgoing,
+    mut body: Option<EdgeBody>,
+    framing: Framing,
+) -> io::Result<()> {
+    let chunked = framing == Framing::Chunked;
+    let cut = || io::Error::from(io::ErrorKind::ConnectionAborted);
+    // Whether there is room for the next piece of the body beside what is to be written.
+    let mut room = true;
+    poll_fn(|cx| {
+        loop {
+            if room && let Some(source) = &mut body {
+                match Pin::new(source).poll_frame(cx) {
+                    Poll::Ready(frame) => {
+                        if out.left() == 0 {
+                            out.clear();
+                        }
+                        if take(out, frame.transpose().map_err(|error| io::Error::other(error))?, chunked) {
+                            body = None;
+                        } else if !chunked && body.as_ref().is_some_and(EdgeBody::is_end_stream) {
+                            body = None;
+                        }
+                    }
+                    Poll::Pending if out.left() == 0 => {
+                        let mut line = line.lock();
+                        let _ = line.poll_flush(cx)?;
+                        let gone = line.poll_gone(cx).is_ready();
+                        if gone || presence.visitor.heed(cx) == Signal::Cut {
+                            return Poll::Ready(Err(cut()));
+                        }
+                        return Poll::Pending;
+                    }
+                    Poll::Pending => {}
+                }
+            }
+            let mut line = line.lock();
+            if let Poll::Pending = line.poll_write(cx, out)? {
+                room = false;
+                if presence.visitor.heed(cx) == Signal::Cut {
+                    return Poll::Ready(Err(cut()));
+                }
+                return Poll::Pending;
+            }
+            room = true;
+            if body.is_none() {
+                return line.poll_flush(cx);
+            }
+        }
+    })
+    .await
+}
+
+/// Puts a piece of a body behind what is to be written; whether it was the last one.
+fn take(out: &mut Outgoing, frame: Option<http_body::Frame<Bytes>>, chunked: bool) -> bool {
+    let Some(frame) = frame else {
+        if chunked {
+            last_chunk(&mut out.start, None);
+        }
+        return true;
+    };
+    match frame.into_data() {
+        Ok(data) if data.is_empty() => false,
+        Ok(data) => {
+            if chunked {
+                chunk_start(&mut out.start, data.len());
+                out.end = CHUNK_END;
+            }
+            out.data = data;
+            false
+        }
+        Err(frame) => {
+            if chunked {
+                last_chunk(&mut out.start, frame.trailers_ref());
+            }
+            true
+        }
+    }
+}
+
+/// Gives the connection away: it speaks another protocol now.
+async fn switch(line: &SharedLine, out: &mut Outgoing, mut response: Response<EdgeBody>) -> After {
+    let Some(takeover) = response.extensions_mut().remove::<Takeover>() else { return After::End };
+    out.clear();
+    let status = response.status();
+    encode::response(&mut out.start, Version::HTTP_11, status, response.headers(), Framing::Empty);
+    let written = poll_fn(|cx| {
+        let mut line = line.lock();
+        ready!(line.poll_write(cx, out))?;
+        line.poll_flush(cx)
+    });
+    if written.await.is_ok()
+        && let Some((before, io)) = line.lock().take()
+    {
+        takeover.give(Prefixed::new(before, io));
+    }
+    After::End
+}
+
+/// Answers what is no request, and ends.
+async fn refuse(line: &SharedLine, out: &mut Outgoing, refusal: Refusal<'_>) {
+    let mut response = refusal.response(&HeaderMap::new());
+    finish_headers(response.headers_mut(), Version::HTTP_11, false);
+    let length = response.body().size_hint().exact().unwrap_or(0);
+    out.clear();
+    let (status, headers) = (response.status(), response.headers());
+    encode::response(&mut out.start, Version::HTTP_11, status, headers, Framing::Length(length));
+    out.data = response.into_body().into_own();
+    let written = poll_fn(|cx| {
+        let mut line = line.lock();
+        ready!(line.poll_write(cx, out))?;
+        line.poll_flush(cx)
+    });
+    if written.await.is_ok() {
+        linger(line).await;
+    }
+}
+
+/// Ends so that the last answer arrives: a socket that is closed with unread bytes takes back what was sent.
+async fn linger(line: &SharedLine) {
+    let deadline = Instant::now() + LINGER;
+    let mut read = 0;
+    let mut shut = false;
+    poll_fn(|cx| {
+        let mut line = line.lock();
+        if !shut {
+            shut = line.poll_shutdown(cx).is_ready();
+        }
+        while !line.ended && read < LINGER_BYTES {
+            match line.poll_fill(cx) {
+                Poll::Ready(Ok(count)) => {
+                    read += count;
+                    let len = line.bytes.len();
+                    line.bytes.advance(len);
+                }
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => return line.timer.poll(cx, deadline),
+            }
+        }
+        Poll::Ready(())
+    })
+    .await;
+}
+
+impl BodyFault {
+    /// What the edge answers when it could not read a request to its end.
+    pub(crate) fn refusal(self) -> Refusal<'static> {
+        let (status, code, words) = match self {
+            Self::Slow => {
+                (StatusCode::REQUEST_TIMEOUT, "slow_body", "the body of the request did not come in time")
+            }
+            Self::TooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body of the request is too large")
+            }
+            Self::Malformed => {
+                (StatusCode::BAD_REQUEST, "bad_request", "the body of the request is malformed")
+            }
+            Self::Gone => (StatusCode::BAD_REQUEST, "client", "the client went away"),
+        };
+        Refusal::new(status, code, words.to_owned())
+    }
+}
+
