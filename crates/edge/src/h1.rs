@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use fairway_forward::{Interim, Prefixed, RequestBody, Takeover};
 use fairway_http1::encode::{self, CHUNK_END, Outgoing, chunk_start, last_chunk};
-use fairway_http1::{Framing, HeadError, HeadScanner, RequestHead, request_head, skip_empty_lines};
+use fairway_http1::{Decoded, Framing, HeadError, HeadScanner, RequestHead, request_head, skip_empty_lines};
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -167,9 +167,9 @@ async fn exchange(
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return switch(line, out, response).await;
     }
-    // A body that is not here yet may never come; nobody waits for it.
-    let unread = !line.lock().decoder.is_over();
     let length = response.body().size_hint().exact();
+    // Whoever answers before the request is complete, and says all at once, does not want the rest of it.
+    let unread = length.is_some() && !line.lock().decoder.is_over();
     let framing = match length {
         _ if is_head || bodiless(response.status()) => Framing::Empty,
         Some(length) => Framing::Length(length),
@@ -191,10 +191,37 @@ async fn exchange(
     let body = response.into_body();
     let body = if framing == Framing::Empty { None } else { Some(body) };
     match send(line, presence, out, body, framing).await {
-        Ok(()) if persistent => After::Next,
+        Ok(()) if persistent && drain(line).await => After::Next,
         Ok(()) => After::Linger,
         Err(_) => After::End,
     }
+}
+
+/// Reads what is left of a request that was answered before it was complete; whether that came to an end soon.
+async fn drain(line: &SharedLine) -> bool {
+    let deadline = Instant::now() + LINGER;
+    let mut read = 0;
+    poll_fn(|cx| {
+        let mut guard = line.lock();
+        let line = &mut *guard;
+        while !line.decoder.is_over() {
+            match line.decoder.decode(&mut line.bytes) {
+                Ok(Decoded::Data(data)) => read += data.len(),
+                Ok(Decoded::Trailers(_) | Decoded::End) => return Poll::Ready(true),
+                Ok(Decoded::More) => match line.poll_fill(cx) {
+                    Poll::Ready(Ok(1..)) => {}
+                    Poll::Ready(_) => return Poll::Ready(false),
+                    Poll::Pending => return line.timer.poll(cx, deadline).map(|()| false),
+                },
+                Err(_) => return Poll::Ready(false),
+            }
+            if read > LINGER_BYTES {
+                return Poll::Ready(false);
+            }
+        }
+        Poll::Ready(true)
+    })
+    .await
 }
 
 /// RFC 9110, 6.4.1.

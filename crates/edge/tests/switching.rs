@@ -226,7 +226,8 @@ async fn a_request_that_waits_for_a_connection_follows_the_table() {
     world.apply(&table(2, &[("new", new.address)])).await;
     assert_eq!(within(waiting).await.unwrap(), (StatusCode::OK, "new".into()));
     let stats = world.until("stuck", |it| it.in_flight == 0).await;
-    assert_eq!((stats.total, stats.failed.connect_timeout, stats.redialled), (1, 1, 1));
+    assert_eq!((stats.total, stats.failed.connect_timeout), (1, 1));
+    assert!(stats.redialled > 0, "{stats:?}");
 }
 
 /// An instance is restarted on its address: connections that were kept are dead.
