@@ -3,12 +3,14 @@
 //! Everything has a default, and a document without any of it means the defaults. Durations are milliseconds.
 
 mod guard;
+mod guard_check;
 mod health;
 mod network;
 mod options;
 mod tls;
 
 pub use guard::{BasicAuth, Compression, Cors, Guard, Hsts, Maintenance, RateKey, RateLimit};
+pub use guard_check::GuardProblem;
 pub use health::{Hold, Limits, Outliers, Probe, Retries, Sticky, Treatment, Upstream};
 pub use network::{Network, NetworkError};
 pub use options::{AccessLog, Options};
