@@ -188,6 +188,7 @@ impl Lowering<'_> {
             system: self.parsed.manifest.system.clone(),
             environment: self.environment.clone(),
             listener: self.written.listen.map(|address| Listener { address }),
+            edge: Default::default(),
             services,
             resources,
             bake: self.written.bake.0,
@@ -224,7 +225,7 @@ impl Lowering<'_> {
         };
         // A stub has no instances; its routes are answered by the edge.
         let replicas = if service.stub { 0 } else { service.replicas.or(self.written.replicas).unwrap_or(1) };
-        Some(ServiceSpec { program, contract, routes, replicas })
+        Some(ServiceSpec { program, contract, routes, replicas, traffic: Default::default() })
     }
 
     fn process(
@@ -380,7 +381,7 @@ impl Lowering<'_> {
                     None => continue,
                 },
             };
-            routes.push(RouteSpec { host, path: route_path(&route.path) });
+            routes.push(RouteSpec { host, path: route_path(&route.path), guard: Default::default() });
         }
         routes.sort();
         routes
