@@ -11,7 +11,7 @@ mod tls;
 
 pub use guard::{BasicAuth, Compression, Cors, Guard, Hsts, Maintenance, RateKey, RateLimit};
 pub use guard_check::GuardProblem;
-pub use health::{Hold, Limits, Outliers, Probe, Retries, Sticky, Treatment, Upstream};
+pub use health::{GateLimits, Hold, Limits, Outliers, Probe, Retries, Sticky, Treatment, Upstream};
 pub use network::{Network, NetworkError};
 pub use options::{AccessLog, Options};
 pub use tls::{Acme, AcmeChallenge, Certificate, CertificateSource, ListenerTls, TlsVersion};
