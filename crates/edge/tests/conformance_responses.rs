@@ -2,11 +2,14 @@
 //! what was meant for somebody else.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as loudly as the tests")]
 
+#[path = "support/evil.rs"]
+mod evil;
 #[path = "support/raw.rs"]
 mod raw;
 mod support;
 
-use raw::{Answer, Message, Recorder, Wire, show, soon};
+use evil::{Client, POISON, check, check_status};
+use raw::{Answer, Message, Recorder, Wire};
 use support::{World, table};
 
 #[tokio::test]
