@@ -221,6 +221,46 @@ pub struct CloseAnswer {
     pub upgrades: u64,
 }
 
+/// How it stands with one certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    /// Who wants it.
+    pub environment: String,
+    /// For which names; those of the certificate when its environment names none.
+    pub names: Vec<String>,
+    /// Where it comes from.
+    pub source: CertificateOrigin,
+    /// Who signed what is there now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// When that expires, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<u64>,
+    /// Whether clients get it for at least one of its names.
+    pub serving: bool,
+    /// Whether that is a self-signed one that is only there until the first is issued.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stand_in: bool,
+    /// What is wrong, what goes on in spite of it and what happens next, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// When the next one is asked for, in seconds since 1970. None for files, which are looked at all the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt: Option<u64>,
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateOrigin {
+    /// Files that somebody else keeps.
+    Files,
+    /// The edge's own authority.
+    Local,
+    /// An ACME server.
+    Acme,
+}
+
 /// Who answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EdgeInfo {
@@ -348,6 +388,21 @@ mod tests {
         check(
             &instance,
             r#"{"address":"127.0.0.1:8080","release":7,"weight":1,"draining":false,"in_flight":1,"upgrades":0,"total":2,"responses":{"1xx":0,"2xx":2,"3xx":0,"4xx":0,"5xx":0},"failed":{"refused":0,"connect_timeout":0,"header_timeout":0,"broken":0,"broken_streams":0,"cut":0},"redialled":0,"clients_gone":0,"latency":{"count":2,"sum_ms":1.5,"p50_ms":0.0,"p90_ms":0.0,"p99_ms":0.0,"buckets":[[0.5,1]]}}"#,
+        );
+        let certificate = CertificateStatus {
+            environment: "prod".into(),
+            names: vec!["example.com".into()],
+            source: CertificateOrigin::Acme,
+            issuer: Some("E5, Let's Encrypt".into()),
+            not_after: Some(1_900_000_000),
+            serving: true,
+            stand_in: false,
+            problem: None,
+            next_attempt: Some(1_897_000_000),
+        };
+        check(
+            &certificate,
+            r#"{"environment":"prod","names":["example.com"],"source":"acme","issuer":"E5, Let's Encrypt","not_after":1900000000,"serving":true,"next_attempt":1897000000}"#,
         );
         check(&CloseRequest::default(), r#"{"grace_ms":5000}"#);
         check(&ShutdownRequest::default(), r#"{"grace_ms":10000}"#);
