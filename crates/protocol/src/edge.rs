@@ -6,6 +6,7 @@
 //! | `GET /v1/environments/{env}/table` | – | the table that is served, as it was sent |
 //! | `DELETE /v1/environments/{env}?generation=N` | – | 204 once its listeners are closed, also when it was not there; 409 when the edge has a newer generation |
 //! | `GET /v1/tables` | – | [`TableList`] |
+//! | `GET /v1/certificates` | – | [`CertificateList`] |
 //! | `GET /v1/stats?environment=E` | – | [`Stats`], of all environments without the parameter |
 //! | `POST /v1/environments/{env}/instances/{id}/close` | [`CloseRequest`] | 202 [`CloseAnswer`]; returns at once, watch the stats |
 //! | `GET /v1/version` | – | [`EdgeInfo`] |
@@ -100,6 +101,9 @@ pub struct ServiceStats {
     pub no_instance: u64,
     /// Requests that the stub answered.
     pub stubbed: u64,
+    /// Requests that wait at the edge now: held, or for an instance with room for them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting: u64,
     /// Instances by id: those of the table, those that still have exchanges, and those that left a short while ago.
     pub instances: BTreeMap<String, InstanceStats>,
 }
@@ -115,6 +119,12 @@ pub struct InstanceStats {
     pub weight: u32,
     /// Whether it gets no new requests: it left the table or has weight 0.
     pub draining: bool,
+    /// Whether it gets its share of the requests.
+    #[serde(default, skip_serializing_if = "Standing::is_fit")]
+    pub standing: Standing,
+    /// How often traffic took it out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ejections: u64,
     /// Exchanges that have begun and not ended, upgraded connections included.
     pub in_flight: u64,
     /// Upgraded connections (WebSockets) among them.
@@ -132,6 +142,41 @@ pub struct InstanceStats {
     pub clients_gone: u64,
     /// Time from the request to the head of the answer.
     pub latency: Latency,
+}
+
+/// Whether an instance gets its share of the requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It does.
+    #[default]
+    Fit,
+    /// It came back or joined a short while ago, and gets a part.
+    Starting {
+        /// This part, in thousandths.
+        share: u32,
+    },
+    /// Traffic took it out.
+    Ejected {
+        /// For so many more milliseconds.
+        for_ms: u64,
+    },
+    /// One request tries whether it is well again.
+    OnTrial,
+    /// Probes took it out.
+    Down,
+}
+
+impl Standing {
+    /// Whether it gets its whole share.
+    #[must_use]
+    pub fn is_fit(&self) -> bool {
+        *self == Self::Fit
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Answers by first digit of the status.
@@ -219,6 +264,13 @@ pub struct CloseAnswer {
     pub in_flight: u64,
     /// Upgraded connections among them.
     pub upgrades: u64,
+}
+
+/// The certificates of an edge.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateList {
+    /// Of all environments.
+    pub certificates: Vec<CertificateStatus>,
 }
 
 /// How it stands with one certificate.
@@ -376,6 +428,8 @@ mod tests {
             release: 7,
             weight: 1,
             draining: false,
+            standing: Standing::Fit,
+            ejections: 0,
             in_flight: 1,
             upgrades: 0,
             total: 2,
@@ -404,6 +458,11 @@ mod tests {
             &certificate,
             r#"{"environment":"prod","names":["example.com"],"source":"acme","issuer":"E5, Let's Encrypt","not_after":1900000000,"serving":true,"next_attempt":1897000000}"#,
         );
+        let ejected =
+            InstanceStats { standing: Standing::Ejected { for_ms: 1200 }, ejections: 2, ..instance };
+        let json = serde_json::to_string(&ejected).unwrap();
+        assert!(json.contains(r#""standing":{"ejected":{"for_ms":1200}},"ejections":2"#), "{json}");
+        assert_eq!(serde_json::from_str::<InstanceStats>(&json).unwrap(), ejected);
         check(&CloseRequest::default(), r#"{"grace_ms":5000}"#);
         check(&ShutdownRequest::default(), r#"{"grace_ms":10000}"#);
     }
