@@ -173,6 +173,12 @@ impl Standing {
     pub fn is_fit(&self) -> bool {
         *self == Self::Fit
     }
+
+    /// Whether it gets nothing, or one request to try it.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        matches!(self, Self::Ejected { .. } | Self::OnTrial | Self::Down)
+    }
 }
 
 fn is_zero(number: &u64) -> bool {
