@@ -3,7 +3,7 @@
 //! A service that is slow or half dead must not get more requests because of that. Repetitions are a part of all
 //! requests of the last ten seconds, and the rest fail at once.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// Seconds that are looked at, one slot each.
 const SLOTS: u64 = 10;

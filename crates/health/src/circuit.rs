@@ -4,7 +4,7 @@
 //! decided on an old word does not get its change through. What is proven about sequences of changes is thereby proven
 //! about threads.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// After so many milliseconds a trial that has not been heard of is taken for lost, and the next request may try. Long
 /// enough for slow answers; a hanging trial must not keep an instance out for ever.
@@ -88,26 +88,9 @@ impl Word {
     }
 }
 
-/// A number that threads share. Its only other implementation checks all orders in which threads may meet.
-pub(crate) trait Cell {
-    fn load(&self) -> u64;
-    /// Replaces `from`; false when something else is there.
-    fn replace(&self, from: u64, to: u64) -> bool;
-}
-
-impl Cell for AtomicU64 {
-    fn load(&self) -> u64 {
-        AtomicU64::load(self, Ordering::Acquire)
-    }
-
-    fn replace(&self, from: u64, to: u64) -> bool {
-        self.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-}
-
 /// The word of one instance. It begins as 0: in, since the beginning.
 #[derive(Debug, Default)]
-pub(crate) struct Circuit<C = AtomicU64>(C);
+pub(crate) struct Circuit(AtomicU64);
 
 /// Which trial: the word that its beginning wrote; no two trials of an instance that are under way have the same. Or
 /// which ejection, for a request that was sent in spite of it.
@@ -121,9 +104,18 @@ impl Ticket {
     }
 }
 
-impl<C: Cell> Circuit<C> {
+impl Circuit {
     pub(crate) fn word(&self) -> Word {
-        Word::unpack(self.0.load())
+        Word::unpack(self.load())
+    }
+
+    fn load(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Replaces a word; false when another one is there.
+    fn replace(&self, old: u64, new: u64) -> bool {
+        self.0.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     pub(crate) fn is_in(&self) -> bool {
@@ -133,9 +125,9 @@ impl<C: Cell> Circuit<C> {
     /// Changes the word as often as it takes, unless `change` does not want to.
     fn change(&self, mut change: impl FnMut(Word) -> Option<Word>) -> Option<Word> {
         loop {
-            let old = self.0.load();
+            let old = self.load();
             let new = change(Word::unpack(old))?;
-            if self.0.replace(old, new.pack()) {
+            if self.replace(old, new.pack()) {
                 return Some(new);
             }
         }
@@ -159,7 +151,7 @@ impl<C: Cell> Circuit<C> {
 
     /// A ticket for a request that is sent in spite of an ejection and changes nothing when it fails.
     pub(crate) fn watch(&self) -> Option<Ticket> {
-        let word = self.0.load();
+        let word = self.load();
         (Word::unpack(word).phase == Phase::Ejected).then_some(Ticket(word))
     }
 
@@ -167,7 +159,7 @@ impl<C: Cell> Circuit<C> {
     pub(crate) fn readmit(&self, ticket: Ticket, now: u64) -> bool {
         let Ticket(word) = ticket;
         let new = Word { phase: Phase::In, at: now, ..Word::unpack(word) };
-        self.0.replace(word, new.pack())
+        self.replace(word, new.pack())
     }
 
     /// The instance failed. Returns for how many milliseconds it is out again; nothing when this was no trial or had
@@ -178,7 +170,7 @@ impl<C: Cell> Circuit<C> {
         }
         let Ticket(word) = ticket;
         let new = Word::ejected(Word::unpack(word).doublings, now, eject_ms);
-        self.0.replace(word, new.pack()).then(|| new.at.saturating_sub(now))
+        self.replace(word, new.pack()).then(|| new.at.saturating_sub(now))
     }
 
     /// The trial ended without saying anything: the next request may take it.
@@ -187,7 +179,7 @@ impl<C: Cell> Circuit<C> {
             return;
         }
         let Ticket(word) = ticket;
-        self.0.replace(word, Word { phase: Phase::Ejected, ..Word::unpack(word) }.pack());
+        self.replace(word, Word { phase: Phase::Ejected, ..Word::unpack(word) }.pack());
     }
 
     /// The ejection ends now instead of later.

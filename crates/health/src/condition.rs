@@ -1,12 +1,14 @@
 //! What is known about one instance.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use fairway_protocol::edge::Standing;
 
 use crate::circuit::{Circuit, Phase, Ticket};
 use crate::outcome::{Change, Outcome, Reason};
 use crate::probes::Probes;
 use crate::rules::Rules;
+use crate::sync::{AtomicU64, Ordering};
 
 /// A full share of the requests, in thousandths.
 pub(crate) const FULL: u32 = 1_000;
@@ -29,27 +31,6 @@ pub struct Condition {
     back_since: AtomicU64,
     /// How often it was taken out by traffic.
     ejections: AtomicU64,
-}
-
-/// What is to be said about an instance at a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It takes its share.
-    Fit,
-    /// It came back or joined a short while ago.
-    Starting {
-        /// This part of its share, in thousandths.
-        share: u32,
-    },
-    /// Traffic took it out.
-    Ejected {
-        /// For so many more milliseconds; at 0 the next request tries it.
-        for_ms: u64,
-    },
-    /// One request tries whether it is well again.
-    OnTrial,
-    /// Probes took it out.
-    Down,
 }
 
 impl Condition {

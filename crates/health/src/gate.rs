@@ -2,7 +2,8 @@
 //!
 //! Both questions of the gate, errors and slow answers, are about a part of the requests, and a part of few requests is
 //! mostly chance. So the gate passes when the part is within the limit, fails when it is beyond the limit by more than
-//! chance explains (two standard deviations), and holds in between: more requests will tell.
+//! chance explains (three standard deviations, because a gate is asked again and again), and holds in between: more
+//! requests will tell.
 
 use fairway_model::traffic::GateLimits;
 
@@ -14,6 +15,9 @@ pub struct Gate {
     /// The limits.
     pub limits: GateLimits,
 }
+
+/// How many standard deviations are taken for chance.
+const DEVIATIONS: f64 = 3.0;
 
 /// What a gate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +123,7 @@ fn compare(count: u64, of: u64, allowed: f64) -> Part {
         return Part::Within;
     }
     let deviation = (allowed * (1.0 - allowed) / float(of.max(1))).sqrt();
-    if found > allowed + 2.0 * deviation { Part::Beyond } else { Part::Unclear }
+    if found > allowed + DEVIATIONS * deviation { Part::Beyond } else { Part::Unclear }
 }
 
 fn part(count: u64, of: u64) -> f64 {

@@ -38,6 +38,8 @@
 //! * [`Roster::pick`] takes no lock and allocates nothing. While all is well it reads two words of one instance and
 //!   writes none; reporting a good answer reads two and writes none either.
 //!
+//! What threads may do to each other is proven in `meetings.rs`, in all orders; the rest in `tests/`.
+//!
 //! # Time
 //!
 //! Times are milliseconds since any moment that all callers agree on, such as the start of the edge. They should not run
@@ -56,11 +58,16 @@ mod probes;
 mod retry;
 mod roster;
 mod rules;
+mod sync;
+
+#[cfg(test)]
+mod meetings;
 
 pub use budget::Budget;
 pub use circuit::TRIAL_PATIENCE_MS;
-pub use condition::{Condition, Standing, Trial};
+pub use condition::{Condition, Trial};
 pub use counts::Counts;
+pub use fairway_protocol::edge::Standing;
 pub use gate::{Gate, Verdict};
 pub use mix::hash;
 pub use outcome::{Change, Outcome, Reason};

@@ -15,9 +15,8 @@ pub(crate) enum Order {
     Sticky(u64),
 }
 
-/// Make other chances of the same number.
-const SECOND: u64 = 0x5851_F42D_4C95_7F2D;
-const THIRD: u64 = 0x1405_7B7E_F767_814F;
+/// How often chance decides before all are asked in turn. Chance is fair and may meet those that are busy again.
+const DRAWS: u64 = 4;
 
 impl Order {
     /// Whose turn it is, whatever is known about it. None when no instance has a weight.
@@ -41,7 +40,7 @@ impl Order {
         below(chance, u64::from(FULL)) < u64::from(share)
     }
 
-    /// Visits the members that have a pull, each once or twice, until `visit` breaks.
+    /// Visits the members that have a pull, each at least once, until `visit` breaks.
     pub(crate) fn visit<B>(
         self,
         roster: &Roster,
@@ -50,16 +49,19 @@ impl Order {
     ) -> ControlFlow<B> {
         match self {
             Self::Spread(number) => {
-                let Some(chosen) = weighted(roster, mix(number ^ SECOND), &pull) else {
-                    return ControlFlow::Continue(());
-                };
-                visit(chosen)?;
-                // Then once round from anywhere, so that no neighbour gets all of what the chosen one does not take.
+                let mut chance = number;
+                for _ in 0..DRAWS {
+                    chance = mix(!chance);
+                    match weighted(roster, chance, &pull) {
+                        Some(index) => visit(index)?,
+                        None => return ControlFlow::Continue(()),
+                    }
+                }
                 let count = roster.seats.len();
-                let start = below(mix(number ^ THIRD), u64::try_from(count).expect("a usize has 64 bits"));
+                let start = below(mix(!chance), u64::try_from(count).expect("a usize has 64 bits"));
                 let start = usize::try_from(start).expect("below a usize");
                 for index in (start..count).chain(0..start) {
-                    if index != chosen && pull(index, &roster.seats[index]) > 0 {
+                    if pull(index, &roster.seats[index]) > 0 {
                         visit(index)?;
                     }
                 }

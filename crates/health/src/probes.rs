@@ -1,6 +1,6 @@
 //! What probes say: up or down, each after so many in a row.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 use crate::outcome::Change;
 use crate::rules::ProbeRules;

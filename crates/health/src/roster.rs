@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use fairway_protocol::edge::Standing;
 use fairway_route::Wheel;
 
-use crate::condition::{Condition, Standing, Trial};
+use crate::condition::{Condition, Trial};
 use crate::mix::hash;
 use crate::outcome::{Change, Outcome};
 use crate::rules::Rules;

@@ -1,44 +1,20 @@
 //! The faults of other proxies' health logic, each as a test that passes here.
 
+mod support;
+
 use std::sync::Arc;
 
 use fairway_health::{
-    Ask, Change, Choice, Condition, Member, Outcome, Overview, Pick, ProbeRules, Reason, Refusal, Roster,
-    Rules, Standing,
+    Ask, Change, Choice, Condition, Outcome, Overview, Pick, ProbeRules, Reason, Refusal, Rules, Standing,
 };
 use fairway_model::traffic::Outliers;
-
-const OK: Outcome = Outcome::Answered { status: 200 };
-
-fn roster(count: usize, rules: Rules) -> Roster {
-    let ids: Vec<String> = (0..count).map(|n| format!("web-7-{n}")).collect();
-    let member = |id| Member { id, weight: 1, condition: Arc::new(Condition::new()) };
-    Roster::new(ids.iter().map(|id| member(id.as_str())), rules)
-}
-
-fn ask(number: u64, now: u64) -> Ask<'static> {
-    Ask { number, now, sticky: None, tried: &[] }
-}
-
-fn choose(roster: &Roster, ask: &Ask<'_>) -> Choice<()> {
-    match roster.pick(ask, |_| Ok(())) {
-        Pick::Instance(choice) => choice,
-        other => panic!("{ask:?}: {other:?}"),
-    }
-}
-
-/// Sends requests to a member until it is out.
-fn kill(roster: &Roster, index: usize, now: u64) {
-    for _ in 0..roster.rules().outliers.consecutive_failures {
-        roster.report(index, Outcome::Refused, None, now);
-    }
-}
+use support::{OK, ask, choose, kill, roster};
 
 /// F5, F6: a single instance that dies is still probed and still asked; the edge never answers 503 for it by itself.
 #[test]
 fn a_single_instance_is_never_ejected_into_a_503() {
     let rules = Rules { probe: Some(ProbeRules { rise: 2, fall: 3 }), ..Rules::default() };
-    let roster = roster(1, rules);
+    let roster = roster(&[1], rules);
     let mut changes = Vec::new();
     for number in 0..100 {
         let now = number * 100;
@@ -64,7 +40,7 @@ fn a_single_instance_is_never_ejected_into_a_503() {
 #[test]
 fn flapping_instances_neither_leave_nor_come_back_at_once() {
     let rules = Rules { probe: Some(ProbeRules { rise: 2, fall: 3 }), ..Rules::default() };
-    let roster = roster(2, rules);
+    let roster = roster(&[1, 1], rules);
     for now in 0..10 {
         for good in [false, false, true] {
             assert_eq!(roster.probe(0, good, now), None);
@@ -93,7 +69,7 @@ fn flapping_instances_neither_leave_nor_come_back_at_once() {
 /// F16: a refused dial goes on to another instance, and a repetition prefers one that is well even in a panic.
 #[test]
 fn a_repetition_goes_to_an_instance_that_is_well() {
-    let roster = roster(3, Rules::default());
+    let roster = roster(&[1, 1, 1], Rules::default());
     kill(&roster, 0, 0);
     kill(&roster, 1, 0);
     assert!(roster.overview().panic);
@@ -113,7 +89,7 @@ fn a_repetition_goes_to_an_instance_that_is_well() {
 /// A limit is not a failure: requests wait for those that are well and do not go to those that are not.
 #[test]
 fn busy_instances_are_waited_for() {
-    let roster = roster(3, Rules::default());
+    let roster = roster(&[1, 1, 1], Rules::default());
     kill(&roster, 0, 0);
     let busy = |index: usize| if index == 0 { Ok(()) } else { Err(Refusal::Busy) };
     for number in 0..30 {
@@ -133,7 +109,7 @@ fn busy_instances_are_waited_for() {
 
 #[test]
 fn an_ejection_ends_with_one_trial() {
-    let roster = roster(2, Rules { slow_start_ms: 10_000, ..Rules::default() });
+    let roster = roster(&[1, 1], Rules { slow_start_ms: 10_000, ..Rules::default() });
     kill(&roster, 0, 0);
     assert_eq!(roster.standing(0, 0), Standing::Ejected { for_ms: 5_000 });
     assert!((0..100).all(|number| choose(&roster, &ask(number, 4_999)).index == 1));
@@ -160,7 +136,7 @@ fn an_ejection_ends_with_one_trial() {
 
 #[test]
 fn ejections_grow_to_a_limit_and_good_behaviour_is_remembered() {
-    let roster = roster(2, Rules::default());
+    let roster = roster(&[1, 1], Rules::default());
     let mut now = 0;
     for expect in [5_000, 10_000, 20_000, 40_000, 80_000, 80_000, 80_000] {
         kill(&roster, 0, now);
@@ -183,12 +159,12 @@ fn ejections_grow_to_a_limit_and_good_behaviour_is_remembered() {
 #[test]
 fn server_errors_count_only_when_asked_for() {
     let error = Outcome::Answered { status: 503 };
-    let lenient = roster(2, Rules::default());
+    let lenient = roster(&[1, 1], Rules::default());
     for _ in 0..100 {
         assert_eq!(lenient.report(0, error, None, 0), None);
     }
     let outliers = Outliers { consecutive_5xx: 3, consecutive_failures: 0, ..Outliers::default() };
-    let strict = roster(2, Rules { outliers, ..Rules::default() });
+    let strict = roster(&[1, 1], Rules { outliers, ..Rules::default() });
     for _ in 0..100 {
         assert_eq!(strict.report(0, Outcome::Refused, None, 0), None, "0 is never");
     }
