@@ -6,7 +6,7 @@
 
 use crate::{AgentSettings, disk, disk::Survives, fail, home::Home};
 use fairway_edge::client::{Client, ClientError};
-use fairway_protocol::edge::{Applied, EdgeInfo, Problem, Stats};
+use fairway_protocol::edge::{Applied, CertificateList, EdgeInfo, Problem, Stats, TableList};
 use fairway_route::Table;
 use fairway_supervisor::{
     Adoption, Backoff, GiveUp, Identity, Instance, Limits, LogPolicy, Restart, Spec, State, Status,
@@ -194,6 +194,21 @@ impl Edge {
     /// What went through.
     pub(crate) async fn stats(&self, environment: Option<&str>) -> Result<Stats, EdgeError> {
         Ok(self.client.stats(environment).await?)
+    }
+
+    /// The heads of the tables that serve.
+    pub(crate) async fn tables(&self) -> Result<TableList, EdgeError> {
+        Ok(self.client.tables().await?)
+    }
+
+    /// The certificates of all environments; none when the edge is too old to say.
+    pub(crate) async fn certificates(&self) -> Result<Option<CertificateList>, EdgeError> {
+        Ok(self.client.certificates().await?)
+    }
+
+    /// Who answers.
+    pub(crate) async fn info(&self) -> Result<EdgeInfo, EdgeError> {
+        Ok(self.client.info().await?)
     }
 
     /// Ends what does not end by itself on a draining instance.

@@ -7,7 +7,9 @@ use crate::{
     planning::{Gates, Planned},
     settle::Manner,
 };
-use fairway_model::{EnvironmentName, Evidence, Generation, RELEASE_FORMAT, Release, Step, StepKind};
+use fairway_model::{
+    EdgeSpec, EnvironmentName, Evidence, Generation, RELEASE_FORMAT, Release, Step, StepKind,
+};
 use fairway_oplog::{Draft, Intent, Outcome, Source, commit, revert_target};
 use fairway_target::Target;
 use std::collections::BTreeMap;
@@ -114,6 +116,7 @@ fn nothing_of(serving: &Release) -> Release {
         system: serving.system.clone(),
         environment: serving.environment.clone(),
         listener: None,
+        edge: EdgeSpec::default(),
         services: BTreeMap::new(),
         resources: serving.resources.clone(),
         bake: serving.bake,

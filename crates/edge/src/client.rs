@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fairway_protocol::edge::{
-    Applied, CloseAnswer, CloseRequest, EdgeInfo, Problem, ShutdownRequest, Stats, TableList,
+    Applied, CertificateList, CloseAnswer, CloseRequest, EdgeInfo, Problem, ShutdownRequest, Stats, TableList,
 };
 use fairway_route::Table;
 use http::header::{CONTENT_TYPE, HOST};
@@ -120,6 +120,22 @@ impl Client {
     /// See [`ClientError`].
     pub async fn tables(&self) -> Result<TableList, ClientError> {
         self.ask(Method::GET, "/v1/tables", Bytes::new()).await
+    }
+
+    /// The certificates of all environments; none when the edge is too old to say.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn certificates(&self) -> Result<Option<CertificateList>, ClientError> {
+        match self.ask(Method::GET, "/v1/certificates", Bytes::new()).await {
+            Ok(list) => Ok(Some(list)),
+            Err(ClientError::Refused(problem))
+                if problem.code == fairway_protocol::edge::ProblemCode::Unknown =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// What went through, of one environment or of all.

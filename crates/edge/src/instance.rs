@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fairway_forward::{Closing, Ending, Error, Guard};
-use fairway_protocol::edge::{Failures, InstanceStats, StatusClasses};
+use fairway_protocol::edge::{Failures, InstanceStats, Standing, StatusClasses};
 use fairway_route::Backend;
 use http::StatusCode;
 use tokio_util::sync::CancellationToken;
@@ -199,6 +199,8 @@ impl Instance {
             release: place.release,
             weight: self.weight.load(Ordering::Relaxed),
             draining: self.is_draining(),
+            standing: Standing::Fit,
+            ejections: 0,
             in_flight: self.in_flight(),
             upgrades: self.upgrades(),
             total: read(&self.total),

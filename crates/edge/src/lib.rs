@@ -22,6 +22,7 @@
 //!
 //! Start reading at [`Edge`]; a request's way is `listener` → `connection` → `proxy` → `fairway_forward`.
 
+pub mod access_log;
 mod answer;
 mod apply;
 pub mod client;

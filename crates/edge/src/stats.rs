@@ -63,6 +63,7 @@ impl Edge {
             let stats = ServiceStats {
                 no_instance: counters.no_instance.load(Ordering::Relaxed),
                 stubbed: counters.stubbed.load(Ordering::Relaxed),
+                waiting: 0,
                 instances: BTreeMap::new(),
             };
             environment.services.insert(service.to_string(), stats);

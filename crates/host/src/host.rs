@@ -6,7 +6,10 @@ use crate::{
     wire::{self, Payload},
 };
 use fairway_model::{EnvironmentName, Generation};
-use fairway_protocol::agent::{AgentInfo, Endpoints, EnvironmentList};
+use fairway_protocol::{
+    agent::{AgentInfo, Endpoints, EnvironmentList},
+    traffic::Traffic,
+};
 use http::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
@@ -119,6 +122,14 @@ impl Host {
     /// See [`HostError`]; an unknown environment is a failure.
     pub async fn endpoints(&self, environment: &EnvironmentName) -> Result<Endpoints, HostError> {
         self.get(&format!("{}/endpoints", path(environment))).await
+    }
+
+    /// What the edge serves for an environment and what went through; none when it serves nothing of it.
+    ///
+    /// # Errors
+    /// See [`HostError`]; an unknown environment and an edge that does not answer are failures.
+    pub async fn traffic(&self, environment: &EnvironmentName) -> Result<Option<Traffic>, HostError> {
+        self.get(&format!("{}/traffic", path(environment))).await
     }
 
     /// The lines of an environment's logs: the last ones, then those that come.

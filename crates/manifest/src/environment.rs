@@ -1,6 +1,9 @@
 //! An environment, as people write it.
 
-use crate::Duration;
+use crate::{
+    Duration,
+    edge::{AccessLog, Guard, Networks, Switch, Tls},
+};
 use fairway_model::Millis;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,10 +18,39 @@ pub struct Environment {
     #[schemars(schema_with = "crate::schema::target", extend("examples" = ["local"]))]
     pub target: Target,
 
-    /// The public address of the edge. Without it nothing is reachable from outside; port 0 takes any free port.
+    /// The public address of the edge, for plain HTTP. Without it and `tls` nothing is reachable from outside; port 0
+    /// takes any free port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::socket_address", extend("examples" = ["127.0.0.1:8080"]))]
     pub listen: Option<SocketAddr>,
+
+    /// A public address that speaks TLS, with its certificates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"listen": "0.0.0.0:443", "certificates": [{"acme": {"contact": "ops@example.com"}}]}]))]
+    pub tls: Option<Tls>,
+
+    /// What requests must pass in this environment, on every public route: for a closed environment, or a closed day.
+    /// What a route says wins, key by key; but a client must be in the `allow` of both, and the `maintenance` of the
+    /// environment counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"allow": ["203.0.113.0/24"]}]))]
+    pub guard: Option<Guard>,
+
+    /// The proxies in front of the edge: their `Forwarded`, `X-Forwarded-*`, `X-Request-Id` and `traceparent` are
+    /// believed. This machine always is, because services call each other there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::networks", extend("examples" = [["10.0.0.0/8"]]))]
+    pub trusted: Option<Networks>,
+
+    /// A line of JSON for each exchange, in `edge/access.log` of the host's home directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"one_in": 10}]))]
+    pub access_log: Option<Switch<AccessLog>>,
+
+    /// The goodbyes to WebSockets and HTTP/2 connections at a switch are spread over this time, so that their clients
+    /// do not all come back at once.
+    #[serde(default = "goodbye_spread")]
+    pub goodbye_spread: Duration,
 
     /// The domain of the environment, for `{environment.domain}`. With `per: pull-request` it may contain `{number}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,8 +92,19 @@ pub struct Environment {
     pub data: Option<Data>,
 }
 
+impl Environment {
+    /// Clients can come by HTTPS: to the edge itself, or to a proxy in front of it.
+    pub(crate) fn has_https(&self) -> bool {
+        self.tls.is_some() || self.trusted.is_some()
+    }
+}
+
 fn bake() -> Duration {
     Duration(Millis::from_secs(5))
+}
+
+fn goodbye_spread() -> Duration {
+    Duration(Millis(fairway_model::traffic::Options::default().goodbye_spread_ms))
 }
 
 fn drain() -> Duration {

@@ -230,6 +230,12 @@ fn kind(root: &Value, schema: &Value) -> String {
             match branch.get("format").and_then(Value::as_str) {
                 Some("duration-text") => "duration".to_owned(),
                 Some("memory") => "amount of memory".to_owned(),
+                Some("size") => "size".to_owned(),
+                Some("network") => "address or network".to_owned(),
+                Some("tls-version") => "version of TLS".to_owned(),
+                Some("password-hash") => "hash".to_owned(),
+                Some("host-name" | "host-template") => "name of a host".to_owned(),
+                Some("absolute-path") => "path on the host".to_owned(),
                 Some("cpu") => "amount of CPU".to_owned(),
                 Some("probe") => "path or `none`".to_owned(),
                 Some("probe-path" | "route-path") => "path".to_owned(),

@@ -1,7 +1,7 @@
 //! The formats of texts that the schemas name, each with the type that reads it.
 
-use crate::{Cpu, Duration, Memory, Target, interpolate, sources::escape, suggest, walk::FormatError};
-use fairway_model::{EnvironmentName, ServiceName, SystemName, VariableName};
+use crate::{Cpu, Duration, Memory, Size, Target, interpolate, sources::escape, suggest, walk::FormatError};
+use fairway_model::{EnvironmentName, ServiceName, SystemName, VariableName, traffic::Network};
 use std::net::SocketAddr;
 
 /// Checks a text; formats of other standards, such as `uint32`, are of no concern.
@@ -22,6 +22,19 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), FormatError> {
             Err(error) => plain(error.to_string()),
         },
         "memory" => positive(text, text.parse::<Memory>().map(|memory| memory.0), "memory"),
+        "size" => match text.parse::<Size>() {
+            Ok(_) => Ok(()),
+            Err(error) => plain(error.to_string()),
+        },
+        "network" => network(text),
+        "tls-version" => tls_version(text),
+        "absolute-path" => absolute_path(text),
+        "host-name" => host(text, &[], false),
+        "https-url" => https_url(text),
+        "mail-address" => mail_address(text),
+        "token" => token(text),
+        "user-name" => user_name(text),
+        "password-hash" => password_hash(text),
         "cpu" => positive(text, text.parse::<Cpu>().map(|cpu| u64::from(cpu.0)), "CPU"),
         "target" => target(text),
         "socket-address" => socket_address(text),
@@ -111,6 +124,90 @@ fn postgres_version(text: &str) -> Result<(), FormatError> {
             "write for example `\"15\"`".to_owned(),
         ),
     }
+}
+
+fn network(text: &str) -> Result<(), FormatError> {
+    let Err(error) = text.parse::<Network>() else { return Ok(()) };
+    let message = error.to_string();
+    match message.split_once("; ") {
+        Some((what, help)) => wrong(what.to_owned(), help.to_owned()),
+        None => plain(message),
+    }
+}
+
+fn tls_version(text: &str) -> Result<(), FormatError> {
+    match text {
+        "1.2" | "1.3" => Ok(()),
+        _ => {
+            let help = "write `\"1.2\"` or `\"1.3\"`; older versions are broken".to_owned();
+            wrong(format!("`{text}` is not a version of TLS that is spoken here"), help)
+        }
+    }
+}
+
+/// A path on a host, which has no directory that everybody means.
+fn absolute_path(text: &str) -> Result<(), FormatError> {
+    if !text.starts_with('/') {
+        let help = "write the whole path on the host that the environment runs on, from `/` on".to_owned();
+        return wrong(format!("`{text}` is not an absolute path"), help);
+    }
+    if text.contains(char::is_control) {
+        return plain(format!("`{text}` is not a path"));
+    }
+    Ok(())
+}
+
+fn https_url(text: &str) -> Result<(), FormatError> {
+    let host = text.strip_prefix("https://").map(|rest| rest.split('/').next().unwrap_or_default());
+    match host {
+        Some(host) if !host.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+            Ok(())
+        }
+        _ => wrong(format!("`{text}` is not a URL with `https://`"), "write the whole URL".to_owned()),
+    }
+}
+
+fn mail_address(text: &str) -> Result<(), FormatError> {
+    let parts = text.strip_prefix("mailto:").unwrap_or(text).split_once('@');
+    let word = |part: &str| {
+        !part.is_empty()
+            && !part.contains(|c: char| c.is_whitespace() || c.is_control() || "@,<>".contains(c))
+    };
+    match parts {
+        Some((name, host)) if word(name) && word(host) => Ok(()),
+        _ => {
+            wrong(format!("`{text}` is not a mail address"), "write for example `ops@example.com`".to_owned())
+        }
+    }
+}
+
+/// What names of cookies are made of (RFC 9110, 5.6.2).
+fn token(text: &str) -> Result<(), FormatError> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if text.bytes().all(good) {
+        return Ok(());
+    }
+    wrong(format!("`{text}` cannot be the name of a cookie"), "write letters, digits, `-` and `_`".to_owned())
+}
+
+fn user_name(text: &str) -> Result<(), FormatError> {
+    if text.is_empty() || text.contains(|c: char| c == ':' || c.is_control()) {
+        return plain(format!("`{text}` cannot be the name of a user: it is empty or has a `:`"));
+    }
+    Ok(())
+}
+
+/// The text is not repeated: it may be the password.
+fn password_hash(text: &str) -> Result<(), FormatError> {
+    if interpolate::parse(text).is_err() || interpolate::is_literal(text) || text.is_empty() {
+        let hash = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        if !hash {
+            let help = "write `{ password: \"${NAME}\" }`, or the 64 digits of the SHA-256 of `name:password`; never \
+                the password itself";
+            return wrong("this is not the hash of a password".to_owned(), help.to_owned());
+        }
+    }
+    Ok(())
 }
 
 fn probe_path(text: &str) -> Result<(), FormatError> {

@@ -15,6 +15,7 @@
 mod check;
 mod contracts;
 mod detect;
+pub mod edge;
 mod environment;
 mod explain;
 mod format;
@@ -51,7 +52,7 @@ pub use parse::Parsed;
 pub use place::{NodePlace, Path, Places, Span};
 pub use probe::{Probe, ProbeSettings};
 pub use problem::{Problem, Problems, Report, Severity};
-pub use quantity::{Cpu, Duration, Memory, QuantityError};
+pub use quantity::{Cpu, Duration, Memory, QuantityError, Size};
 pub use resolve::{Inputs, POSTGRES_SECRET, Resolution, SecretVersions, config, find_environment, resolve};
 pub use schema::{config_schema, schema};
 pub use service::{Build, Database, Expose, Limits, Route, Service, Start, Stop};

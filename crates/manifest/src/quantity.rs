@@ -15,6 +15,9 @@ pub enum QuantityError {
         "`{0}` is not an amount of memory: write bytes or a number with a unit, such as `512Mi`, `1Gi` or `64M`"
     )]
     Memory(String),
+    /// Not a size.
+    #[error("`{0}` is not a size: write bytes or a number with a unit, such as `10Mi`, `512Ki` or `1M`")]
+    Size(String),
     /// Not an amount of CPU.
     #[error("`{0}` is not an amount of CPU: write CPUs such as `\"0.5\"`, or thousandths such as `500m`")]
     Cpu(String),
@@ -93,6 +96,26 @@ impl fmt::Display for Memory {
             Some((unit, factor)) => write!(f, "{}{unit}", self.0 / factor),
             None => write!(f, "{}", self.0),
         }
+    }
+}
+
+/// A size in bytes, written like an amount of memory: `10Mi`, `512Ki`, `1M`, or bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Size(pub u64);
+text!(Size);
+
+impl FromStr for Size {
+    type Err = QuantityError;
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        let memory: Memory = text.parse().map_err(|_| QuantityError::Size(text.to_owned()))?;
+        Ok(Self(memory.0))
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Memory(self.0).fmt(f)
     }
 }
 

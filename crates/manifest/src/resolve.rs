@@ -1,5 +1,7 @@
 //! From what people wrote to the complete intent for one environment.
 
+pub(crate) mod edge;
+
 use crate::{
     Environment, Expose, Parsed, Per, Postgres, Problem, Problems, Resolved, Service, Sources, Value, check,
     layers::{self, Config, Origins},
@@ -103,6 +105,7 @@ pub fn config(
     find_environment(parsed, environment)?;
     let mut problems = Vec::new();
     let resolved = layers::resolve(parsed, environment, process_environment, sources, &mut problems);
+    edge::passwords(parsed, environment, process_environment, &mut problems);
     match Problems::new(problems) {
         Some(problems) => Err(problems),
         None => Ok(resolved
@@ -181,6 +184,7 @@ impl Lowering<'_> {
             }
         }
         self.distinct_routes(&services);
+        let edge = self.edge(domain.as_deref(), &services);
         let complete = services.len() == self.parsed.manifest.services.len();
         let resources = Resources { postgres: self.postgres()? };
         complete.then(|| Release {
@@ -188,6 +192,7 @@ impl Lowering<'_> {
             system: self.parsed.manifest.system.clone(),
             environment: self.environment.clone(),
             listener: self.written.listen.map(|address| Listener { address }),
+            edge,
             services,
             resources,
             bake: self.written.bake.0,
@@ -224,7 +229,9 @@ impl Lowering<'_> {
         };
         // A stub has no instances; its routes are answered by the edge.
         let replicas = if service.stub { 0 } else { service.replicas.or(self.written.replicas).unwrap_or(1) };
-        Some(ServiceSpec { program, contract, routes, replicas })
+        let ready = service.ready.as_ref().and_then(crate::Probe::path);
+        let traffic = service.traffic.as_ref().map(|traffic| traffic.spec(ready)).unwrap_or_default();
+        Some(ServiceSpec { program, contract, routes, replicas, traffic })
     }
 
     fn process(
@@ -365,41 +372,42 @@ impl Lowering<'_> {
         domain: Option<&str>,
     ) -> Vec<RouteSpec> {
         let mut routes = Vec::new();
-        for (index, route) in expose.map(Expose::routes).unwrap_or_default().iter().enumerate() {
-            let index = index.to_string();
-            let place: &[&str] = match expose {
-                Some(Expose::Many(_)) => &["services", name.as_str(), "expose", &index, "host"],
-                Some(Expose::One(_)) | None => &["services", name.as_str(), "expose", "host"],
-            };
+        for (below, route) in edge::routes(expose) {
+            let mut place = vec!["services", name.as_str()];
+            place.extend(below.iter().map(String::as_str));
+            let host_place = [place.as_slice(), &["host"]].concat();
             let host = match route.host.as_deref() {
                 // Without a domain there is nothing to tell hosts apart by.
                 None | Some("{environment.domain}") if domain.is_none() || route.host.is_none() => None,
                 None => None,
-                Some(template) => match self.placeholders(template, place, domain) {
+                Some(template) => match self.placeholders(template, &host_place, domain) {
                     Some(host) => Some(host),
                     None => continue,
                 },
             };
-            routes.push(RouteSpec { host, path: route_path(&route.path) });
+            let guard = self.guard(route, &place);
+            routes.push(RouteSpec { host, path: route_path(&route.path), guard });
         }
         routes.sort();
+        routes.dedup();
         routes
     }
 
     /// Routes that differ as they are written can be the same here: without a domain, every host is any host.
     fn distinct_routes(&mut self, services: &BTreeMap<ServiceName, ServiceSpec>) {
-        let mut claimed: BTreeMap<&RouteSpec, &ServiceName> = BTreeMap::new();
+        let mut claimed: BTreeMap<(Option<&str>, &str), &ServiceName> = BTreeMap::new();
         for (name, spec) in services {
             for route in &spec.routes {
-                let Some(first) = claimed.insert(route, name).filter(|first| *first != name) else {
-                    continue;
-                };
+                let claim = (route.host.as_deref(), route.path.as_str());
+                let Some(first) = claimed.insert(claim, name) else { continue };
                 let host = route.host.as_deref().unwrap_or("any host");
                 let path = &route.path;
-                let message = format!(
-                    "in `{}`, both `{first}` and `{name}` claim `{path}` on {host}",
-                    self.environment
-                );
+                let who = if first == name {
+                    format!("`{name}` twice")
+                } else {
+                    format!("both `{first}` and `{name}`")
+                };
+                let message = format!("in `{}`, {who} claim `{path}` on {host}", self.environment);
                 self.error(&["services", name.as_str(), "expose"], "route-twice", message);
             }
         }

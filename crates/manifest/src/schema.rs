@@ -4,7 +4,7 @@
 //! Beyond the standard, the checker knows the formats in [`crate::format`] and the keyword `x-reserved`: keys that
 //! are understood and refused, each with its reason.
 
-use crate::{Cpu, Duration, Environment, Manifest, Memory};
+use crate::{Cpu, Duration, Environment, Manifest, Memory, Size, edge::Password};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Map, Value, json};
 use std::{borrow::Cow, sync::LazyLock};
@@ -175,6 +175,34 @@ text_schema!(
     Some("^(local|ssh://.+|kubernetes://.+)$")
 );
 text_schema!(
+    /// An address, or a network of them.
+    NetworkText,
+    "string",
+    "network",
+    None
+);
+text_schema!(
+    /// A version of TLS, which people also write without quotes.
+    TlsVersionText,
+    ["string", "number"],
+    "tls-version",
+    None
+);
+text_schema!(
+    /// A host, with placeholders.
+    HostTemplate,
+    "string",
+    "host-template",
+    None
+);
+text_schema!(
+    /// The name of a user.
+    UserKey,
+    "string",
+    "user-name",
+    Some("^[^:]+$")
+);
+text_schema!(
     /// An address and a port.
     SocketText,
     "string",
@@ -214,6 +242,14 @@ quantity_schema!(
     r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$",
     ["512Mi"]
 );
+quantity_schema!(
+    Size,
+    "Size",
+    ["string", "integer"],
+    "size",
+    r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$",
+    ["10Mi"]
+);
 quantity_schema!(Cpu, "Cpu", ["string", "number"], "cpu", r"^[0-9]+(\.[0-9]+)?m?$", ["0.5"]);
 
 pub(crate) fn system_name(generator: &mut SchemaGenerator) -> Schema {
@@ -238,6 +274,29 @@ pub(crate) fn target(generator: &mut SchemaGenerator) -> Schema {
 
 pub(crate) fn socket_address(generator: &mut SchemaGenerator) -> Schema {
     SocketText::json_schema(generator)
+}
+
+pub(crate) fn tls_version(generator: &mut SchemaGenerator) -> Schema {
+    TlsVersionText::json_schema(generator)
+}
+
+pub(crate) fn networks(generator: &mut SchemaGenerator) -> Schema {
+    list(NetworkText::json_schema(generator))
+}
+
+pub(crate) fn host_list(generator: &mut SchemaGenerator) -> Schema {
+    list(HostTemplate::json_schema(generator))
+}
+
+/// At least one of these, none of them twice.
+fn list(item: Schema) -> Schema {
+    json_schema!({ "type": "array", "items": item, "minItems": 1, "uniqueItems": true })
+}
+
+pub(crate) fn user_map(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = map::<UserKey, Password>(generator);
+    schema.insert("minProperties".to_owned(), 1.into());
+    schema
 }
 
 /// A command: the program and its arguments.

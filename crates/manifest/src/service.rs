@@ -2,6 +2,7 @@
 
 use crate::{
     Cpu, Duration, Memory,
+    edge::{Guard, Traffic},
     probe::Probe,
     schema::{self, ServiceKey, VariableKey, command, map, variable_name},
 };
@@ -65,6 +66,11 @@ pub struct Service {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{"host": "{environment.domain}", "path": "/"}]))]
     pub expose: Option<Expose>,
+
+    /// How the edge treats requests to the service. All of it has defaults that suit any HTTP/1.1 service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"limits": {"exchanges": 100}}]))]
+    pub traffic: Option<Traffic>,
 
     /// Is the process alive? A path to `GET`, or `none`. An instance that fails it is started again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -186,6 +192,17 @@ pub struct Route {
     #[serde(default = "root_path")]
     #[schemars(extend("format" = "route-path", "pattern" = "^/", "examples" = ["/api"]))]
     pub path: String,
+
+    /// What requests must pass before they reach the service by this route, in every environment. An environment may
+    /// add to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"security_headers": true, "compression": true}]))]
+    pub guard: Option<Guard>,
+
+    /// The `allow`, `basic_auth` and `maintenance` of an environment's `guard` do not close this route: for callbacks of
+    /// other systems, which know no password.
+    #[serde(default)]
+    pub exempt: bool,
 }
 
 fn root_path() -> String {

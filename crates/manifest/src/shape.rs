@@ -80,6 +80,10 @@ pub(crate) fn describe(schema: &Value) -> String {
     match schema.get("format").and_then(Value::as_str) {
         Some("duration-text") => return "a duration such as `30s`".to_owned(),
         Some("memory") => return "an amount of memory such as `512Mi`".to_owned(),
+        Some("size") => return "a size such as `10Mi`".to_owned(),
+        Some("network") => return "an address or a network".to_owned(),
+        Some("tls-version") => return "a version of TLS".to_owned(),
+        Some("password-hash") => return "a hash".to_owned(),
         Some("cpu") => return "an amount of CPU such as `\"0.5\"`".to_owned(),
         Some("probe") => return "a path or `none`".to_owned(),
         Some("variable-name") => return "the name of a variable".to_owned(),

@@ -137,7 +137,9 @@ impl<'a> Walker<'a> {
             .copied()
             .reduce(|best, branch| if score(branch) > score(best) { branch } else { best });
         let Some(best) = best else { return Value::Null };
-        if score(best).0 == 0 && !score(best).1 {
+        // What they all have does not tell them apart.
+        let tied = branches.iter().all(|branch| score(branch) == score(best)) && branches.len() > 1;
+        if !score(best).1 && (score(best).0 == 0 || tied) {
             self.no_alternative(branches, entries, key);
             return Value::Null;
         }

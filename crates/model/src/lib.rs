@@ -6,6 +6,7 @@
 
 mod assignment;
 mod digest;
+mod edge;
 mod event;
 mod failure;
 mod name;
@@ -22,6 +23,7 @@ pub use digest::{
     ArtifactDigest, ContractDigest, Digest, DigestError, PlanId, ReleaseDigest, SecretVersion, SpecDigest,
     canonical_json,
 };
+pub use edge::{EdgeSpec, TimeoutSpec, TlsSpec, TrafficSpec};
 pub use event::{Event, EventKind};
 pub use failure::{Failure, FailureKind, ProbeReport};
 pub use name::{EnvironmentName, NameError, ServiceName, SystemName, VariableName};

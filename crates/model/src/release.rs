@@ -1,7 +1,8 @@
 //! A release: the complete, resolved intent for one environment.
 
 use crate::{
-    Digest, EnvironmentName, Millis, ReleaseDigest, ServiceName, ServiceSpec, SystemName, canonical_json,
+    Digest, EdgeSpec, EnvironmentName, Millis, ReleaseDigest, ServiceName, ServiceSpec, SystemName,
+    canonical_json, edge::is_default,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr};
@@ -20,8 +21,11 @@ pub struct Release {
     pub system: SystemName,
     /// The environment it is for.
     pub environment: EnvironmentName,
-    /// Where the edge listens for the public, if it does.
+    /// Where the edge listens for the public without TLS, if it does.
     pub listener: Option<Listener>,
+    /// How the edge treats everything that comes to the environment.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub edge: EdgeSpec,
     /// Services by name.
     pub services: BTreeMap<ServiceName, ServiceSpec>,
     /// Shared resources.

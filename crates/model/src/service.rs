@@ -1,8 +1,8 @@
 //! One service of a release, fully resolved.
 
 use crate::{
-    ArtifactDigest, ContractDigest, Digest, Millis, SecretVersion, ServiceName, SpecDigest, VariableName,
-    canonical_json,
+    ArtifactDigest, ContractDigest, Digest, Millis, SecretVersion, ServiceName, SpecDigest, TrafficSpec,
+    VariableName, canonical_json, edge::is_default, traffic::Guard,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
@@ -19,6 +19,9 @@ pub struct ServiceSpec {
     pub routes: Vec<RouteSpec>,
     /// How many instances run.
     pub replicas: u32,
+    /// How the edge treats requests to it, public and internal ones.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub traffic: TrafficSpec,
 }
 
 /// What stands behind a service's name.
@@ -144,6 +147,9 @@ pub struct RouteSpec {
     pub host: Option<String>,
     /// Path prefix to match, at a segment boundary.
     pub path: String,
+    /// What requests must pass first: the route's own guard and what its environment adds.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub guard: Guard,
 }
 
 /// The database of one service.

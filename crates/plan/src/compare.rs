@@ -1,6 +1,8 @@
 //! What differs between two releases, value by value. Every type is taken apart completely, so that a field that is
 //! added to the model does not compile until it is compared here.
 
+mod edge;
+
 use fairway_model::{
     Artifact, ArtifactKind, Change, ConfigValue, ContractRef, DatabaseSpec, Limits, Listener, Migration,
     Millis, PostgresSpec, ProbeSpec, Probes, ProcessSpec, Program, Release, Resources, RouteSpec,
@@ -10,6 +12,8 @@ use std::{collections::BTreeMap, fmt::Display};
 
 /// What stands for a plain value that is about to become a secret: it probably is the secret.
 const HIDDEN: &str = "(a plain value, not shown because it becomes a secret)";
+
+pub(crate) use edge::is_of_the_edge;
 
 /// Collects differences.
 #[derive(Default)]
@@ -71,7 +75,7 @@ pub(crate) fn services(from: Option<&ServiceSpec>, to: &ServiceSpec) -> Vec<Chan
     if from == Some(to) {
         return differences.0;
     }
-    let ServiceSpec { program, contract, routes, replicas } = to;
+    let ServiceSpec { program, contract, routes, replicas, traffic } = to;
     let from_program = from.map(|from| &from.program);
     if from_program.is_none_or(|from| std::mem::discriminant(from) != std::mem::discriminant(program)) {
         let word = |program: &Program| match program {
@@ -89,6 +93,8 @@ pub(crate) fn services(from: Option<&ServiceSpec>, to: &ServiceSpec) -> Vec<Chan
     differences.value("routes", from_routes, to_routes, |routes| {
         routes.iter().map(route).collect::<Vec<_>>().join(", ")
     });
+    edge::guards(&mut differences, from.map(|from| from.routes.as_slice()), routes);
+    edge::traffic(&mut differences, from.map(|from| &from.traffic), traffic);
     // A new stub runs nothing, whatever its number.
     if from.is_some() || to.process().is_some() {
         differences.text("replicas", from.map(|from| from.replicas.to_string()), Some(replicas.to_string()));
@@ -266,7 +272,7 @@ fn bytes(bytes: u64) -> String {
 /// What differs between two states of the environment itself.
 pub(crate) fn environments(from: Option<&Release>, to: &Release) -> Vec<Change> {
     let mut differences = Differences::default();
-    let Release { format, system, environment: _, listener, services: _, resources, bake, drain } = to;
+    let Release { format, system, environment: _, listener, edge, services: _, resources, bake, drain } = to;
     let Resources { postgres } = resources;
     if let Some(from) = from {
         differences.text("format", Some(from.format.to_string()), Some(format.to_string()));
@@ -277,6 +283,7 @@ pub(crate) fn environments(from: Option<&Release>, to: &Release) -> Vec<Change> 
         let Listener { address } = listener;
         address.to_string()
     });
+    edge::environment(&mut differences, from.map(|from| &from.edge), edge);
     let from_postgres = from.and_then(|from| from.resources.postgres.as_ref());
     differences.value("postgres", from_postgres, postgres.as_ref(), |postgres| match postgres {
         PostgresSpec::Private { version: Some(version) } => format!("private server, version {version}"),
@@ -289,7 +296,8 @@ pub(crate) fn environments(from: Option<&Release>, to: &Release) -> Vec<Change> 
 }
 
 fn route(route: &RouteSpec) -> String {
-    let RouteSpec { host, path } = route;
+    // The guard has lines of its own.
+    let RouteSpec { host, path, guard: _ } = route;
     format!("{}{path}", host.as_deref().unwrap_or_default())
 }
 

@@ -161,6 +161,7 @@ impl<'a> Decision<'a> {
                     change.what != "routes"
                         && change.what != "replicas"
                         && !change.what.starts_with("contract")
+                        && !compare::is_of_the_edge(change)
                 };
                 let clauses: Vec<String> = self.changes.iter().filter(of_the_instance).map(clause).collect();
                 some(&clauses, 3)

@@ -17,6 +17,7 @@
 //! | `GET /v1/environments/{env}/releases/{generation}?after=N&wait_ms=M` | – | [`fairway_model::ReleaseStatus`]; answers when there is an event after `N` or `M` milliseconds have passed; asking renews the caller's lease |
 //! | `GET /v1/environments/{env}/logs?service=S&tail=N&follow=true` | – | lines of [`LogLine`] as NDJSON |
 //! | `GET /v1/environments/{env}/endpoints` | – | [`Endpoints`] |
+//! | `GET /v1/environments/{env}/traffic` | – | [`crate::traffic::Traffic`]: what the edge serves and what went through; `null` when it serves nothing of it |
 //! | `POST /v1/shutdown?instances=keep\|stop` | – | 202; `keep` leaves instances and edge running |
 //!
 //! `{env}` is the environment's name percent-encoded into one path segment. Every error is a status and a

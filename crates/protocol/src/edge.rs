@@ -6,6 +6,7 @@
 //! | `GET /v1/environments/{env}/table` | – | the table that is served, as it was sent |
 //! | `DELETE /v1/environments/{env}?generation=N` | – | 204 once its listeners are closed, also when it was not there; 409 when the edge has a newer generation |
 //! | `GET /v1/tables` | – | [`TableList`] |
+//! | `GET /v1/certificates` | – | [`CertificateList`] |
 //! | `GET /v1/stats?environment=E` | – | [`Stats`], of all environments without the parameter |
 //! | `POST /v1/environments/{env}/instances/{id}/close` | [`CloseRequest`] | 202 [`CloseAnswer`]; returns at once, watch the stats |
 //! | `GET /v1/version` | – | [`EdgeInfo`] |
@@ -100,6 +101,9 @@ pub struct ServiceStats {
     pub no_instance: u64,
     /// Requests that the stub answered.
     pub stubbed: u64,
+    /// Requests that wait at the edge now: held, or for an instance with room for them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting: u64,
     /// Instances by id: those of the table, those that still have exchanges, and those that left a short while ago.
     pub instances: BTreeMap<String, InstanceStats>,
 }
@@ -115,6 +119,12 @@ pub struct InstanceStats {
     pub weight: u32,
     /// Whether it gets no new requests: it left the table or has weight 0.
     pub draining: bool,
+    /// Whether it gets its share of the requests.
+    #[serde(default, skip_serializing_if = "Standing::is_fit")]
+    pub standing: Standing,
+    /// How often traffic took it out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ejections: u64,
     /// Exchanges that have begun and not ended, upgraded connections included.
     pub in_flight: u64,
     /// Upgraded connections (WebSockets) among them.
@@ -132,6 +142,47 @@ pub struct InstanceStats {
     pub clients_gone: u64,
     /// Time from the request to the head of the answer.
     pub latency: Latency,
+}
+
+/// Whether an instance gets its share of the requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It does.
+    #[default]
+    Fit,
+    /// It came back or joined a short while ago, and gets a part.
+    Starting {
+        /// This part, in thousandths.
+        share: u32,
+    },
+    /// Traffic took it out.
+    Ejected {
+        /// For so many more milliseconds.
+        for_ms: u64,
+    },
+    /// One request tries whether it is well again.
+    OnTrial,
+    /// Probes took it out.
+    Down,
+}
+
+impl Standing {
+    /// Whether it gets its whole share.
+    #[must_use]
+    pub fn is_fit(&self) -> bool {
+        *self == Self::Fit
+    }
+
+    /// Whether it gets nothing, or one request to try it.
+    #[must_use]
+    pub fn is_out(&self) -> bool {
+        matches!(self, Self::Ejected { .. } | Self::OnTrial | Self::Down)
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Answers by first digit of the status.
@@ -219,6 +270,53 @@ pub struct CloseAnswer {
     pub in_flight: u64,
     /// Upgraded connections among them.
     pub upgrades: u64,
+}
+
+/// The certificates of an edge.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateList {
+    /// Of all environments.
+    pub certificates: Vec<CertificateStatus>,
+}
+
+/// How it stands with one certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    /// Who wants it.
+    pub environment: String,
+    /// For which names; those of the certificate when its environment names none.
+    pub names: Vec<String>,
+    /// Where it comes from.
+    pub source: CertificateOrigin,
+    /// Who signed what is there now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// When that expires, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<u64>,
+    /// Whether clients get it for at least one of its names.
+    pub serving: bool,
+    /// Whether that is a self-signed one that is only there until the first is issued.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stand_in: bool,
+    /// What is wrong, what goes on in spite of it and what happens next, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// When the next one is asked for, in seconds since 1970. None for files, which are looked at all the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt: Option<u64>,
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateOrigin {
+    /// Files that somebody else keeps.
+    Files,
+    /// The edge's own authority.
+    Local,
+    /// An ACME server.
+    Acme,
 }
 
 /// Who answers.
@@ -336,6 +434,8 @@ mod tests {
             release: 7,
             weight: 1,
             draining: false,
+            standing: Standing::Fit,
+            ejections: 0,
             in_flight: 1,
             upgrades: 0,
             total: 2,
@@ -349,6 +449,26 @@ mod tests {
             &instance,
             r#"{"address":"127.0.0.1:8080","release":7,"weight":1,"draining":false,"in_flight":1,"upgrades":0,"total":2,"responses":{"1xx":0,"2xx":2,"3xx":0,"4xx":0,"5xx":0},"failed":{"refused":0,"connect_timeout":0,"header_timeout":0,"broken":0,"broken_streams":0,"cut":0},"redialled":0,"clients_gone":0,"latency":{"count":2,"sum_ms":1.5,"p50_ms":0.0,"p90_ms":0.0,"p99_ms":0.0,"buckets":[[0.5,1]]}}"#,
         );
+        let certificate = CertificateStatus {
+            environment: "prod".into(),
+            names: vec!["example.com".into()],
+            source: CertificateOrigin::Acme,
+            issuer: Some("E5, Let's Encrypt".into()),
+            not_after: Some(1_900_000_000),
+            serving: true,
+            stand_in: false,
+            problem: None,
+            next_attempt: Some(1_897_000_000),
+        };
+        check(
+            &certificate,
+            r#"{"environment":"prod","names":["example.com"],"source":"acme","issuer":"E5, Let's Encrypt","not_after":1900000000,"serving":true,"next_attempt":1897000000}"#,
+        );
+        let ejected =
+            InstanceStats { standing: Standing::Ejected { for_ms: 1200 }, ejections: 2, ..instance };
+        let json = serde_json::to_string(&ejected).unwrap();
+        assert!(json.contains(r#""standing":{"ejected":{"for_ms":1200}},"ejections":2"#), "{json}");
+        assert_eq!(serde_json::from_str::<InstanceStats>(&json).unwrap(), ejected);
         check(&CloseRequest::default(), r#"{"grace_ms":5000}"#);
         check(&ShutdownRequest::default(), r#"{"grace_ms":10000}"#);
     }

@@ -2,3 +2,5 @@
 
 pub mod agent;
 pub mod edge;
+pub mod rates;
+pub mod traffic;

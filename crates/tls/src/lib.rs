@@ -1,1 +1,47 @@
 //! Certificates of an edge: read, issued, renewed, and chosen by the name that a client asks for.
+//!
+//! [`Certificates`] is what an edge holds. It gives each listener its configuration, answers the challenges of ACME
+//! servers, and says how it stands with every certificate. Sockets are the edge's.
+//!
+//! # Design
+//!
+//! What handshakes look at is an immutable map behind an atomic pointer (`serving`); everything else happens beside it.
+//! A certificate that is wanted is a *unit* (`unit`), whichever environments want it. One task (`worker`) looks which
+//! units are due, does the *work* (`work`) on them and puts its outcome into the unit: the files are read (`files`), the
+//! local authority issues (`local`), an ACME server is asked (`acme`). A failure changes the unit's problem and its next
+//! due time, never what it serves. When something is due is decided by [`plan_renewal`], which is a function.
+//!
+//! | source | when the edge starts | later | when it fails |
+//! |---|---|---|---|
+//! | files | read before `apply` returns | looked at every 2 s, read when they changed | the pair from before serves on |
+//! | local | made before `apply` returns, 90 days | made anew with a third left | the one from before serves on |
+//! | ACME | what is kept, else a self-signed stand-in; the order follows at once | renewed with a third left | the one from before serves on; next try after 1 min … 6 h |
+//!
+//! Names that nobody has a certificate for get none (see `serving` for why).
+//!
+//! What is kept goes through [`Storage`]: accounts, what was issued, and what failed. Before an edge asks a server it looks
+//! whether another one that shares the storage has done so.
+
+mod accept;
+mod acme;
+mod certificates;
+mod clock;
+mod config;
+mod files;
+mod local;
+mod names;
+mod pair;
+mod plan;
+mod problem;
+mod serving;
+mod settings;
+mod storage;
+mod unit;
+mod work;
+mod worker;
+
+pub use accept::AcceptError;
+pub use certificates::{Certificates, StartError};
+pub use plan::{Attempts, When, plan_renewal};
+pub use settings::Settings;
+pub use storage::{Directory, Storage, StorageError};

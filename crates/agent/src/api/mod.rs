@@ -5,6 +5,7 @@ mod artifacts;
 mod logs;
 mod releases;
 pub(crate) mod socket;
+mod traffic;
 
 use crate::agent::{Agent, Ending};
 use answer::Refusal;
@@ -52,6 +53,7 @@ fn router(agent: Arc<Agent>) -> Router {
         .route("/v1/environments/{environment}", get(observe).delete(destroy))
         .route("/v1/environments/{environment}/endpoints", get(endpoints))
         .route("/v1/environments/{environment}/logs", get(logs::lines))
+        .route("/v1/environments/{environment}/traffic", get(traffic::look))
         .route("/v1/environments/{environment}/secrets/{version}", put(secret))
         .route("/v1/environments/{environment}/releases/{generation}", get(releases::follow))
         .route("/v1/environments/{environment}/releases/{generation}/prepare", post(releases::prepare))

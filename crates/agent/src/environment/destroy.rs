@@ -40,7 +40,7 @@ impl Environment {
                 })?;
             }
             let journal = self.journal.lock().await;
-            for port in journal.ports.values().copied().chain(journal.public_port) {
+            for port in journal.edge_ports() {
                 self.machine.ports.release(port);
             }
             self.close();

@@ -37,6 +37,9 @@ pub(crate) struct Journal {
     pub(crate) ports: BTreeMap<ServiceName, u16>,
     /// The public address, when the release asked for any free port.
     pub(crate) public_port: Option<u16>,
+    /// The public address with TLS, when the release asked for any free port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_port: Option<u16>,
     /// The database server in use.
     pub(crate) postgres: Option<PostgresSpec>,
     /// Services that have a database.
@@ -106,12 +109,18 @@ impl Journal {
             instances: BTreeMap::new(),
             ports: BTreeMap::new(),
             public_port: None,
+            tls_port: None,
             postgres: None,
             databases: BTreeSet::new(),
             baseline: None,
             restarts_at_switch: BTreeMap::new(),
             commands: BTreeMap::new(),
         }
+    }
+
+    /// Every port that the edge has for this environment and that Fairway chose.
+    pub(crate) fn edge_ports(&self) -> impl Iterator<Item = u16> {
+        self.ports.values().copied().chain(self.public_port).chain(self.tls_port)
     }
 
     /// The release that the routes point at.

@@ -83,7 +83,7 @@ impl Environment {
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         journal.lifecycle.lease = Millis::from(machine.settings.timing.lease);
-        for port in journal.ports.values().copied().chain(journal.public_port) {
+        for port in journal.edge_ports() {
             machine.ports.remember(port);
         }
         for port in journal.instances.values().filter_map(|record| record.port) {

@@ -254,7 +254,7 @@ impl Environment {
                 "Free some ports on the host",
             )
         };
-        let (mut wanted, public) = {
+        let (mut wanted, public, tls) = {
             let journal = self.journal.lock().await;
             let serves = |program: &Program| match program {
                 Program::Stub => true,
@@ -265,21 +265,25 @@ impl Environment {
                 .iter()
                 .filter(|(name, spec)| serves(&spec.program) && !journal.ports.contains_key(*name));
             let any_port = release.listener.as_ref().is_some_and(|listener| listener.address.port() == 0);
+            let any_tls_port = release.edge.tls.as_ref().is_some_and(|tls| tls.address.port() == 0);
             (
                 wanted.map(|(name, _)| (name.clone(), 0)).collect::<Vec<_>>(),
                 any_port && journal.public_port.is_none(),
+                any_tls_port && journal.tls_port.is_none(),
             )
         };
-        if wanted.is_empty() && !public {
+        if wanted.is_empty() && !public && !tls {
             return Ok(());
         }
         for (_, port) in &mut wanted {
             *port = self.machine.ports.take().map_err(no_port)?;
         }
         let public = if public { Some(self.machine.ports.take().map_err(no_port)?) } else { None };
+        let tls = if tls { Some(self.machine.ports.take().map_err(no_port)?) } else { None };
         self.try_change(Survives::Machine, |journal, _| {
             journal.ports.extend(wanted);
             journal.public_port = public.or(journal.public_port);
+            journal.tls_port = tls.or(journal.tls_port);
         })
         .await
         .map_err(|error| fail::machine("the ports of the environment could not be written down", &error))

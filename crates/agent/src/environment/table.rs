@@ -1,16 +1,20 @@
 //! The route table that an environment should have, as a pure function of what is known.
 
 use super::journal::{Journal, wanted};
-use fairway_model::traffic::Guard;
-use fairway_model::{Program, Release, ServiceName};
-use fairway_route::{Backend, Route, Service, Stub, Table};
+use fairway_model::{
+    EdgeSpec, Program, Release, RouteSpec, ServiceName, TimeoutSpec, TlsSpec, TrafficSpec, traffic::Guard,
+};
+use fairway_route::{Backend, Route, Service, Stub, Table, Timeouts};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
 };
 
-/// Name of the public listener.
+/// Name of the public listener that speaks plain text.
 pub(crate) const PUBLIC: &str = "public";
+
+/// Name of the public listener that speaks TLS.
+pub(crate) const PUBLIC_TLS: &str = "public-tls";
 
 /// How an instance is, as far as routing minds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub(crate) fn internal(service: &ServiceName) -> String {
 /// The table without its position.
 ///
 /// Of the serving release, every service has its internal listener, and the ones with routes are reachable from the
-/// public one. Of the pending release, the services in [`Journal::early`] have their internal listener too: nothing
+/// public ones. Of the pending release, the services in [`Journal::early`] have their internal listener too: nothing
 /// was served there before, and a service that is started with them may need them in order to become ready.
 ///
 /// A service's ready instances take its requests. When none is ready, the ones that run are tried all the same: a
@@ -67,31 +71,52 @@ pub(crate) fn unserved(journal: &Journal, release: &Release) -> BTreeSet<Service
     release.services.keys().filter(is_new).cloned().collect()
 }
 
-/// The public address of a release.
+/// The public address of a release without TLS.
 pub(crate) fn public(journal: &Journal, release: &Release) -> Option<SocketAddr> {
-    let mut address = release.listener.as_ref()?.address;
+    any_port(release.listener.as_ref()?.address, journal.public_port)
+}
+
+/// The public address of a release with TLS.
+pub(crate) fn public_tls(journal: &Journal, release: &Release) -> Option<SocketAddr> {
+    any_port(release.edge.tls.as_ref()?.address, journal.tls_port)
+}
+
+fn any_port(mut address: SocketAddr, given: Option<u16>) -> Option<SocketAddr> {
     if address.port() == 0 {
-        address.set_port(journal.public_port?);
+        address.set_port(given?);
     }
     Some(address)
 }
 
 fn add_release(table: &mut Table, journal: &Journal, release: &Release, fitness: &BTreeMap<String, Fitness>) {
-    let public = public(journal, release);
-    if let Some(address) = public {
+    let EdgeSpec { tls, options } = &release.edge;
+    table.options = options.clone();
+    if let Some(address) = public(journal, release) {
         table.listeners.insert(PUBLIC.to_owned(), address);
     }
+    if let (Some(tls), Some(address)) = (tls, public_tls(journal, release)) {
+        let TlsSpec { address: _, settings, certificates } = tls;
+        table.listeners.insert(PUBLIC_TLS.to_owned(), address);
+        table.tls.insert(PUBLIC_TLS.to_owned(), *settings);
+        table.certificates = certificates.clone();
+    }
+    let listeners: Vec<String> = table.listeners.keys().cloned().collect();
     for (name, spec) in &release.services {
-        if !add_service(table, journal, release, name, fitness) || public.is_none() {
+        if !add_service(table, journal, release, name, fitness) {
             continue;
         }
-        table.routes.extend(spec.routes.iter().map(|route| Route {
-            listener: PUBLIC.to_owned(),
-            host: route.host.clone(),
-            path: route.path.clone(),
-            service: name.to_string(),
-            guard: Guard::default(),
-        }));
+        for listener in &listeners {
+            table.routes.extend(spec.routes.iter().map(|route| {
+                let RouteSpec { host, path, guard } = route;
+                Route {
+                    listener: listener.clone(),
+                    host: host.clone(),
+                    path: path.clone(),
+                    service: name.to_string(),
+                    guard: guard.clone(),
+                }
+            }));
+        }
     }
 }
 
@@ -111,7 +136,13 @@ fn add_service(
             Service { stub: Some(Stub { boundary: name.to_string(), title: None }), ..Service::default() }
         }
         Program::Process(process) if process.listen.is_some() => {
-            Service { instances: backends(journal, &wanted(release, name), fitness), ..Service::default() }
+            let TrafficSpec { timeouts, treatment } = &spec.traffic;
+            Service {
+                instances: backends(journal, &wanted(release, name), fitness),
+                stub: None,
+                timeouts: waiting(*timeouts),
+                treatment: treatment.clone(),
+            }
         }
         Program::Process(_) => return false,
     };
@@ -125,6 +156,18 @@ fn add_service(
         guard: Guard::default(),
     });
     true
+}
+
+/// What the release leaves open is the edge's to say.
+fn waiting(timeouts: TimeoutSpec) -> Timeouts {
+    let TimeoutSpec { connect, header, idle, upgrade_idle } = timeouts;
+    let usual = Timeouts::default();
+    Timeouts {
+        connect_ms: connect.map_or(usual.connect_ms, |millis| millis.0),
+        header_ms: header.map_or(usual.header_ms, |millis| millis.0),
+        idle_ms: idle.map_or(usual.idle_ms, |millis| millis.0),
+        upgrade_idle_ms: upgrade_idle.map_or(usual.upgrade_idle_ms, |millis| millis.0),
+    }
 }
 
 fn backends(journal: &Journal, ids: &[String], fitness: &BTreeMap<String, Fitness>) -> Vec<Backend> {

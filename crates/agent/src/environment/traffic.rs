@@ -100,7 +100,7 @@ pub(crate) fn in_flight(stats: &EnvironmentStats) -> BTreeMap<String, u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fairway_protocol::edge::{Failures, InstanceStats, Latency, ServiceStats, StatusClasses};
+    use fairway_protocol::edge::{Failures, InstanceStats, Latency, ServiceStats, Standing, StatusClasses};
 
     fn stats(instances: &[(&str, u64, u64, u64)], no_instance: u64) -> EnvironmentStats {
         let instances = instances.iter().map(|(id, total, server_error, refused)| {
@@ -109,6 +109,8 @@ mod tests {
                 release: 1,
                 weight: 1,
                 draining: false,
+                standing: Standing::Fit,
+                ejections: 0,
                 in_flight: 0,
                 upgrades: 0,
                 total: *total,
@@ -120,7 +122,7 @@ mod tests {
             };
             ((*id).to_owned(), stats)
         });
-        let service = ServiceStats { no_instance, stubbed: 0, instances: instances.collect() };
+        let service = ServiceStats { no_instance, stubbed: 0, waiting: 0, instances: instances.collect() };
         EnvironmentStats {
             generation: 1,
             revision: 0,

@@ -57,6 +57,7 @@ impl Fixture for HostFixture {
             contract: None,
             routes: Vec::new(),
             replicas: wanted.replicas,
+            traffic: Default::default(),
         };
         Made { spec, artifacts: vec![service.source] }
     }

@@ -73,7 +73,13 @@ async fn a_stub_answers_by_itself_and_becomes_a_program() {
     let web = good(&world, "v1").needs("ai", "AI_URL");
     world.host.deliver(&web.source).await.unwrap();
     let mut wanted = release(&[("web", web.clone())]);
-    let stub = ServiceSpec { program: Program::Stub, contract: None, routes: Vec::new(), replicas: 1 };
+    let stub = ServiceSpec {
+        program: Program::Stub,
+        contract: None,
+        routes: Vec::new(),
+        replicas: 1,
+        traffic: Default::default(),
+    };
     wanted.services.insert(name("ai"), stub);
     let first = plan(None, wanted);
     world.apply(&first).await;

@@ -367,8 +367,11 @@ async fn databases_are_made_migrated_and_seeded() {
 #[tokio::test]
 async fn the_public_listener_has_hosts_and_paths_and_keeps_its_port() {
     let world = World::new("").await;
-    let route =
-        |host: Option<&str>, path: &str| RouteSpec { host: host.map(str::to_owned), path: path.to_owned() };
+    let route = |host: Option<&str>, path: &str| RouteSpec {
+        host: host.map(str::to_owned),
+        path: path.to_owned(),
+        guard: Default::default(),
+    };
     let web = good(&world, "web").with(|service| service.routes.push(route(None, "/")));
     let api = good(&world, "api").with(|service| service.routes.push(route(None, "/pid")));
     let mut release = release(&[("web", web.clone()), ("api", api.clone())]);

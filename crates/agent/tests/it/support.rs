@@ -5,7 +5,7 @@ use fairway_model::{
     Artifact, ArtifactDigest, ArtifactKind, Assignment, ConfigValue, DatabaseSpec, Digest, EnvironmentName,
     Generation, Limits, Millis, Plan, PlanBase, PostgresSpec, ProbeSpec, Probes, ProcessSpec, Program,
     RELEASE_FORMAT, Release, Resources, Reversibility, RouteSpec, ServiceName, ServiceSpec, Step, StepKind,
-    SystemName, VariableName,
+    SystemName, TrafficSpec, VariableName,
 };
 use fairway_target::{ArtifactSource, Target as _};
 use std::{
@@ -118,7 +118,13 @@ impl World {
             limits: Limits::default(),
             stop_grace: Millis::from_secs(5),
         };
-        Service { spec, source: ArtifactSource { digest, path }, replicas: 1, routes: Vec::new() }
+        Service {
+            spec,
+            source: ArtifactSource { digest, path },
+            replicas: 1,
+            routes: Vec::new(),
+            traffic: Default::default(),
+        }
     }
 
     /// The assignment that leads from `from` to these services, whose artifacts are delivered.
@@ -194,6 +200,7 @@ pub(crate) struct Service {
     pub(crate) source: ArtifactSource,
     pub(crate) replicas: u32,
     pub(crate) routes: Vec<RouteSpec>,
+    pub(crate) traffic: TrafficSpec,
 }
 
 impl Service {
@@ -224,6 +231,7 @@ impl Service {
             contract: None,
             routes: self.routes.clone(),
             replicas: self.replicas,
+            traffic: self.traffic.clone(),
         }
     }
 }
@@ -236,6 +244,7 @@ pub(crate) fn release(services: &[(&str, Service)]) -> Release {
         system: SystemName::new("tests").unwrap(),
         environment: environment(),
         listener: None,
+        edge: Default::default(),
         services: services.iter().map(|(service, wish)| (name(service), wish.made())).collect(),
         resources: Resources { postgres: database.then_some(PostgresSpec::Private { version: None }) },
         bake: Millis(300),

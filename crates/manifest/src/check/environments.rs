@@ -21,19 +21,29 @@ pub(super) fn check(check: &mut Check<'_>) {
 
 /// Two environments on this machine cannot have one address.
 fn ports(check: &mut Check<'_>) {
-    let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
+    let mut taken: Vec<(&str, &[&str], SocketAddr)> = Vec::new();
     for (name, environment) in check.environments() {
-        let Some(address) = environment.listen.filter(|address| address.port() != 0) else { continue };
+        let tls = environment.tls.as_ref().map(|tls| tls.listen);
+        let wanted: [(&[&str], _); 2] = [(&["listen"], environment.listen), (&["tls", "listen"], tls)];
+        for (key, address) in wanted {
+            let Some(address) = address.filter(|address| address.port() != 0) else { continue };
+            // Other machines have addresses of their own, and what comes and goes keeps none.
+            let shared = environment.target == Target::Local && !environment.ephemeral;
+            let clashing = taken
+                .iter()
+                .find(|(other, _, theirs)| (*other == name || shared) && clash(*theirs, address))
+                .copied();
+            if let Some((other, theirs, _)) = clashing {
+                let message = format!("`{name}` listens on {address}, which belongs to `{other}`");
+                let line = check.line(&[&["environments", other], theirs].concat());
+                let help = Some(format!("see {line}; take another port, or 0 for any free one"));
+                check.error(&[&["environments", name], key].concat(), "port-clash", message, help);
+            }
+            taken.push((name, key, address));
+        }
         if environment.target != Target::Local || environment.ephemeral {
-            continue;
+            taken.retain(|(other, ..)| *other != name);
         }
-        if let Some((other, _)) = taken.iter().find(|(_, other)| clash(*other, address)) {
-            let message = format!("`{name}` listens on {address}, which belongs to `{other}`");
-            let line = check.line(&["environments", other, "listen"]);
-            let help = Some(format!("see {line}; take another port, or 0 for any free one"));
-            check.error(&["environments", name, "listen"], "port-clash", message, help);
-        }
-        taken.push((name, address));
     }
 }
 
@@ -110,6 +120,11 @@ fn without_effect(check: &mut Check<'_>, name: &str, environment: &Environment) 
     let Environment {
         target,
         listen: _,
+        tls: _,
+        guard: _,
+        trusted: _,
+        access_log: _,
+        goodbye_spread: _,
         domain,
         ephemeral,
         per,

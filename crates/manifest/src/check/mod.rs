@@ -1,6 +1,8 @@
 //! What is wrong with the system as a whole. Every check looks at everything and stops at nothing, so that people
 //! see all of it at once.
 
+mod certificates;
+mod edge;
 mod environments;
 mod layers;
 mod needs;
@@ -28,6 +30,8 @@ pub(crate) fn check_for(parsed: &Parsed, sources: &Sources, only: Option<&str>) 
     routes::check(&mut check);
     promises::check(&mut check);
     environments::check(&mut check);
+    edge::check(&mut check);
+    certificates::check(&mut check);
     layers::check(&mut check);
     Report::new(check.problems)
 }

@@ -42,8 +42,8 @@ fn unheard(check: &mut Check<'_>) {
         check.services().into_iter().find(|(_, service)| service.expose.is_some()).map(|(name, _)| name);
     let Some(exposed) = exposed else { return };
     for (name, environment) in check.environments() {
-        if check.concerns(name) && environment.listen.is_none() && environment.target == crate::Target::Local
-        {
+        let deaf = environment.listen.is_none() && environment.tls.is_none();
+        if check.concerns(name) && deaf && environment.target == crate::Target::Local {
             let message = format!("`{name}` listens nowhere, so nobody can reach `{exposed}` there");
             let help = Some("write `listen: 127.0.0.1:8080`, or port 0 for any free port".to_owned());
             check.warn_at_key(&["environments", name], "no-listener", message, help);

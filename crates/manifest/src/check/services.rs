@@ -67,7 +67,7 @@ fn stub(check: &mut Check<'_>, name: &ServiceName, service: &Service) {
     }
     for key in [
         "build", "run", "listen", "database", "env", "secrets", "needs", "health", "ready", "start",
-        "limits", "replicas", "stop",
+        "limits", "replicas", "stop", "traffic",
     ] {
         if check.parsed.places.contains(&["services", name, key]) {
             let message = format!("`{name}` is a stub, so its `{key}` has no meaning");

@@ -21,7 +21,8 @@ pub struct Treatment {
     /// How much a service takes at once.
     #[serde(skip_serializing_if = "is_default")]
     pub limits: Limits,
-    /// Over how many milliseconds an instance that came back gets its full share. Default 0: at once.
+    /// Over how many milliseconds an instance that came back, or joined others that serve already, gets its full
+    /// share; it begins with a tenth. Default 0: at once.
     #[serde(skip_serializing_if = "is_default")]
     pub slow_start_ms: u64,
     /// Clients stay with their instance.
@@ -95,10 +96,12 @@ pub struct Outliers {
     pub consecutive_failures: u32,
     /// So many answers 500, 502, 503 or 504 in a row do. Default 0: never, a service may mean it.
     pub consecutive_5xx: u32,
-    /// For how long the first time; it doubles with each time up to 16 times this. Default 5 s.
+    /// For how long the first time; it doubles with each time up to 16 times this, and one doubling is forgiven for
+    /// each 10 times this that it behaved. Then one request at a time tries it. Default 5 s.
     pub eject_ms: u64,
-    /// At most this part of the instances is out at once, in percent; when more would be, nobody is taken out any
-    /// more (panic: a bad instance is better than none). Default 50.
+    /// At most this part of the instances that have a weight is out at once, in percent, by traffic and probes
+    /// together. When more would be, or all, everybody is asked as if nothing was known (panic: a bad instance is
+    /// better than none). 0: nobody is ever out. Default 50.
     pub most_ejected_percent: u8,
 }
 
@@ -116,7 +119,7 @@ pub struct Retries {
     /// a single instance is not an error for its clients.
     pub patience_ms: u64,
     /// Retries may be at most this part of all requests, in percent, over ten seconds (and never fewer than ten).
-    /// Default 20.
+    /// Dialling again while nobody accepts the request is none. 0: nothing is tried again. Default 20.
     pub budget_percent: u8,
 }
 
@@ -173,5 +176,27 @@ pub struct Hold {
 impl Default for Hold {
     fn default() -> Self {
         Self { queue: 1_000, most_ms: 30_000 }
+    }
+}
+
+/// When a new release that gets a part of the requests does worse than the old one. Errors are exchanges that failed and
+/// answers 500–599. What is beyond a limit by no more than chance explains is watched for longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GateLimits {
+    /// So many requests to each of the two make a comparison. Default 100.
+    pub requests: u64,
+    /// So many more of 1000 requests may be errors than with the old release. Default 10: one percent point.
+    pub more_errors_permille: u32,
+    /// 99 of 100 answers take at most this part of the time that they take with the old release, in percent.
+    /// Default 200: twice as long. Times are known as well as the edge's histogram knows them.
+    pub p99_percent: u32,
+    /// Answers within this time are never too slow, in milliseconds. Default 20.
+    pub p99_floor_ms: u32,
+}
+
+impl Default for GateLimits {
+    fn default() -> Self {
+        Self { requests: 100, more_errors_permille: 10, p99_percent: 200, p99_floor_ms: 20 }
     }
 }

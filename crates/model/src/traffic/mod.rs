@@ -3,13 +3,15 @@
 //! Everything has a default, and a document without any of it means the defaults. Durations are milliseconds.
 
 mod guard;
+mod guard_check;
 mod health;
 mod network;
 mod options;
 mod tls;
 
 pub use guard::{BasicAuth, Compression, Cors, Guard, Hsts, Maintenance, RateKey, RateLimit};
-pub use health::{Hold, Limits, Outliers, Probe, Retries, Sticky, Treatment, Upstream};
+pub use guard_check::GuardProblem;
+pub use health::{GateLimits, Hold, Limits, Outliers, Probe, Retries, Sticky, Treatment, Upstream};
 pub use network::{Network, NetworkError};
 pub use options::{AccessLog, Options};
 pub use tls::{Acme, AcmeChallenge, Certificate, CertificateSource, ListenerTls, TlsVersion};

@@ -53,12 +53,11 @@ fn one_service_changes() {
 #[test]
 fn routes_stubs_and_listeners_need_no_start() {
     let mut desired = shop();
-    desired
-        .services
-        .get_mut("bff")
-        .unwrap()
-        .routes
-        .push(RouteSpec { host: Some("shop.test".to_owned()), path: "/".to_owned() });
+    desired.services.get_mut("bff").unwrap().routes.push(RouteSpec {
+        host: Some("shop.test".to_owned()),
+        path: "/".to_owned(),
+        guard: Default::default(),
+    });
     check(&plan_from(&shop(), &desired), &["switch", "bake"]);
 
     let mut desired = shop();

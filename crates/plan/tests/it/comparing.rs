@@ -141,7 +141,11 @@ fn every_part_of_a_service_and_of_the_environment() {
     let old = ContractDigest(Digest::of(b"bff"));
     check_release(&with(&|r| bff(r, &|s| s.replicas = 2)), "replicas", Some("1"), Some("2"));
     check_release(&with(&|r| bff(r, &|s| s.routes.clear())), "routes", Some("/"), None);
-    let route = || RouteSpec { host: Some("*.shop.test".to_owned()), path: "/api".to_owned() };
+    let route = || RouteSpec {
+        host: Some("*.shop.test".to_owned()),
+        path: "/api".to_owned(),
+        guard: Default::default(),
+    };
     check_release(
         &with(&|r| bff(r, &|s| s.routes.push(route()))),
         "routes",

@@ -5,9 +5,10 @@ use crate::{
     world::World,
 };
 use fairway_model::{
-    ConfigValue, ContractDigest, ContractRef, Digest, InstanceState, Listener, MigrationEffect, Millis,
-    PostgresSpec, Program, RELEASE_FORMAT, Release, Resources, RouteSpec, SecretVersion, ServedBy,
-    ServiceSpec, SystemName,
+    ConfigValue, ContractDigest, ContractRef, Digest, EdgeSpec, InstanceState, Listener, MigrationEffect,
+    Millis, PostgresSpec, Program, RELEASE_FORMAT, Release, Resources, RouteSpec, SecretVersion, ServedBy,
+    ServiceSpec, SystemName, TimeoutSpec, TrafficSpec,
+    traffic::{AccessLog, Guard, Options, Treatment},
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ struct Traits {
     routed: bool,
     migrations: Option<Option<Vec<u8>>>,
     worker: bool,
+    guarded: bool,
+    patient: bool,
 }
 
 fn traits() -> impl Strategy<Value = Traits> {
@@ -44,6 +47,7 @@ fn traits() -> impl Strategy<Value = Traits> {
             any::<bool>(),
             proptest::option::of(proptest::option::of(proptest::collection::vec(0..3_u8, 0..3))),
             proptest::bool::weighted(0.2),
+            any::<(bool, bool)>(),
         ),
     )
         .prop_map(|(a, b, c)| Traits {
@@ -58,6 +62,8 @@ fn traits() -> impl Strategy<Value = Traits> {
             routed: c.0,
             migrations: c.1,
             worker: c.2,
+            guarded: c.3.0,
+            patient: c.3.1,
         })
 }
 
@@ -98,21 +104,37 @@ fn service_spec(index: usize, traits: &Traits) -> ServiceSpec {
             digest: ContractDigest(Digest::of(&[version])),
         }),
         routes: if traits.routed {
-            vec![RouteSpec { host: None, path: format!("/{name}") }]
+            vec![RouteSpec { host: None, path: format!("/{name}"), guard: guard(traits.guarded) }]
         } else {
             Vec::new()
         },
         replicas: traits.replicas,
+        traffic: TrafficSpec {
+            timeouts: TimeoutSpec {
+                header: traits.patient.then_some(Millis::from_secs(90)),
+                ..TimeoutSpec::default()
+            },
+            treatment: Treatment::default(),
+        },
     }
+}
+
+fn guard(guarded: bool) -> Guard {
+    Guard { security_headers: guarded, ..Guard::default() }
 }
 
 pub(crate) fn release() -> impl Strategy<Value = Release> {
     let services = proptest::collection::vec(traits(), NAMES.len());
-    (services, proptest::option::of(8080..8082_u16), 0..2_u64).prop_map(|(services, port, bake)| Release {
+    let port = proptest::option::of(8080..8082_u16);
+    (services, port, 0..2_u64, any::<bool>()).prop_map(|(services, port, bake, logs)| Release {
         format: RELEASE_FORMAT,
         system: SystemName::new("shop").unwrap(),
         environment: environment(),
         listener: port.map(|port| Listener { address: ([127, 0, 0, 1], port).into() }),
+        edge: EdgeSpec {
+            tls: None,
+            options: Options { access_log: logs.then(AccessLog::default), ..Options::default() },
+        },
         services: services
             .iter()
             .enumerate()

@@ -77,6 +77,7 @@ fn spec(name: &str, program: Program) -> ServiceSpec {
         }),
         routes: Vec::new(),
         replicas: 1,
+        traffic: Default::default(),
     }
 }
 
@@ -96,12 +97,14 @@ pub(crate) fn shop() -> Release {
     ] {
         services.insert(service(name), spec(name, program));
     }
-    services.get_mut("bff").unwrap().routes = vec![RouteSpec { host: None, path: "/".to_owned() }];
+    services.get_mut("bff").unwrap().routes =
+        vec![RouteSpec { host: None, path: "/".to_owned(), guard: Default::default() }];
     Release {
         format: RELEASE_FORMAT,
         system: SystemName::new("shop").unwrap(),
         environment: environment(),
         listener: Some(Listener { address: "127.0.0.1:8080".parse().unwrap() }),
+        edge: Default::default(),
         services,
         resources: Resources { postgres: Some(PostgresSpec::Private { version: Some("15".to_owned()) }) },
         bake: Millis::from_secs(30),

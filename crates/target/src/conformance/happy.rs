@@ -7,7 +7,7 @@ use super::{
 use crate::{ArtifactSource, Progress};
 use fairway_model::{
     ArtifactDigest, Digest, Event, EventKind, FailureKind, Generation, InstanceState, Phase, Program,
-    ServedBy, ServiceSpec,
+    ServedBy, ServiceSpec, TrafficSpec,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,13 @@ pub(super) async fn a_first_release_goes_through_all_phases(stage: Stage<'_>) ->
         format!("a new environment should be empty: {observed:?}")
     })?;
     let mut release = stage.release(&[good("alpha", "v1"), good("beta", "v1")]).await?;
-    let stub = ServiceSpec { program: Program::Stub, contract: None, routes: Vec::new(), replicas: 1 };
+    let stub = ServiceSpec {
+        program: Program::Stub,
+        contract: None,
+        routes: Vec::new(),
+        replicas: 1,
+        traffic: TrafficSpec::default(),
+    };
     release.services.insert(service("gamma"), stub);
     let first = assignment(None, Generation(0), &release);
 

@@ -3,9 +3,9 @@
 use super::{Behaviour, Fixture, Timing, Wanted, assignment};
 use crate::{Progress, Silent, Target, TargetError};
 use fairway_model::{
-    Assignment, EnvironmentName, Failure, FailureKind, Generation, InstanceState, Observed, ObservedInstance,
-    Phase, Program, RELEASE_FORMAT, Release, ReleaseStatus, Resources, ServedBy, ServiceName, ServiceSpec,
-    SystemName,
+    Assignment, EdgeSpec, EnvironmentName, Failure, FailureKind, Generation, InstanceState, Observed,
+    ObservedInstance, Phase, Program, RELEASE_FORMAT, Release, ReleaseStatus, Resources, ServedBy,
+    ServiceName, ServiceSpec, SystemName,
 };
 use std::{collections::BTreeMap, fmt, future::Future, time::Duration};
 use tokio::time::Instant;
@@ -81,6 +81,7 @@ impl<'a> Stage<'a> {
             system: SystemName::new("conformance").expect("a good name"),
             environment: self.environment.clone(),
             listener: self.fixture.listener(),
+            edge: EdgeSpec::default(),
             services,
             resources: if database { self.fixture.resources() } else { Resources::default() },
             bake: self.timing.bake,

@@ -36,12 +36,14 @@ fn release(content: u8) -> Release {
         contract: None,
         routes: Vec::new(),
         replicas: 1 + u32::from(content % 2),
+        traffic: Default::default(),
     };
     Release {
         format: RELEASE_FORMAT,
         system: SystemName::new("shop").unwrap(),
         environment: environment(),
         listener: None,
+        edge: Default::default(),
         services: BTreeMap::from([(ServiceName::new("alpha").unwrap(), service)]),
         resources: Resources::default(),
         bake: BAKE,

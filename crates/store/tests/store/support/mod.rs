@@ -121,6 +121,7 @@ pub(crate) fn release(drain: u64) -> Release {
         system: SystemName::new("shop").unwrap(),
         environment: environment("test/pr-42"),
         listener: None,
+        edge: Default::default(),
         services: BTreeMap::new(),
         resources: Resources::default(),
         bake: Millis(0),

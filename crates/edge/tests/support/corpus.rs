@@ -1,0 +1,926 @@
+//! Requests that recipients are known to read differently, and what the edge has to make of them.
+//!
+//! Gathered from RFC 9110 and 9112, from what is published about desynchronisation (CL.TE, TE.CL, TE.TE, CL.0, 0.CL,
+//! chunk extensions, obfuscated `Expect`), and from the bugs that differential testing found in other servers. Where
+//! the standard leaves a choice, both ways are named; neither may let a marker request through.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
+
+/// The request that an attacker hides. It must never arrive as a request unless the client plainly sent it as one.
+pub const HIDDEN: &str = "GET /smuggled HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 0\r\n\r\n";
+
+/// Refused for what it looks like.
+pub const BAD: &[u16] = &[400];
+/// Refused for what it looks like, or because the coding is not known.
+const CODING: &[u16] = &[400, 501];
+/// Refused for its version.
+const VERSION: &[u16] = &[400, 505];
+/// Refused for its size.
+const LARGE: &[u16] = &[400, 413, 414, 431];
+
+/// What has to become of a case. Requests are named as their summary: `POST /path 5`.
+#[derive(Clone, Debug)]
+pub enum Expect {
+    /// Answered with one of these; then the connection ends. Nothing of it arrives as a complete request.
+    Refused(&'static [u16]),
+    /// These arrive, in this order, and are answered.
+    Arrives(Vec<&'static str>),
+    /// One or the other.
+    Either(&'static [u16], Vec<&'static str>),
+    /// Refused, or these arrive and the connection ends after the answer.
+    EitherAndEnds(&'static [u16], Vec<&'static str>),
+    /// These arrive and are answered; what follows is refused, with one of these or by the end of
+    /// the connection.
+    ThenRefused(Vec<&'static str>, &'static [u16]),
+    /// Refused, or waited for until the end of the connection: nothing arrives as a complete request.
+    Never(&'static [u16]),
+    /// It is never complete: nothing arrives as a complete request, and the end of the connection ends it.
+    Unfinished,
+}
+
+use Expect::{Arrives, Either, EitherAndEnds, Never, Refused, ThenRefused, Unfinished};
+
+impl Expect {
+    /// The requests that the client can be said to have meant.
+    pub fn meant(&self) -> &[&'static str] {
+        match self {
+            Arrives(meant) | Either(_, meant) | EitherAndEnds(_, meant) | ThenRefused(meant, _) => meant,
+            Refused(_) | Never(_) | Unfinished => &[],
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub group: &'static str,
+    pub name: String,
+    pub bytes: Vec<u8>,
+    pub expect: Expect,
+}
+
+/// Everything.
+pub fn all() -> Vec<Case> {
+    [lengths(), codings(), chunks(), fields(), lines(), hosts(), sequences(), sizes()].concat()
+}
+
+fn case(group: &'static str, name: impl Into<String>, bytes: impl AsRef<[u8]>, expect: Expect) -> Case {
+    Case { group, name: name.into(), bytes: bytes.as_ref().to_vec(), expect }
+}
+
+/// A POST to `/in` with these field lines (each with its CRLF) and this body.
+fn post(lines: impl AsRef<[u8]>, body: impl AsRef<[u8]>) -> Vec<u8> {
+    [b"POST /in HTTP/1.1\r\nHost: edge.test\r\n", lines.as_ref(), b"\r\n", body.as_ref()].concat()
+}
+
+/// A GET of `/in` with these field lines (each with its CRLF).
+fn get(lines: impl AsRef<[u8]>) -> Vec<u8> {
+    [b"GET /in HTTP/1.1\r\nHost: edge.test\r\n", lines.as_ref(), b"\r\n"].concat()
+}
+
+/// A POST to `/in` with a chunked body, as it is.
+fn chunked(body: impl AsRef<[u8]>) -> Vec<u8> {
+    post("Transfer-Encoding: chunked\r\n", body)
+}
+
+/// `Content-Length` in all disguises. The body is five bytes, and where a disguise may be read as less or none, what
+/// remains would be a request.
+pub fn lengths() -> Vec<Case> {
+    let group = "lengths";
+    let mut cases = vec![
+        case(group, "plain", post("Content-Length: 5\r\n", "hello"), Arrives(vec!["POST /in 5"])),
+        case(
+            group,
+            "spaces around",
+            post("Content-Length: \t 5 \t\r\n", "hello"),
+            Arrives(vec!["POST /in 5"]),
+        ),
+        case(group, "no space", post("content-length:5\r\n", "hello"), Arrives(vec!["POST /in 5"])),
+        case(
+            group,
+            "of a GET",
+            get("Content-Length: 5\r\n").into_iter().chain(*b"hello").collect::<Vec<_>>(),
+            Arrives(vec!["GET /in 5"]),
+        ),
+        case(group, "leading zero", post("Content-Length: 05\r\n", "hello"), Either(BAD, vec!["POST /in 5"])),
+        case(group, "octal", post("Content-Length: 010\r\n", "helloworld"), Either(BAD, vec!["POST /in 10"])),
+        case(
+            group,
+            "many leading zeros",
+            post("Content-Length: 000000000000000000000000000005\r\n", "hello"),
+            Either(BAD, vec!["POST /in 5"]),
+        ),
+        case(
+            group,
+            "twice the same",
+            post("Content-Length: 5\r\nContent-Length: 5\r\n", "hello"),
+            Either(BAD, vec!["POST /in 5"]),
+        ),
+        case(
+            group,
+            "list of the same",
+            post("Content-Length: 5, 5\r\n", "hello"),
+            Either(BAD, vec!["POST /in 5"]),
+        ),
+        case(group, "more than arrives", post("Content-Length: 50\r\n", "hello"), Unfinished),
+    ];
+    let refused = [
+        ("twice, first shorter", "Content-Length: 0\r\nContent-Length: 62\r\n"),
+        ("twice, first longer", "Content-Length: 62\r\nContent-Length: 0\r\n"),
+        ("twice, case differs", "Content-Length: 0\r\ncontent-length: 62\r\n"),
+        ("three times", "Content-Length: 62\r\nContent-Length: 62\r\nContent-Length: 0\r\n"),
+        ("empty, then a number", "Content-Length: \r\nContent-Length: 62\r\n"),
+        ("a number, then empty", "Content-Length: 62\r\nContent-Length: \r\n"),
+        ("list of different ones", "Content-Length: 0, 62\r\n"),
+        ("list of different ones, reversed", "Content-Length: 62, 0\r\n"),
+        ("list with nothing first", "Content-Length: ,62\r\n"),
+        ("list with nothing last", "Content-Length: 62,\r\n"),
+        ("empty", "Content-Length:\r\n"),
+        ("only a space", "Content-Length: \r\n"),
+        ("plus", "Content-Length: +62\r\n"),
+        ("minus", "Content-Length: -62\r\n"),
+        ("minus zero", "Content-Length: -0\r\n"),
+        ("hexadecimal", "Content-Length: 0x3e\r\n"),
+        ("hexadecimal digits", "Content-Length: 3E\r\n"),
+        ("binary prefix", "Content-Length: 0b1\r\n"),
+        ("octal prefix", "Content-Length: 0o76\r\n"),
+        ("underscore", "Content-Length: 6_2\r\n"),
+        ("space between digits", "Content-Length: 6 2\r\n"),
+        ("tab between digits", "Content-Length: 6\t2\r\n"),
+        ("digits and letters", "Content-Length: 62abc\r\n"),
+        ("letters", "Content-Length: abc\r\n"),
+        ("fraction", "Content-Length: 62.0\r\n"),
+        ("exponent", "Content-Length: 6e1\r\n"),
+        ("semicolon", "Content-Length: 62;a=b\r\n"),
+        ("quoted", "Content-Length: \"62\"\r\n"),
+        ("parentheses", "Content-Length: (62)\r\n"),
+        ("equals", "Content-Length: =62\r\n"),
+        ("2^64", "Content-Length: 18446744073709551616\r\n"),
+        ("2^64 + 62", "Content-Length: 18446744073709551678\r\n"),
+        ("2^128", "Content-Length: 340282366920938463463374607431768211456\r\n"),
+        ("forty nines", "Content-Length: 9999999999999999999999999999999999999999\r\n"),
+    ];
+    cases.extend(refused.map(|(name, line)| case(group, name, post(line, HIDDEN), Refused(BAD))));
+    let bytes: [(&str, &[u8]); 10] = [
+        ("vertical tab before", b"Content-Length:\x0b62\r\n"),
+        ("form feed before", b"Content-Length:\x0c62\r\n"),
+        ("vertical tab after", b"Content-Length: 62\x0b\r\n"),
+        ("NUL after", b"Content-Length: 62\0\r\n"),
+        ("NUL before", b"Content-Length: \x0062\r\n"),
+        ("no-break space before", b"Content-Length: \xa062\r\n"),
+        ("next line after", b"Content-Length: 62\x85\r\n"),
+        ("Arabic digits", b"Content-Length: \xd9\xa6\xd9\xa2\r\n"),
+        ("full-width digits", b"Content-Length: \xef\xbc\x96\xef\xbc\x92\r\n"),
+        ("DEL after", b"Content-Length: 62\x7f\r\n"),
+    ];
+    cases.extend(bytes.map(|(name, line)| case(group, name, post(line, HIDDEN), Refused(BAD))));
+    // Almost all there is: refused at once, or never complete.
+    cases.push(case(
+        group,
+        "2^63",
+        post("Content-Length: 9223372036854775808\r\n", "hello"),
+        Never(&[400, 413]),
+    ));
+    cases
+}
+
+/// How a field line that looks like `Transfer-Encoding: chunked` is to be read.
+#[derive(Clone, Copy)]
+enum Coding {
+    /// As that.
+    Chunked,
+    /// As that, or refused.
+    Murky,
+    /// Not at all: it is refused.
+    Bad,
+    /// As some other field, which says nothing about the body; or refused.
+    Other,
+}
+
+const CODINGS: &[(&str, &[u8], Coding)] = &[
+    ("plain", b"Transfer-Encoding: chunked\r\n", Coding::Chunked),
+    ("lower case", b"transfer-encoding: chunked\r\n", Coding::Chunked),
+    ("alternating case", b"tRaNsFeR-eNcOdInG: ChUnKeD\r\n", Coding::Chunked),
+    ("upper case value", b"Transfer-Encoding: CHUNKED\r\n", Coding::Chunked),
+    ("no space", b"Transfer-Encoding:chunked\r\n", Coding::Chunked),
+    ("tab", b"Transfer-Encoding:\tchunked\r\n", Coding::Chunked),
+    ("tabs and spaces", b"Transfer-Encoding: \t \tchunked\t \r\n", Coding::Chunked),
+    ("comma first", b"Transfer-Encoding: ,chunked\r\n", Coding::Bad),
+    ("comma last", b"Transfer-Encoding: chunked,\r\n", Coding::Murky),
+    ("commas", b"Transfer-Encoding: , ,chunked, ,\r\n", Coding::Murky),
+    ("an empty line of it first", b"Transfer-Encoding: \r\nTransfer-Encoding: chunked\r\n", Coding::Murky),
+    ("an empty line of it last", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: \r\n", Coding::Murky),
+    ("space before the colon", b"Transfer-Encoding : chunked\r\n", Coding::Bad),
+    ("tab before the colon", b"Transfer-Encoding\t: chunked\r\n", Coding::Bad),
+    ("vertical tab before the colon", b"Transfer-Encoding\x0b: chunked\r\n", Coding::Bad),
+    ("NUL before the colon", b"Transfer-Encoding\0: chunked\r\n", Coding::Bad),
+    ("CR before the colon", b"Transfer-Encoding\r: chunked\r\n", Coding::Bad),
+    ("LF before the colon", b"Transfer-Encoding\n: chunked\r\n", Coding::Bad),
+    ("CRLF before the colon", b"Transfer-Encoding\r\n: chunked\r\n", Coding::Bad),
+    ("no-break space before the colon", b"Transfer-Encoding\xa0: chunked\r\n", Coding::Bad),
+    ("next line before the colon", b"Transfer-Encoding\x85: chunked\r\n", Coding::Bad),
+    ("two colons", b"Transfer-Encoding:: chunked\r\n", Coding::Bad),
+    ("no colon", b"Transfer-Encoding chunked\r\n", Coding::Bad),
+    ("equals for a colon", b"Transfer-Encoding= chunked\r\n", Coding::Bad),
+    ("space first", b" Transfer-Encoding: chunked\r\n", Coding::Bad),
+    ("tab first", b"\tTransfer-Encoding: chunked\r\n", Coding::Bad),
+    ("CR first", b"\rTransfer-Encoding: chunked\r\n", Coding::Bad),
+    ("vertical tab first", b"\x0bTransfer-Encoding: chunked\r\n", Coding::Bad),
+    ("byte order mark first", b"\xef\xbb\xbfTransfer-Encoding: chunked\r\n", Coding::Bad),
+    ("folded", b"Transfer-Encoding:\r\n chunked\r\n", Coding::Bad),
+    ("folded with a tab", b"Transfer-Encoding:\r\n\tchunked\r\n", Coding::Bad),
+    ("folded in the value", b"Transfer-Encoding: chun\r\n ked\r\n", Coding::Bad),
+    ("folded onto another field", b"X: y\r\n Transfer-Encoding: chunked\r\n", Coding::Bad),
+    ("LF and fold", b"Transfer-Encoding:\n chunked\r\n", Coding::Bad),
+    ("behind LF", b"X: y\nTransfer-Encoding: chunked\r\n", Coding::Bad),
+    ("behind CR", b"X: y\rTransfer-Encoding: chunked\r\n", Coding::Bad),
+    ("behind CR CRLF", b"X: y\r\r\nTransfer-Encoding: chunked\r\n", Coding::Bad),
+    ("behind NUL", b"X: y\0Transfer-Encoding: chunked\r\n", Coding::Bad),
+    ("behind a line of CR", b"X: y\r\n\r\rTransfer-Encoding: chunked\r\n", Coding::Bad),
+    ("ends with LF", b"Transfer-Encoding: chunked\n", Coding::Bad),
+    ("ends with CR", b"Transfer-Encoding: chunked\rX: y\r\n", Coding::Bad),
+    ("ends with CR CRLF", b"Transfer-Encoding: chunked\r\r\n", Coding::Bad),
+    ("value ends with NUL", b"Transfer-Encoding: chunked\0\r\n", Coding::Bad),
+    ("value ends with a vertical tab", b"Transfer-Encoding: chunked\x0b\r\n", Coding::Bad),
+    ("value ends with a form feed", b"Transfer-Encoding: chunked\x0c\r\n", Coding::Bad),
+    ("value ends with DEL", b"Transfer-Encoding: chunked\x7f\r\n", Coding::Bad),
+    ("value ends with a no-break space", b"Transfer-Encoding: chunked\xa0\r\n", Coding::Bad),
+    ("value begins with a vertical tab", b"Transfer-Encoding: \x0bchunked\r\n", Coding::Bad),
+    ("value begins with a form feed", b"Transfer-Encoding: \x0cchunked\r\n", Coding::Bad),
+    ("value begins with a no-break space", b"Transfer-Encoding: \xa0chunked\r\n", Coding::Bad),
+    ("value begins with NUL", b"Transfer-Encoding: \0chunked\r\n", Coding::Bad),
+    ("NUL in the value", b"Transfer-Encoding: chu\0nked\r\n", Coding::Bad),
+    ("backspace in the value", b"Transfer-Encoding: cx\x08hunked\r\n", Coding::Bad),
+    ("letters first", b"Transfer-Encoding: xchunked\r\n", Coding::Bad),
+    ("letters last", b"Transfer-Encoding: chunkedx\r\n", Coding::Bad),
+    ("suffix", b"Transfer-Encoding: chunked-false\r\n", Coding::Bad),
+    ("shortened", b"Transfer-Encoding: chunk\r\n", Coding::Bad),
+    ("K of Kelvin", b"Transfer-Encoding: chun\xe2\x84\xaaed\r\n", Coding::Bad),
+    ("quoted", b"Transfer-Encoding: \"chunked\"\r\n", Coding::Bad),
+    ("apostrophes", b"Transfer-Encoding: 'chunked'\r\n", Coding::Bad),
+    ("escaped", b"Transfer-Encoding: %63hunked\r\n", Coding::Bad),
+    ("MIME encoded", b"Transfer-Encoding: =?iso-8859-1?B?Y2h1bmtlZA==?=\r\n", Coding::Bad),
+    ("parameter", b"Transfer-Encoding: chunked;q=1\r\n", Coding::Bad),
+    ("parameter with a space", b"Transfer-Encoding: chunked; foo=bar\r\n", Coding::Bad),
+    ("semicolon", b"Transfer-Encoding: chunked;\r\n", Coding::Bad),
+    ("two words", b"Transfer-Encoding: chunked x\r\n", Coding::Bad),
+    ("identity", b"Transfer-Encoding: identity\r\n", Coding::Bad),
+    ("unknown", b"Transfer-Encoding: cow\r\n", Coding::Bad),
+    ("gzip only", b"Transfer-Encoding: gzip\r\n", Coding::Bad),
+    ("gzip, then chunked", b"Transfer-Encoding: gzip, chunked\r\n", Coding::Bad),
+    ("chunked, then gzip", b"Transfer-Encoding: chunked, gzip\r\n", Coding::Bad),
+    ("identity, then chunked", b"Transfer-Encoding: identity, chunked\r\n", Coding::Bad),
+    ("chunked, then identity", b"Transfer-Encoding: chunked, identity\r\n", Coding::Bad),
+    ("chunked twice", b"Transfer-Encoding: chunked, chunked\r\n", Coding::Bad),
+    ("two lines of it", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Coding::Bad),
+    (
+        "two lines, identity first",
+        b"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n",
+        Coding::Bad,
+    ),
+    (
+        "two lines, identity last",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        Coding::Bad,
+    ),
+    ("two lines, unknown first", b"Transfer-Encoding: cow\r\nTransfer-Encoding: chunked\r\n", Coding::Bad),
+    ("two lines, unknown last", b"Transfer-Encoding: chunked\r\nTransfer-encoding: cow\r\n", Coding::Bad),
+    ("empty", b"Transfer-Encoding:\r\n", Coding::Bad),
+    ("only a comma", b"Transfer-Encoding: ,\r\n", Coding::Bad),
+    ("space in the name", b"Transfer Encoding: chunked\r\n", Coding::Bad),
+    ("NUL in the name", b"Transfer\0-Encoding: chunked\r\n", Coding::Bad),
+    ("soft hyphen", b"Transfer\xc2\xadEncoding: chunked\r\n", Coding::Bad),
+    ("quoted name", b"\"Transfer-Encoding\": chunked\r\n", Coding::Bad),
+    ("underscore", b"Transfer_Encoding: chunked\r\n", Coding::Other),
+    ("dot", b"Transfer.Encoding: chunked\r\n", Coding::Other),
+    ("two hyphens", b"Transfer--Encoding: chunked\r\n", Coding::Other),
+    ("no hyphen", b"TransferEncoding: chunked\r\n", Coding::Other),
+    ("prefix", b"X-Transfer-Encoding: chunked\r\n", Coding::Other),
+    ("as the value of another", b"X: Transfer-Encoding: chunked\r\n", Coding::Other),
+    ("accepted, not used", b"TE: chunked\r\n", Coding::Other),
+];
+
+/// `Transfer-Encoding` in all disguises: alone, with a length that covers a hidden request (CL.TE), and with a length
+/// that ends before one (TE.CL).
+pub fn codings() -> Vec<Case> {
+    let group = "codings";
+    let mut cases = Vec::new();
+    for (name, line, coding) in CODINGS {
+        let alone = post(line, "5\r\nhello\r\n0\r\n\r\n");
+        let body = format!("0\r\n\r\n{HIDDEN}");
+        let over = post([format!("Content-Length: {}\r\n", body.len()).as_bytes(), line].concat(), &body);
+        let after = post([line, format!("Content-Length: {}\r\n", body.len()).as_bytes()].concat(), &body);
+        let chunk = format!("{:x}\r\n{HIDDEN}\r\n0\r\n\r\n", HIDDEN.len());
+        let under = post([b"Content-Length: 4\r\n", *line].concat(), chunk);
+        match coding {
+            Coding::Chunked => {
+                cases.push(case(group, format!("alone: {name}"), alone, Arrives(vec!["POST /in 5"])));
+                let empty = || EitherAndEnds(BAD, vec!["POST /in 0"]);
+                cases.push(case(group, format!("CL.TE: {name}"), over, empty()));
+                cases.push(case(group, format!("CL.TE, length last: {name}"), after, empty()));
+                cases.push(case(
+                    group,
+                    format!("TE.CL: {name}"),
+                    under,
+                    EitherAndEnds(BAD, vec!["POST /in 62"]),
+                ));
+            }
+            Coding::Murky => {
+                cases.push(case(group, format!("alone: {name}"), alone, Either(CODING, vec!["POST /in 5"])));
+                let empty = || EitherAndEnds(CODING, vec!["POST /in 0"]);
+                cases.push(case(group, format!("CL.TE: {name}"), over, empty()));
+                cases.push(case(
+                    group,
+                    format!("TE.CL: {name}"),
+                    under,
+                    EitherAndEnds(CODING, vec!["POST /in 62"]),
+                ));
+            }
+            Coding::Bad => {
+                cases.push(case(group, format!("alone: {name}"), alone, Refused(CODING)));
+                cases.push(case(group, format!("CL.TE: {name}"), over, Refused(CODING)));
+                cases.push(case(group, format!("TE.CL: {name}"), under, Refused(CODING)));
+            }
+            Coding::Other => {
+                cases.push(case(group, format!("CL.TE: {name}"), over, Either(BAD, vec!["POST /in 67"])));
+            }
+        }
+    }
+    // RFC 9112, 6.1: faulty framing in a message of HTTP/1.0.
+    let old = |lines: &str, body: &str| format!("POST /in HTTP/1.0\r\nHost: edge.test\r\n{lines}\r\n{body}");
+    let old_alone = old("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n");
+    cases.push(case(group, "HTTP/1.0", old_alone, EitherAndEnds(BAD, vec!["POST /in 5"])));
+    let body = format!("0\r\n\r\n{HIDDEN}");
+    let lines =
+        format!("Connection: keep-alive\r\nContent-Length: {}\r\nTransfer-Encoding: chunked\r\n", body.len());
+    cases.push(case(group, "CL.TE: HTTP/1.0", old(&lines, &body), EitherAndEnds(BAD, vec!["POST /in 0"])));
+    let lines = "Transfer-Encoding: chunked\r\nContent-Length: what\r\n";
+    cases.push(case(group, "bad length beside it", post(lines, &body), Refused(BAD)));
+    cases
+}
+
+/// Chunked bodies.
+pub fn chunks() -> Vec<Case> {
+    let group = "chunks";
+    let five = || Arrives(vec!["POST /in 5"]);
+    let murky = || Either(BAD, vec!["POST /in 5"]);
+    let mut cases = vec![
+        case(group, "two chunks", chunked("2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"), five()),
+        case(group, "upper case size", chunked("A\r\nhelloworld\r\n0\r\n\r\n"), Arrives(vec!["POST /in 10"])),
+        case(group, "lower case size", chunked("a\r\nhelloworld\r\n0\r\n\r\n"), Arrives(vec!["POST /in 10"])),
+        case(group, "leading zeros", chunked("0005\r\nhello\r\n000\r\n\r\n"), murky()),
+        case(
+            group,
+            "hundred leading zeros",
+            chunked(format!("{}5\r\nhello\r\n0\r\n\r\n", "0".repeat(100))),
+            murky(),
+        ),
+        case(group, "extension", chunked("5;a=b\r\nhello\r\n0;c\r\n\r\n"), five()),
+        case(group, "quoted extension", chunked("5;a=\"b;c\"\r\nhello\r\n0\r\n\r\n"), five()),
+        case(group, "spaces around an extension", chunked("5 ; a = b\r\nhello\r\n0\r\n\r\n"), murky()),
+        case(group, "extension without a name", chunked("5;\r\nhello\r\n0\r\n\r\n"), murky()),
+        case(group, "space after the size", chunked("5 \r\nhello\r\n0\r\n\r\n"), murky()),
+        case(group, "tab after the size", chunked("5\t\r\nhello\r\n0\r\n\r\n"), murky()),
+        case(group, "quoted extension with an open quote", chunked("5;a=\"b\r\nhello\r\n0\r\n\r\n"), murky()),
+        case(group, "trailer", chunked("5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n"), five()),
+        case(
+            group,
+            "trailer Content-Length",
+            chunked("5\r\nhello\r\n0\r\nContent-Length: 9\r\n\r\n"),
+            murky(),
+        ),
+        case(
+            group,
+            "trailer Transfer-Encoding",
+            chunked("5\r\nhello\r\n0\r\nTransfer-Encoding: x\r\n\r\n"),
+            murky(),
+        ),
+        case(group, "trailer Host", chunked("5\r\nhello\r\n0\r\nHost: evil.test\r\n\r\n"), murky()),
+        case(group, "trailer Connection", chunked("5\r\nhello\r\n0\r\nConnection: close\r\n\r\n"), murky()),
+        case(group, "no last chunk", chunked("5\r\nhello\r\n"), Unfinished),
+        case(group, "no end of the trailers", chunked("5\r\nhello\r\n0\r\n"), Unfinished),
+        case(group, "large size", chunked("7fffffff\r\nhello"), Never(&[400, 413])),
+        case(
+            group,
+            "2^64 - 1",
+            chunked(format!("FFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+            Never(&[400, 413]),
+        ),
+    ];
+    // Each would let some reader find the hidden request and another one not.
+    let refused: [(&str, String); 31] = [
+        ("LF after the size", format!("5\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("LF after the last size", format!("5\r\nhello\r\n0\n\r\n{HIDDEN}")),
+        ("LF after the data", format!("5\r\nhello\n0\r\n\r\n{HIDDEN}")),
+        ("CR after the data", format!("5\r\nhello\r0\r\n\r\n{HIDDEN}")),
+        ("CR CR after the data", format!("5\r\nhello\r\r0\r\n\r\n{HIDDEN}")),
+        ("two bytes after the data", format!("5\r\nhelloXX0\r\n\r\n{HIDDEN}")),
+        ("more data than the size", format!("5\r\nhello!\r\n0\r\n\r\n{HIDDEN}")),
+        ("nothing after the data", format!("5\r\nhello0\r\n\r\n{HIDDEN}")),
+        ("CR in the size line", format!("5\rX\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("CR CR before an extension", format!("5\r\r;a\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("CR in an extension", format!("5;a\rb\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("LF in an extension", format!("5;a\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("LF right after the semicolon", format!("5;\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("LF in a quoted extension", format!("5;a=\"\n\"\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("CRLF in a quoted extension", format!("0;a=\"\r\n\r\n{HIDDEN}\"\r\n\r\n")),
+        ("NUL in an extension", format!("5;a\0b\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("size with 0x", format!("0x5\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("size with plus", format!("+5\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("size with minus", format!("-5\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("size with underscore", format!("0_5\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("space before the size", format!(" 5\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("tab before the size", format!("\t5\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("vertical tab after the size", format!("5\x0b\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("size is not a number", format!("Z\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("size, then letters", format!("5these\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("size, then a word", format!("5 x\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("no size", format!("\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("no size at the end", format!("5\r\nhello\r\n\r\n\r\n{HIDDEN}")),
+        ("only an extension", format!(";a=b\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("2^64 + 5", format!("10000000000000005\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+        ("2^128 + 5", format!("100000000000000000000000000000005\r\nhello\r\n0\r\n\r\n{HIDDEN}")),
+    ];
+    cases.extend(refused.map(|(name, body)| case(group, name, chunked(body), Refused(&[400, 413]))));
+    let trailers = [
+        ("trailer without a colon", "X\r\n\r\n"),
+        ("trailer with a space before the colon", "X : y\r\n\r\n"),
+        ("trailer with a space first", " X: y\r\n\r\n"),
+        ("trailer folded", "X: y\r\n z\r\n\r\n"),
+        ("trailer with LF", "X: y\nZ: 1\r\n\r\n"),
+        ("trailer with NUL", "X: a\0b\r\n\r\n"),
+        ("trailer with CR", "X: a\rb\r\n\r\n"),
+        ("trailer without a name", ": x\r\n\r\n"),
+        ("LF ends the trailers", "\n"),
+        ("LF ends a trailer and all of them", "X: y\n\n"),
+        ("a request line as trailer", "GET /smuggled HTTP/1.1\r\nHost: edge.test\r\n\r\n"),
+    ];
+    for (name, rest) in trailers {
+        let body = format!("5\r\nhello\r\n0\r\n{rest}{HIDDEN}");
+        cases.push(case(group, name, chunked(body), Refused(BAD)));
+    }
+    cases
+}
+
+/// Field lines that are not about the length.
+pub fn fields() -> Vec<Case> {
+    let group = "fields";
+    let one = || Arrives(vec!["GET /in 0"]);
+    let murky = || Either(BAD, vec!["GET /in 0"]);
+    let mut cases = vec![
+        case(group, "odd but fine name", get("!#$%&'*+-.^_`|~09Az: x\r\n"), one()),
+        case(group, "odd but fine value", get("X: \"(),/:;<=>?@[\\]{}\r\n"), one()),
+        case(group, "bytes above 127 in a value", get(b"X: caf\xc3\xa9 \xff\r\n"), murky()),
+        case(group, "empty value", get("X:\r\nY: \r\n"), one()),
+        case(group, "tabs in a value", get("X: a\tb\r\n"), one()),
+        case(group, "underscores for hyphens", get("Content_Length: 62\r\n"), murky()),
+        // RFC 9110, 5.5: other control characters are invalid, and may be kept.
+        case(group, "bell in a value", get("X: a\x07b\r\n"), Refused(BAD)),
+        case(group, "DEL in a value", get("X: a\x7fb\r\n"), Refused(BAD)),
+        case(group, "escape in a value", get("X: a\x1bb\r\n"), Refused(BAD)),
+    ];
+    let refused: [(&str, &[u8]); 30] = [
+        ("NUL in a value", b"X: a\0b\r\n"),
+        ("CR in a value", b"X: a\rb\r\n"),
+        ("CR before CRLF", b"X: a\r\r\n"),
+        ("LF ends a line", b"X: a\nY: b\r\n"),
+        ("LF ends the last line", b"X: a\n"),
+        ("value of LF", b"X:\n\r\n"),
+        ("two LF hide a request", b"X:\n\nGET /smuggled HTTP/1.1\r\n"),
+        ("LF CR hides a request", b"X: y\n\rGET /smuggled: HTTP/1.1\r\n"),
+        ("CRLF CR ends the head for some", b"\rZGET /smuggled: HTTP/1.1\r\n"),
+        ("LF NUL CR", b"X: y\n\0\rz\r\n"),
+        ("fold", b"X: a\r\n b\r\n"),
+        ("fold with a tab", b"X: a\r\n\tb\r\n"),
+        ("fold of nothing", b"X: a\r\n \r\n"),
+        ("fold before a request", b"X: a\r\n GET /smuggled HTTP/1.1\r\n"),
+        ("no name", b": a\r\n"),
+        ("no name and no value", b":\r\n"),
+        ("no colon", b"X\r\n"),
+        ("a request line as a field", b"GET /smuggled HTTP/1.1\r\n"),
+        ("space before the colon", b"X : a\r\n"),
+        ("tab before the colon", b"X\t: a\r\n"),
+        ("space in a name", b"X Y: a\r\n"),
+        ("at sign in a name", b"X@Y: a\r\n"),
+        ("parentheses in a name", b"X(Y): a\r\n"),
+        ("slash in a name", b"X/Y: a\r\n"),
+        ("quotes in a name", b"\"X\": a\r\n"),
+        ("NUL in a name", b"X\0Y: a\r\n"),
+        ("byte above 127 in a name", b"X\xffY: a\r\n"),
+        ("UTF-8 in a name", b"X\xc3\xa9: a\r\n"),
+        ("DEL in a name", b"X\x7f: a\r\n"),
+        ("curly brace in a name", b"X{: a\r\n"),
+    ];
+    cases.extend(refused.map(|(name, line)| case(group, name, get(line), Refused(BAD))));
+    let first = |name, line: &str| {
+        let bytes = format!("GET /in HTTP/1.1\r\n{line}Host: edge.test\r\n\r\n");
+        case(group, name, bytes, Refused(BAD))
+    };
+    cases.push(first("space before the first field", " "));
+    cases.push(first("tab before the first field", "\t"));
+    cases.push(first("line of a space first", " \r\n"));
+    cases.push(first("line of a field after a space first", " X: y\r\n"));
+    cases
+}
+
+/// Request lines.
+pub fn lines() -> Vec<Case> {
+    let group = "lines";
+    let with = |line: &[u8]| [line, b"\r\nHost: edge.test\r\n\r\n"].concat();
+    let one = |summary: &'static str| Arrives(vec![summary]);
+    let mut cases = vec![
+        case(group, "query", with(b"GET /in?a=b&c=%20 HTTP/1.1"), one("GET /in?a=b&c=%20 0")),
+        case(
+            group,
+            "dots and escapes stay",
+            with(b"GET /in/../a/%2e%2E/%2f HTTP/1.1"),
+            Either(BAD, vec!["GET /in/../a/%2e%2E/%2f 0"]),
+        ),
+        case(group, "two slashes", with(b"GET //evil.test/in HTTP/1.1"), one("GET //evil.test/in 0")),
+        case(group, "any method", with(b"PROPFIND /in HTTP/1.1"), one("PROPFIND /in 0")),
+        case(
+            group,
+            "lower case method",
+            with(b"get /in HTTP/1.1"),
+            Either(&[400, 405, 501], vec!["get /in 0"]),
+        ),
+        case(
+            group,
+            "method of symbols",
+            with(b"!#$% /in HTTP/1.1"),
+            Either(&[400, 405, 501], vec!["!#$% /in 0"]),
+        ),
+        case(
+            group,
+            "an empty line first",
+            [b"\r\n".as_slice(), &with(b"GET /in HTTP/1.1")].concat(),
+            Either(BAD, vec!["GET /in 0"]),
+        ),
+        case(
+            group,
+            "LF first",
+            [b"\n".as_slice(), &with(b"GET /in HTTP/1.1")].concat(),
+            Either(BAD, vec!["GET /in 0"]),
+        ),
+        case(group, "absolute form", with(b"GET http://edge.test/in HTTP/1.1"), one("GET /in 0")),
+        case(
+            group,
+            "absolute form without path",
+            with(b"GET http://edge.test HTTP/1.1"),
+            Either(BAD, vec!["GET / 0"]),
+        ),
+        case(
+            group,
+            "absolute form, another scheme",
+            with(b"GET ftp://edge.test/in HTTP/1.1"),
+            Either(BAD, vec!["GET /in 0"]),
+        ),
+        case(group, "byte above 127", with(b"GET /in\xff HTTP/1.1"), Either(BAD, vec!["GET /in\u{ff} 0"])),
+        case(group, "fragment", with(b"GET /in#a HTTP/1.1"), Either(BAD, vec!["GET /in 0"])),
+        case(group, "backslash", with(b"GET /in\\a HTTP/1.1"), Either(BAD, vec!["GET /in\\a 0"])),
+        case(group, "HTTP/1.0", with(b"GET /in HTTP/1.0"), one("GET /in 0")),
+        case(group, "HTTP/1.2", with(b"GET /in HTTP/1.2"), Either(VERSION, vec!["GET /in 0"])),
+        case(group, "HTTP/2.0", with(b"GET /in HTTP/2.0"), Refused(VERSION)),
+        case(group, "HTTP/3", with(b"GET /in HTTP/3"), Refused(VERSION)),
+        case(group, "HTTP/0.9 by name", with(b"GET /in HTTP/0.9"), Refused(VERSION)),
+        case(
+            group,
+            "CONNECT",
+            b"CONNECT edge.test:80 HTTP/1.1\r\nHost: edge.test:80\r\n\r\n",
+            Refused(&[400, 405, 501]),
+        ),
+        case(
+            group,
+            "CONNECT with a hidden request",
+            format!("CONNECT edge.test:80 HTTP/1.1\r\nHost: edge.test:80\r\n\r\n{HIDDEN}"),
+            Refused(&[400, 405, 501]),
+        ),
+    ];
+    let refused: [(&str, &[u8]); 44] = [
+        ("HTTP/1.10", b"GET /in HTTP/1.10"),
+        ("HTTP/1.32", b"GET /in HTTP/1.32"),
+        ("HTTP/01.1", b"GET /in HTTP/01.1"),
+        ("HTTP/1.01", b"GET /in HTTP/1.01"),
+        ("HTTP/1", b"GET /in HTTP/1"),
+        ("HTTP/1.", b"GET /in HTTP/1."),
+        ("HTTP/.1", b"GET /in HTTP/.1"),
+        ("HTTP/11", b"GET /in HTTP/11"),
+        ("HTTP/-1.1", b"GET /in HTTP/-1.1"),
+        ("HTTP/1.-1", b"GET /in HTTP/1.-1"),
+        ("HTTP/4294967297.1", b"GET /in HTTP/4294967297.1"),
+        ("HTTP/1,1", b"GET /in HTTP/1,1"),
+        ("HTTP 1.1", b"GET /in HTTP 1.1"),
+        ("HTTP/ 1.1", b"GET /in HTTP/ 1.1"),
+        ("http/1.1", b"GET /in http/1.1"),
+        ("Http/1.1", b"GET /in Http/1.1"),
+        ("HTTPS/1.1", b"GET /in HTTPS/1.1"),
+        ("HTTP/1.1x", b"GET /in HTTP/1.1x"),
+        ("HTTP/1.1 and a space", b"GET /in HTTP/1.1 "),
+        ("HTTP/1.1 and a tab", b"GET /in HTTP/1.1\t"),
+        ("HTTP/1.1 and NUL", b"GET /in HTTP/1.1\0"),
+        ("a word too many", b"GET /in /smuggled HTTP/1.1"),
+        ("two versions", b"GET /in HTTP/1.1 HTTP/1.1"),
+        ("hidden behind the version", b"GET /in HTTP/1.1 GET /smuggled HTTP/1.1"),
+        ("two spaces after the method", b"GET  /in HTTP/1.1"),
+        ("two spaces after the target", b"GET /in  HTTP/1.1"),
+        ("tab after the method", b"GET\t/in HTTP/1.1"),
+        ("tab after the target", b"GET /in\tHTTP/1.1"),
+        ("vertical tab after the method", b"GET\x0b/in HTTP/1.1"),
+        ("form feed after the target", b"GET /in\x0cHTTP/1.1"),
+        ("CR after the target", b"GET /in\rHTTP/1.1"),
+        ("LF after the target", b"GET /in\nHTTP/1.1"),
+        ("LF after the method", b"GET\n/in HTTP/1.1"),
+        ("space first", b" GET /in HTTP/1.1"),
+        ("tab first", b"\tGET /in HTTP/1.1"),
+        ("NUL first", b"\0GET /in HTTP/1.1"),
+        ("no method", b" /in HTTP/1.1"),
+        ("only a method", b"GET"),
+        ("colon in the method", b"GET: /in HTTP/1.1"),
+        ("at sign in the method", b"G@T /in HTTP/1.1"),
+        ("NUL in the method", b"G\0T /in HTTP/1.1"),
+        ("byte above 127 in the method", b"G\xc9T /in HTTP/1.1"),
+        ("NUL in the target", b"GET /in\0 HTTP/1.1"),
+        ("target is a word", b"GET in HTTP/1.1"),
+    ];
+    cases.extend(refused.map(|(name, line)| case(group, name, with(line), Refused(VERSION))));
+    let targets: [(&str, &[u8]); 7] = [
+        ("no target", b"GET HTTP/1.1"),
+        ("no target, two spaces", b"GET  HTTP/1.1"),
+        ("asterisk of a GET", b"GET * HTTP/1.1"),
+        ("only a query", b"GET ?a=b HTTP/1.1"),
+        ("absolute form without a host", b"GET http:///in HTTP/1.1"),
+        ("authority of a GET", b"GET edge.test:80 HTTP/1.1"),
+        ("CR in the target", b"GET /in\r/a HTTP/1.1"),
+    ];
+    cases.extend(targets.map(|(name, line)| case(group, name, with(line), Refused(BAD))));
+    let whole: [(&str, &[u8]); 10] = [
+        ("HTTP/0.9", b"GET /in\r\n"),
+        ("HTTP/0.9 and fields", b"GET /in\r\nHost: edge.test\r\n\r\n"),
+        ("LF ends the line", b"GET /in HTTP/1.1\nHost: edge.test\r\n\r\n"),
+        ("CR ends the line", b"GET /in HTTP/1.1\rHost: edge.test\r\n\r\n"),
+        ("CR CRLF ends the line", b"GET /in HTTP/1.1\r\r\nHost: edge.test\r\n\r\n"),
+        ("LF everywhere", b"GET /in HTTP/1.1\nHost: edge.test\n\n"),
+        ("LF ends the head", b"GET /in HTTP/1.1\r\nHost: edge.test\r\n\n"),
+        ("CR ends the head", b"GET /in HTTP/1.1\r\nHost: edge.test\r\n\rX\r\n\r\n"),
+        ("CR first", b"\rGET /in HTTP/1.1\r\nHost: edge.test\r\n\r\n"),
+        ("TLS hello", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n\r\n"),
+    ];
+    cases.extend(whole.map(|(name, bytes)| case(group, name, bytes, Refused(VERSION))));
+    // The preface of HTTP/2 is one only where a connection begins.
+    let later = "GET /in HTTP/1.1\r\nHost: edge.test\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    cases.push(case(group, "preface of HTTP/2 later", later, ThenRefused(vec!["GET /in 0"], VERSION)));
+    cases.push(case(group, "PRI in HTTP/1.1", with(b"PRI * HTTP/1.1"), Refused(VERSION)));
+    cases
+}
+
+/// Which host a request is for.
+pub fn hosts() -> Vec<Case> {
+    let group = "hosts";
+    let with = |lines: &[u8]| [b"GET /in HTTP/1.1\r\n", lines, b"\r\n"].concat();
+    let one = || Arrives(vec!["GET /in 0"]);
+    let mut cases = vec![
+        case(group, "with a port", with(b"Host: edge.test:8080\r\n"), one()),
+        case(group, "upper case", with(b"HOST: EDGE.TEST\r\n"), one()),
+        case(group, "final dot", with(b"Host: edge.test.\r\n"), one()),
+        case(group, "IPv4", with(b"Host: 127.0.0.1\r\n"), one()),
+        case(group, "IPv6", with(b"Host: [::1]:80\r\n"), one()),
+        case(group, "empty port", with(b"Host: edge.test:\r\n"), Either(BAD, vec!["GET /in 0"])),
+        case(group, "empty", with(b"Host:\r\n"), Either(BAD, vec!["GET /in 0"])),
+        case(group, "underscore", with(b"Host: a_b.test\r\n"), Either(BAD, vec!["GET /in 0"])),
+        case(group, "none in HTTP/1.0", b"GET /in HTTP/1.0\r\n\r\n", Arrives(vec!["GET /in 0"])),
+        case(
+            group,
+            "absolute form, Host differs",
+            b"GET http://edge.test/in HTTP/1.1\r\nHost: evil.test\r\n\r\n",
+            Either(BAD, vec!["GET /in 0"]),
+        ),
+        case(group, "absolute form, no Host", b"GET http://edge.test/in HTTP/1.1\r\n\r\n", Refused(BAD)),
+        case(
+            group,
+            "absolute form, two Hosts",
+            b"GET http://edge.test/in HTTP/1.1\r\nHost: edge.test\r\nHost: evil.test\r\n\r\n",
+            Refused(BAD),
+        ),
+        case(
+            group,
+            "absolute form with a user",
+            b"GET http://edge.test@evil.test/in HTTP/1.1\r\nHost: edge.test\r\n\r\n",
+            Refused(BAD),
+        ),
+    ];
+    let refused: [(&str, &[u8]); 26] = [
+        ("none", b""),
+        ("twice the same", b"Host: edge.test\r\nHost: edge.test\r\n"),
+        ("twice", b"Host: edge.test\r\nHost: evil.test\r\n"),
+        ("twice, other case", b"Host: edge.test\r\nhOsT: evil.test\r\n"),
+        ("twice, second empty", b"Host: edge.test\r\nHost:\r\n"),
+        ("twice, first empty", b"Host:\r\nHost: edge.test\r\n"),
+        ("list", b"Host: edge.test, evil.test\r\n"),
+        ("two words", b"Host: edge.test evil.test\r\n"),
+        ("path", b"Host: edge.test/a\r\n"),
+        ("scheme", b"Host: http://edge.test\r\n"),
+        ("user", b"Host: a@edge.test\r\n"),
+        ("query", b"Host: edge.test?a\r\n"),
+        ("fragment", b"Host: edge.test#a\r\n"),
+        ("backslash", b"Host: edge.test\\a\r\n"),
+        ("port is a word", b"Host: edge.test:port\r\n"),
+        ("port too large", b"Host: edge.test:99999999\r\n"),
+        ("negative port", b"Host: edge.test:-1\r\n"),
+        ("two ports", b"Host: edge.test:80:81\r\n"),
+        ("open bracket", b"Host: [::1\r\n"),
+        ("behind the bracket", b"Host: [::1]evil.test\r\n"),
+        ("angle brackets", b"Host: <evil>\r\n"),
+        ("quotes", b"Host: \"edge.test\"\r\n"),
+        ("NUL", b"Host: edge.test\0.evil.test\r\n"),
+        ("tab inside", b"Host: edge.test\tevil.test\r\n"),
+        ("folded", b"Host: edge.test\r\n evil.test\r\n"),
+        ("space before the colon", b"Host : edge.test\r\n"),
+    ];
+    cases.extend(refused.map(|(name, lines)| case(group, name, with(lines), Refused(BAD))));
+    cases
+}
+
+/// Several requests on one connection, and fields that would move the border between them.
+pub fn sequences() -> Vec<Case> {
+    let group = "sequences";
+    let two = "GET /one HTTP/1.1\r\nHost: edge.test\r\n\r\nGET /two HTTP/1.1\r\nHost: edge.test\r\n\r\n";
+    let length = format!("Content-Length: {}\r\n", HIDDEN.len());
+    let hidden = |lines: &str| post(format!("{lines}{length}"), HIDDEN);
+    let kept = || Arrives(vec!["POST /in 62"]);
+    let maybe = || Either(&[400, 417], vec!["POST /in 62"]);
+    let in_chunks = |lines: &str| {
+        post(
+            format!("{lines}Transfer-Encoding: chunked\r\n"),
+            format!("{:x}\r\n{HIDDEN}\r\n0\r\n\r\n", HIDDEN.len()),
+        )
+    };
+    let get_hidden = format!("GET /in HTTP/1.1\r\nHost: edge.test\r\n{length}\r\n{HIDDEN}");
+    let get_chunked = format!(
+        "GET /in HTTP/1.1\r\nHost: edge.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    );
+    vec![
+        case(group, "two", two, Arrives(vec!["GET /one 0", "GET /two 0"])),
+        case(
+            group,
+            "an empty line between",
+            two.replacen("\r\n\r\n", "\r\n\r\n\r\n", 1),
+            Either(BAD, vec!["GET /one 0", "GET /two 0"]),
+        ),
+        case(
+            group,
+            "a body, then another",
+            [post("Content-Length: 5\r\n", "hello"), get("")].concat(),
+            Arrives(vec!["POST /in 5", "GET /in 0"]),
+        ),
+        case(
+            group,
+            "chunks, then another",
+            [chunked("5\r\nhello\r\n0\r\n\r\n"), get("")].concat(),
+            Arrives(vec!["POST /in 5", "GET /in 0"]),
+        ),
+        case(
+            group,
+            "no body, then another",
+            [post("", ""), get("")].concat(),
+            Arrives(vec!["POST /in 0", "GET /in 0"]),
+        ),
+        case(
+            group,
+            "a good one, then a bad one",
+            [get(""), get("X : y\r\n")].concat(),
+            ThenRefused(vec!["GET /in 0"], BAD),
+        ),
+        case(group, "a request as a body", hidden(""), kept()),
+        case(group, "a request as the body of a GET", get_hidden, Arrives(vec!["GET /in 62"])),
+        case(group, "a chunked GET", get_chunked, Arrives(vec!["GET /in 5"])),
+        case(
+            group,
+            "Connection names the length",
+            hidden("Connection: Content-Length\r\n"),
+            Either(BAD, vec!["POST /in 62"]),
+        ),
+        case(
+            group,
+            "Connection names the length, and more",
+            hidden("Connection: keep-alive, content-length\r\n"),
+            Either(BAD, vec!["POST /in 62"]),
+        ),
+        case(
+            group,
+            "Connection names the coding",
+            in_chunks("Connection: Transfer-Encoding\r\n"),
+            Either(BAD, vec!["POST /in 62"]),
+        ),
+        case(
+            group,
+            "Connection names the host",
+            hidden("Connection: Host\r\n"),
+            Either(BAD, vec!["POST /in 62"]),
+        ),
+        case(
+            group,
+            "Connection is not a list",
+            hidden("Connection: @\"\\,;\r\n"),
+            Either(BAD, vec!["POST /in 62"]),
+        ),
+        case(group, "Keep-Alive with a length", hidden("Keep-Alive: timeout=0, max=0\r\n"), kept()),
+        case(group, "Proxy-Connection", hidden("Proxy-Connection: close\r\n"), kept()),
+        case(
+            group,
+            "h2c upgrade",
+            hidden(
+                "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+            ),
+            Either(BAD, vec!["POST /in 62"]),
+        ),
+        case(group, "obfuscated Expect", hidden("Expect: y 100-continue\r\n"), maybe()),
+        case(group, "Expect of two", hidden("Expect: 100-continue, 100-continue\r\n"), maybe()),
+        case(group, "Expect twice", hidden("Expect: 100-continue\r\nExpect: 100-continue\r\n"), maybe()),
+        case(group, "Expect of something else", hidden("Expect: smuggle\r\n"), maybe()),
+        case(group, "Expect with a parameter", hidden("Expect: 100-continue;a=b\r\n"), maybe()),
+        case(group, "TE names chunked", hidden("TE: chunked, trailers\r\n"), kept()),
+        case(group, "Trailer names the length", in_chunks("Trailer: Content-Length\r\n"), kept()),
+        case(group, "a method to override", hidden("X-HTTP-Method-Override: GET\r\n"), kept()),
+        case(
+            group,
+            "HTTP/1.0 without a length",
+            format!("POST /in HTTP/1.0\r\nHost: edge.test\r\n\r\n{HIDDEN}"),
+            EitherAndEnds(BAD, vec!["POST /in 0"]),
+        ),
+        case(
+            group,
+            "HTTP/1.0 that stays",
+            "GET /one HTTP/1.0\r\nHost: edge.test\r\nConnection: keep-alive\r\n\r\nGET /two HTTP/1.0\r\nHost: edge.test\r\nConnection: keep-alive\r\n\r\n",
+            Arrives(vec!["GET /one 0", "GET /two 0"]),
+        ),
+        case(
+            group,
+            "after close nothing is read",
+            [get("Connection: close\r\n"), HIDDEN.into()].concat(),
+            EitherAndEnds(&[], vec!["GET /in 0"]),
+        ),
+    ]
+}
+
+/// What is too large.
+pub fn sizes() -> Vec<Case> {
+    let group = "sizes";
+    let many: String = (0..2_000).map(|number| format!("X-{number}: y\r\n")).collect();
+    vec![
+        case(
+            group,
+            "long target",
+            format!("GET /{} HTTP/1.1\r\nHost: edge.test\r\n\r\n", "a".repeat(200_000)),
+            Refused(LARGE),
+        ),
+        case(
+            group,
+            "long method",
+            format!("{} / HTTP/1.1\r\nHost: edge.test\r\n\r\n", "A".repeat(200_000)),
+            Refused(&[400, 405, 414, 431, 501]),
+        ),
+        case(group, "long value", get(format!("X: {}\r\n", "a".repeat(200_000))), Refused(LARGE)),
+        case(group, "long name", get(format!("{}: x\r\n", "a".repeat(200_000))), Refused(LARGE)),
+        case(group, "many fields", get(many), Refused(LARGE)),
+        case(
+            group,
+            "long host",
+            format!("GET /in HTTP/1.1\r\nHost: {}\r\n\r\n", "a".repeat(70_000)),
+            Refused(LARGE),
+        ),
+        case(
+            group,
+            "empty lines without end",
+            format!("{}GET /in HTTP/1.1\r\nHost: edge.test\r\n\r\n", "\r\n".repeat(100_000)),
+            Refused(LARGE),
+        ),
+        case(
+            group,
+            "long extension",
+            chunked(format!("5;{}\r\nhello\r\n0\r\n\r\n", "a".repeat(300_000))),
+            Refused(LARGE),
+        ),
+        case(
+            group,
+            "many extensions",
+            chunked(format!("{}0\r\n\r\n", format!("1;{}\r\nx\r\n", "a".repeat(4_000)).repeat(100))),
+            Refused(LARGE),
+        ),
+        case(
+            group,
+            "long chunk size",
+            chunked(format!("{}5\r\nhello\r\n0\r\n\r\n", "0".repeat(300_000))),
+            Refused(LARGE),
+        ),
+        case(
+            group,
+            "long trailer",
+            chunked(format!("5\r\nhello\r\n0\r\nX: {}\r\n\r\n", "a".repeat(300_000))),
+            Refused(LARGE),
+        ),
+        case(
+            group,
+            "many trailers",
+            chunked(format!("5\r\nhello\r\n0\r\n{}\r\n", "X: y\r\n".repeat(50_000))),
+            Refused(LARGE),
+        ),
+    ]
+}

@@ -1,0 +1,104 @@
+//! A handshake with the words that its failures deserve.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::StartHandshake;
+use tokio_rustls::server::TlsStream;
+
+use crate::certificates::Certificates;
+use crate::problem::chain_of;
+use crate::serving::ACME_TLS;
+
+/// A fatal alert, `unrecognized_name` (RFC 6066, 3), as a record. Nothing is encrypted yet when it is sent.
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+/// The first byte of a TLS connection: a record that holds a handshake.
+const HANDSHAKE: u8 = 22;
+const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nserver: fairway-edge\r\ncontent-type: text/plain\r\n\
+content-length: 51\r\nconnection: close\r\n\r\nThis port speaks TLS: write https:// in the address";
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// The client asked for a name that no certificate is for; it got the alert `unrecognized_name`.
+    #[error("no certificate for the name `{0}`")]
+    UnknownName(String),
+    /// The first byte is none of TLS. A client that spoke plain HTTP got a 400 that says so.
+    #[error("the client does not speak TLS")]
+    NotTls,
+    /// This was an ACME server looking for the answer to its challenge, and it got it. Nothing follows.
+    #[error("an ACME server checked a challenge")]
+    AcmeChallenge,
+    /// The handshake failed: versions, ciphers, a client that does not trust the certificate, a connection that broke.
+    #[error("handshake failed: {}", chain_of(.0))]
+    Handshake(io::Error),
+}
+
+impl Certificates {
+    /// Does the handshake of one connection. Give it a deadline; it has none of its own, and dropping it is safe.
+    ///
+    /// The same as handing the configuration to a `TlsAcceptor`, except that a client that asks for an unknown name is told
+    /// with the alert made for it (the library knows only `access_denied`), that plain HTTP gets an answer that people
+    /// can read, and that an ACME server's visit ends here.
+    pub async fn accept<IO>(
+        &self,
+        config: &Arc<ServerConfig>,
+        mut io: IO,
+    ) -> Result<TlsStream<IO>, AcceptError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut acceptor = Acceptor::default();
+        let mut buffer = [0; 4096];
+        let mut first = true;
+        let accepted = loop {
+            let read = io.read(&mut buffer).await.map_err(AcceptError::Handshake)?;
+            let mut bytes = &buffer[..read];
+            match bytes.first() {
+                None => return Err(AcceptError::Handshake(io::ErrorKind::UnexpectedEof.into())),
+                Some(&byte) if first && byte != HANDSHAKE => {
+                    if byte.is_ascii_uppercase() {
+                        // It may be gone already; there is nobody else to tell.
+                        let _ = io.write_all(PLAIN_HTTP).await;
+                        let _ = io.shutdown().await;
+                    }
+                    return Err(AcceptError::NotTls);
+                }
+                Some(_) => first = false,
+            }
+            // Everything goes in before the hello is looked at: what follows it (early data that another server once
+            // allowed) is the connection's to skip.
+            while !bytes.is_empty() {
+                acceptor.read_tls(&mut bytes).map_err(AcceptError::Handshake)?;
+            }
+            match acceptor.accept() {
+                Ok(None) => {}
+                Ok(Some(accepted)) => break accepted,
+                Err((error, mut alert)) => {
+                    let mut words = Vec::new();
+                    alert.write_all(&mut words).map_err(AcceptError::Handshake)?;
+                    let _ = io.write_all(&words).await;
+                    let _ = io.shutdown().await;
+                    return Err(AcceptError::Handshake(io::Error::new(io::ErrorKind::InvalidData, error)));
+                }
+            }
+        };
+        let hello = accepted.client_hello();
+        if !self.resolver().knows(&hello) {
+            let name = hello.server_name().unwrap_or_default().to_owned();
+            let _ = io.write_all(&UNRECOGNIZED_NAME).await;
+            let _ = io.shutdown().await;
+            return Err(AcceptError::UnknownName(name));
+        }
+        let start = StartHandshake::from_parts(accepted, io);
+        let mut stream = start.into_stream(config.clone()).await.map_err(AcceptError::Handshake)?;
+        if stream.get_ref().1.alpn_protocol() == Some(ACME_TLS) {
+            let _ = stream.shutdown().await;
+            return Err(AcceptError::AcmeChallenge);
+        }
+        Ok(stream)
+    }
+}

@@ -1,0 +1,339 @@
+//! The certificates of an edge.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use fairway_model::traffic::{Certificate, CertificateSource, ListenerTls};
+use fairway_protocol::edge::CertificateStatus;
+use rustls::ServerConfig;
+use rustls::server::{ProducesTickets, ResolvesServerCert};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use crate::acme::{Challenges, Context};
+use crate::clock;
+use crate::config;
+use crate::local::Authority;
+use crate::serving::{Index, Offer, Resolver};
+use crate::settings::Settings;
+use crate::unit::Unit;
+use crate::work::{self, Outcome, Tools};
+use crate::worker;
+
+/// The certificates of an edge: shared by its workers, cheap to clone. When the last clone is dropped, the work behind
+/// them stops; `shutdown` also lets it clean up.
+#[derive(Clone, Debug)]
+pub struct Certificates {
+    inner: Arc<Inner>,
+}
+
+/// Why there can be no certificates at all.
+#[derive(Debug, thiserror::Error)]
+#[error("this machine gives no random numbers, so sessions can't be protected; nothing was started")]
+pub struct StartError(#[source] rustls::Error);
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    tickets: Arc<dyn ProducesTickets>,
+    ending: watch::Sender<bool>,
+    worker: Mutex<Option<JoinHandle<()>>>,
+    /// Held while an environment's set is replaced.
+    applying: tokio::sync::Mutex<()>,
+}
+
+/// What the task and its owner share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) tools: Tools,
+    pub(crate) wake: Notify,
+    resolver: Arc<Resolver>,
+    state: Mutex<State>,
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    units: BTreeMap<String, Unit>,
+    environments: BTreeMap<String, Vec<String>>,
+    /// The names that each unit serves.
+    serving: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(worker) = lock(&self.worker).take() {
+            worker.abort();
+        }
+    }
+}
+
+impl Certificates {
+    /// Starts without any certificate. The work behind them runs on the runtime that this is called on.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn start(settings: Settings) -> Result<Self, StartError> {
+        let Settings { directory, storage, poll, hook_limit, attempt_limit } = settings;
+        let (ending, told) = watch::channel(false);
+        let challenges = Arc::new(Challenges::default());
+        let acme = Context {
+            storage,
+            challenges: challenges.clone(),
+            hook_limit,
+            attempt_limit,
+            accounts: Arc::default(),
+            ending: told.clone(),
+        };
+        let shared = Arc::new(Shared {
+            tools: Tools { directory, acme, poll },
+            wake: Notify::new(),
+            resolver: Arc::new(Resolver { index: ArcSwap::default(), challenges }),
+            state: Mutex::default(),
+            changes: watch::channel(0).0,
+        });
+        let tickets = rustls::crypto::ring::Ticketer::new().map_err(StartError)?;
+        let worker = tokio::spawn(worker::run(shared.clone(), told));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                shared,
+                tickets,
+                ending,
+                worker: Mutex::new(Some(worker)),
+                applying: tokio::sync::Mutex::default(),
+            }),
+        })
+    }
+
+    /// Replaces the certificates of one environment; those of others are not touched. What was there already and is
+    /// wanted again stays as it is. When it returns, files are read, local certificates are made, and names that wait for an
+    /// ACME server have what was issued earlier or a self-signed stand-in.
+    ///
+    /// The answer is what is wrong, one line for each entry with a problem. A broken entry does not keep the others from
+    /// serving, and it is tried again.
+    pub async fn apply(&self, environment: &str, wanted: &[Certificate]) -> Vec<String> {
+        let _one_at_a_time = self.inner.applying.lock().await;
+        let shared = &self.inner.shared;
+        let mut ids: Vec<String> = Vec::new();
+        let mut new = Vec::new();
+        for certificate in wanted {
+            let (mut unit, wrong) = match Unit::new(certificate) {
+                Ok(unit) => (unit, None),
+                Err(wrong) => {
+                    let (unit, error) = *wrong;
+                    (unit, Some(error))
+                }
+            };
+            if ids.contains(&unit.id) {
+                continue;
+            }
+            ids.push(unit.id.clone());
+            if lock(&shared.state).units.contains_key(&unit.id) {
+                continue;
+            }
+            match wrong {
+                None => work::begin(&shared.tools, &mut unit).await,
+                Some(error) => {
+                    unit.due = None;
+                    unit.problem = Some(format!("{error}; {}", unit.goes_on()));
+                }
+            }
+            new.push(unit);
+        }
+        // Together with the environment's list: what no environment lists is forgotten.
+        let mut state = lock(&shared.state);
+        state.units.extend(new.into_iter().map(|unit| (unit.id.clone(), unit)));
+        state.environments.insert(environment.to_owned(), ids);
+        shared.publish(&mut state);
+        let problems = state.problems(environment);
+        drop(state);
+        shared.wake.notify_one();
+        problems
+    }
+
+    /// Removes the certificates of an environment. Connections that are open stay.
+    pub async fn remove(&self, environment: &str) {
+        let _one_at_a_time = self.inner.applying.lock().await;
+        let mut state = lock(&self.inner.shared.state);
+        if state.environments.remove(environment).is_some() {
+            self.inner.shared.publish(&mut state);
+        }
+    }
+
+    /// How it stands with every certificate of every environment, in their order.
+    pub fn status(&self) -> Vec<CertificateStatus> {
+        lock(&self.inner.shared.state).status()
+    }
+
+    /// Tries now what failed for an environment and waits for its next attempt. For people who have mended the cause.
+    pub fn retry(&self, environment: &str) {
+        let mut state = lock(&self.inner.shared.state);
+        let State { units, environments, .. } = &mut *state;
+        for id in environments.get(environment).into_iter().flatten() {
+            if let Some(unit) = units.get_mut(id)
+                && unit.failures.failed > 0
+                && unit.due.is_some()
+            {
+                unit.due = Some(0);
+            }
+        }
+        drop(state);
+        self.inner.shared.wake.notify_one();
+    }
+
+    /// Counts up with each change of what is served or of what is wrong, so that one can wait for it.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.shared.changes.subscribe()
+    }
+
+    /// What to answer to `GET /.well-known/acme-challenge/{token}` (200, `application/octet-stream`), whatever the host.
+    /// None: it is not ours, and the request goes where others go.
+    pub fn http01(&self, token: &str) -> Option<String> {
+        self.inner.shared.resolver.challenges.http(token)
+    }
+
+    /// How TLS is spoken on a listener. The certificates of all environments are behind it, those that come later too;
+    /// sessions that began on one listener or worker resume on every other.
+    pub fn server_config(&self, options: &ListenerTls) -> Arc<ServerConfig> {
+        config::server_config(options, self.inner.shared.resolver.clone(), self.inner.tickets.clone())
+    }
+
+    /// Chooses the certificate of a handshake, for a configuration that somebody else makes.
+    pub fn resolves(&self) -> Arc<dyn ResolvesServerCert> {
+        self.inner.shared.resolver.clone()
+    }
+
+    /// The root of the local authority, which people's browsers and tools must trust. None while nothing is issued by it.
+    pub fn local_root(&self) -> Option<PathBuf> {
+        let shared = &self.inner.shared;
+        let state = lock(&shared.state);
+        let local =
+            state.units.values().any(|unit| unit.source == CertificateSource::Local && unit.pair.is_some());
+        local.then(|| Authority::root_path(&shared.tools.directory))
+    }
+
+    /// Ends the work behind the certificates: orders are given up, and their challenges taken away again. What is
+    /// served is served on, and nothing is renewed any more.
+    pub async fn shutdown(&self) {
+        self.inner.ending.send_replace(true);
+        let worker = lock(&self.inner.worker).take();
+        if let Some(worker) = worker {
+            // It ends by itself; a panic in it has been reported by the runtime.
+            let _ = worker.await;
+        }
+    }
+
+    pub(crate) fn resolver(&self) -> &Resolver {
+        &self.inner.shared.resolver
+    }
+}
+
+impl Shared {
+    /// Those that nobody is working on.
+    pub(crate) fn idle(&self) -> Vec<Unit> {
+        lock(&self.state).units.values().filter(|unit| !unit.busy && unit.due.is_some()).cloned().collect()
+    }
+
+    /// Somebody works on it.
+    pub(crate) fn mark_busy(&self, id: &str) {
+        if let Some(unit) = lock(&self.state).units.get_mut(id) {
+            unit.busy = true;
+        }
+    }
+
+    /// The work on it is done.
+    pub(crate) fn settle(&self, id: &str, outcome: Outcome) {
+        let mut state = lock(&self.state);
+        // It may have been removed in the meantime.
+        let Some(unit) = state.units.get_mut(id) else { return };
+        let quiet = matches!(outcome, Outcome::Same);
+        let before = unit.problem.clone();
+        let changed = work::settle(&self.tools, unit, outcome);
+        if changed || (!quiet && unit.problem != before) {
+            self.publish(&mut state);
+        }
+    }
+
+    /// Lets handshakes see what the state says.
+    fn publish(&self, state: &mut State) {
+        let State { units, environments, serving } = state;
+        let wanted: BTreeSet<&String> = environments.values().flatten().collect();
+        units.retain(|id, _| wanted.contains(id));
+        let now = clock::now();
+        let mut seen = BTreeSet::new();
+        let mut offers = Vec::new();
+        for unit in
+            environments.values().flatten().filter(|id| seen.insert(*id)).filter_map(|id| units.get(id))
+        {
+            if let Some(pair) = &unit.pair {
+                offers.push(Offer {
+                    id: unit.id.clone(),
+                    names: unit.serves(),
+                    pair: pair.clone(),
+                    rank: unit.rank(now),
+                });
+            }
+        }
+        let (index, names) = Index::new(&offers);
+        *serving = names;
+        self.resolver.index.store(Arc::new(index));
+        self.changes.send_modify(|count| *count += 1);
+    }
+}
+
+impl State {
+    fn status(&self) -> Vec<CertificateStatus> {
+        let now = clock::now();
+        let mut all = Vec::new();
+        for (environment, ids) in &self.environments {
+            for unit in ids.iter().filter_map(|id| self.units.get(id)) {
+                let names = unit.serves();
+                all.push(CertificateStatus {
+                    environment: environment.clone(),
+                    serving: self.serving.contains_key(&unit.id),
+                    problem: unit.trouble(now, &self.lost(unit, &names)),
+                    names,
+                    source: unit.origin(),
+                    issuer: unit.pair.as_ref().map(|pair| pair.facts.issuer.clone()),
+                    not_after: unit.pair.as_ref().map(|pair| pair.facts.not_after),
+                    stand_in: unit.stand_in,
+                    next_attempt: unit.next_attempt(),
+                });
+            }
+        }
+        all
+    }
+
+    /// What is wrong in an environment. That a certificate is being issued is not.
+    fn problems(&self, environment: &str) -> Vec<String> {
+        let now = clock::now();
+        let units =
+            self.environments.get(environment).into_iter().flatten().filter_map(|id| self.units.get(id));
+        units
+            .filter(|unit| !(unit.stand_in && unit.problem.is_none()))
+            .filter_map(|unit| {
+                let names = unit.serves();
+                let trouble = unit.trouble(now, &self.lost(unit, &names))?;
+                let whose = if names.is_empty() { "certificate".to_owned() } else { names.join(", ") };
+                Some(format!("{whose}: {trouble}"))
+            })
+            .collect()
+    }
+
+    /// The names of a unit that are served with another one's certificate.
+    fn lost(&self, unit: &Unit, names: &[String]) -> Vec<String> {
+        if unit.pair.is_none() {
+            return Vec::new();
+        }
+        let serving = self.serving.get(&unit.id);
+        names.iter().filter(|name| !serving.is_some_and(|all| all.contains(*name))).cloned().collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing here panics half-way through a change; serving on is better than failing every handshake.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

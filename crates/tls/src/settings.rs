@@ -1,0 +1,36 @@
+//! What certificates need to know about their process.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::storage::{Directory, Storage};
+
+/// What certificates need to know about their process.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The local authority is kept in `local-ca` below it. Made when it is needed.
+    pub directory: PathBuf,
+    /// ACME accounts and what they were issued.
+    pub storage: Arc<dyn Storage>,
+    /// How often files are looked at. Default 2 s.
+    pub poll: Duration,
+    /// How long the program of a DNS-01 challenge may take for one call. Default 120 s.
+    pub hook_limit: Duration,
+    /// How long one attempt to get a certificate may take, waiting for its server included. Default 10 min.
+    pub attempt_limit: Duration,
+}
+
+impl Settings {
+    /// Everything below one directory.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        let directory = directory.into();
+        Self {
+            storage: Arc::new(Directory::new(directory.join("storage"))),
+            directory,
+            poll: Duration::from_secs(2),
+            hook_limit: Duration::from_secs(120),
+            attempt_limit: Duration::from_secs(600),
+        }
+    }
+}

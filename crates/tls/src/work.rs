@@ -1,0 +1,220 @@
+//! What is done for one certificate: read it, make it, ask for it. And what follows from how that went.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fairway_model::traffic::{Acme, CertificateSource};
+
+use crate::acme::{self, AcmeError, Context, Failures, Records};
+use crate::clock;
+use crate::files::{self, Look, Stamp};
+use crate::local::{self, Authority, LocalError};
+use crate::pair::Pair;
+use crate::plan::{Attempts, When, plan_renewal};
+use crate::unit::Unit;
+
+/// How the work on a unit went.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Nothing new.
+    Same,
+    /// This serves from now on.
+    Serves {
+        pair: Box<Pair>,
+        stamp: Option<Stamp>,
+        /// It serves, but something beside it went wrong.
+        but: Option<String>,
+    },
+    /// It did not work; what served serves on.
+    Failed { error: String, not_before: Option<u64> },
+    /// The process ends; nobody is to blame.
+    GivenUp,
+}
+
+/// What the work needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Tools {
+    /// The local authority is below it.
+    pub(crate) directory: PathBuf,
+    /// For ACME.
+    pub(crate) acme: Context,
+    /// How often files are looked at.
+    pub(crate) poll: Duration,
+}
+
+/// What is known of a unit before anything is done: from files at once, from ACME what is kept.
+pub(crate) async fn begin(tools: &Tools, unit: &mut Unit) {
+    match unit.source.clone() {
+        CertificateSource::Files { .. } | CertificateSource::Local => {
+            let outcome = work(tools, unit).await;
+            settle(tools, unit, outcome);
+        }
+        CertificateSource::Acme(acme) => {
+            let records = Records::new(&acme.directory, &unit.names);
+            let storage = &*tools.acme.storage;
+            match acme::load::<Failures>(storage, &records.failures()).await {
+                Ok(Some(failures)) => unit.failures = failures,
+                Ok(None) => {}
+                // Only a memory of failures: without it the first attempt comes sooner, nothing else.
+                Err(error) => tracing::warn!(%error, "past failures of a certificate are not known"),
+            }
+            match kept(tools, &acme, unit).await {
+                Ok(Some(pair)) => unit.pair = Some(pair),
+                Ok(None) => stand_in(unit),
+                Err(error) => {
+                    stand_in(unit);
+                    unit.problem = Some(format!("{error}; {}; a new one is asked for", unit.goes_on()));
+                }
+            }
+            if unit.failures.failed > 0 && unit.problem.is_none() {
+                unit.problem = Some(unit.failures.problem.clone());
+            }
+            unit.due = Some(unit.plan());
+        }
+    }
+}
+
+/// Does what is due.
+pub(crate) async fn work(tools: &Tools, unit: &Unit) -> Outcome {
+    match unit.source.clone() {
+        CertificateSource::Files { chain, key } => {
+            let seen = unit.stamp.clone();
+            let looked = tokio::task::spawn_blocking(move || files::look(&chain, &key, seen.as_ref())).await;
+            match looked {
+                Ok(Ok(Look::Same)) => Outcome::Same,
+                Ok(Ok(Look::Read(pair, stamp))) => Outcome::Serves { pair: Box::new(pair), stamp, but: None },
+                Ok(Err(error)) => failed(error.to_string()),
+                Err(error) => failed(error.to_string()),
+            }
+        }
+        CertificateSource::Local => {
+            let (directory, names) = (tools.directory.clone(), unit.names.clone());
+            let made = tokio::task::spawn_blocking(move || Authority::open(&directory)?.issue(&names)).await;
+            match made {
+                Ok(Ok(pair)) => Outcome::Serves { pair: Box::new(pair), stamp: None, but: None },
+                Ok(Err(error)) => failed(LocalError::to_string(&error)),
+                Err(error) => failed(error.to_string()),
+            }
+        }
+        CertificateSource::Acme(acme) => ask(tools, &acme, unit).await,
+    }
+}
+
+/// Puts the outcome into the unit. True when handshakes are affected.
+pub(crate) fn settle(tools: &Tools, unit: &mut Unit, outcome: Outcome) -> bool {
+    unit.busy = false;
+    unit.jitter = rand::random::<f64>();
+    let poll_ms = u64::try_from(tools.poll.as_millis()).unwrap_or(u64::MAX);
+    let polled = matches!(unit.source, CertificateSource::Files { .. });
+    let changed = match outcome {
+        Outcome::Same | Outcome::GivenUp => false,
+        Outcome::Serves { pair, stamp, but } => {
+            let new = unit.stand_in || unit.pair.as_ref().is_none_or(|old| old.key.cert != pair.key.cert);
+            if new {
+                tracing::info!(
+                    names = unit.names.join(", "),
+                    issuer = pair.facts.issuer,
+                    until = clock::readable(pair.facts.not_after),
+                    "a certificate serves"
+                );
+            }
+            unit.pair = Some(*pair);
+            unit.stand_in = false;
+            unit.stamp = stamp;
+            unit.problem = but;
+            unit.failures = Failures::default();
+            true
+        }
+        Outcome::Failed { error, not_before } => {
+            // What is there now was not read, so whatever comes next is new.
+            unit.stamp = None;
+            let failed = unit.failures.failed.saturating_add(1);
+            let known = unit.failures.problem == error;
+            unit.failures = Failures::new(failed, clock::now(), not_before, error.clone());
+            let next = if polled {
+                "the files are read again as soon as they change".to_owned()
+            } else {
+                format!("tried again at {}", clock::readable(unit.plan() / 1000))
+            };
+            unit.problem = Some(format!("{error}; {}; {next}", unit.goes_on()));
+            if !known {
+                tracing::warn!(
+                    names = unit.names.join(", "),
+                    problem = unit.problem,
+                    "a certificate has a problem"
+                );
+            }
+            false
+        }
+    };
+    unit.due = Some(if polled { clock::now_ms().saturating_add(poll_ms) } else { unit.plan() });
+    changed
+}
+
+/// Asks the ACME server, unless another edge has.
+async fn ask(tools: &Tools, acme: &Acme, unit: &Unit) -> Outcome {
+    let records = Records::new(&acme.directory, &unit.names);
+    let storage = &*tools.acme.storage;
+    if let Ok(Some(pair)) = kept(tools, acme, unit).await {
+        let facts = &pair.facts;
+        let due =
+            plan_renewal(clock::now(), facts.not_before, facts.not_after, Attempts::default(), unit.jitter);
+        let newer =
+            unit.stand_in || unit.pair.as_ref().is_none_or(|ours| facts.not_after > ours.facts.not_after);
+        if newer && due != When::Now {
+            return Outcome::Serves { pair: Box::new(pair), stamp: None, but: None };
+        }
+    }
+    match Box::pin(acme::obtain(&tools.acme, acme, &unit.names)).await {
+        Ok(obtained) => {
+            if unit.failures.failed > 0
+                && let Err(error) = storage.remove(&records.failures()).await
+            {
+                tracing::warn!(%error, "failures that are over are remembered");
+            }
+            let but = obtained.unkept.map(|error| {
+                format!(
+                    "it was issued and serves, but could not be kept ({error}); after a restart it is asked for again"
+                )
+            });
+            Outcome::Serves { pair: Box::new(obtained.pair), stamp: None, but }
+        }
+        Err(AcmeError::Shutdown) => Outcome::GivenUp,
+        Err(error) => {
+            let not_before = match &error {
+                AcmeError::Server { not_before, .. } => *not_before,
+                _ => None,
+            };
+            let error = error.to_string();
+            let failed = unit.failures.failed.saturating_add(1);
+            let failures = Failures::new(failed, clock::now(), not_before, error.clone());
+            if let Err(error) = acme::save(storage, &records.failures(), &failures).await {
+                tracing::warn!(%error, "a failure is not remembered beyond this process");
+            }
+            Outcome::Failed { error, not_before }
+        }
+    }
+}
+
+/// What was issued earlier, by this edge or another.
+async fn kept(tools: &Tools, acme: &Acme, unit: &Unit) -> Result<Option<Pair>, AcmeError> {
+    let records = Records::new(&acme.directory, &unit.names);
+    match acme::load::<acme::Issued>(&*tools.acme.storage, &records.certificate()).await? {
+        Some(issued) => issued.pair().map(Some),
+        None => Ok(None),
+    }
+}
+
+fn stand_in(unit: &mut Unit) {
+    match local::stand_in(&unit.names) {
+        Ok(pair) => {
+            unit.pair = Some(pair);
+            unit.stand_in = true;
+        }
+        Err(error) => tracing::warn!(names = unit.names.join(", "), %error, "no stand-in for a certificate"),
+    }
+}
+
+fn failed(error: String) -> Outcome {
+    Outcome::Failed { error, not_before: None }
+}

@@ -1,0 +1,131 @@
+//! A real ACME server, one for each test: `pebble`, which Let's Encrypt makes for this.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use fairway_model::traffic::{Acme, AcmeChallenge};
+use rcgen::{CertificateParams, KeyPair};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use super::{DEADLINE, Site};
+use crate::support::dns::Dns;
+
+pub(crate) struct Pebble {
+    child: Child,
+    directory: String,
+    roots: PathBuf,
+    config: PathBuf,
+    log: PathBuf,
+    api: SocketAddr,
+    dns: Dns,
+    /// Where hooks write records.
+    pub(crate) records: PathBuf,
+}
+
+/// Whether the server is there; says so when it is not.
+pub(crate) fn missing() -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|directory| directory.join("pebble").exists()));
+    if !found {
+        println!("skipped: needs pebble (Debian: apt-get install pebble)");
+    }
+    !found
+}
+
+impl Pebble {
+    /// A server that looks for answers at this site, and issues certificates for so many seconds.
+    pub(crate) async fn start(site: &Site, validity: u64) -> Self {
+        // An address of this process alone: every address in 127/8 is this machine, and ports can't collide.
+        static PORT: AtomicU16 = AtomicU16::new(14_000);
+        let [_, b, c, d] = std::process::id().to_be_bytes();
+        let api: SocketAddr =
+            format!("127.{}.{c}.{d}:{}", 64 + (b & 63), PORT.fetch_add(1, Ordering::Relaxed))
+                .parse()
+                .unwrap();
+        let home = site.path("pebble");
+        let records = home.join("records");
+        std::fs::create_dir_all(&records).unwrap();
+        let dns = Dns::start(records.clone()).await;
+        let (roots, config) = (home.join("server.pem"), home.join("config.json"));
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new([api.ip().to_string()]).unwrap().self_signed(&key).unwrap();
+        std::fs::write(&roots, certificate.pem()).unwrap();
+        std::fs::write(home.join("server.key"), key.serialize_pem()).unwrap();
+        let json = serde_json::json!({ "pebble": {
+            "listenAddress": api.to_string(),
+            "managementListenAddress": "",
+            "certificate": roots,
+            "privateKey": home.join("server.key"),
+            "httpPort": site.plain.port(),
+            "tlsPort": site.tls.port(),
+            "ocspResponderURL": "",
+            "externalAccountBindingRequired": false,
+            "certificateValidityPeriod": validity,
+        }});
+        std::fs::write(&config, json.to_string()).unwrap();
+        let log = home.join("log");
+        let child = launch(&config, &log, dns.address);
+        let mut pebble =
+            Self { child, directory: format!("https://{api}/dir"), roots, config, log, api, dns, records };
+        pebble.ready().await;
+        pebble
+    }
+
+    /// How to use it.
+    pub(crate) fn acme(&self, challenge: AcmeChallenge) -> Acme {
+        Acme {
+            directory: self.directory.clone(),
+            roots: Some(self.roots.clone()),
+            contact: Some("operator@example.com".to_owned()),
+            challenge,
+        }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Starts it again. It keeps nothing: accounts are forgotten.
+    pub(crate) async fn start_again(&mut self) {
+        self.child = launch(&self.config, &self.log, self.dns.address);
+        self.ready().await;
+    }
+
+    async fn ready(&mut self) {
+        let api = self.api;
+        let up = async {
+            while TcpStream::connect(api).await.is_err() {
+                assert!(self.child.try_wait().unwrap().is_none(), "pebble ended:\n{}", self.log());
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, up).await.expect("pebble listens");
+    }
+}
+
+fn launch(config: &Path, log: &Path, dns: SocketAddr) -> Child {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+    Command::new("pebble")
+        .arg("-strict")
+        .arg("-config")
+        .arg(config)
+        .arg("-dnsserver")
+        .arg(dns.to_string())
+        .env("PEBBLE_VA_NOSLEEP", "1")
+        // One nonce of five is refused for no reason, as real servers do now and then.
+        .env("PEBBLE_WFE_NONCEREJECT", "20")
+        .env("PEBBLE_AUTHZREUSE", "0")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
