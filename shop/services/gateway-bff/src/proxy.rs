@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use fairway_forward::{Closing, Error, Exchange, Guard, RequestBody, Target, Targets};
+use fairway_forward::{Closing, Error, Exchange, Guard, Next, RequestBody, Target, Targets};
 use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
@@ -155,10 +155,10 @@ struct Watch {
 impl Targets for Watched {
     type Guard = Watch;
 
-    fn next(&mut self) -> Option<Target<Watch>> {
-        let address = self.addresses.next()?;
+    fn next(&mut self) -> Next<Watch> {
+        let Some(address) = self.addresses.next() else { return Next::Nobody };
         let guard = Watch { _hold: self.shutdown.hold(), shutdown: self.shutdown.clone() };
-        Some(Target { address, guard })
+        Next::Target(Target { address, guard })
     }
 }
 
