@@ -336,7 +336,7 @@ fn bad_guards() {
                 "path: /",
                 "  e: { target: local, listen: \"127.0.0.1:0\", guard: { redirect_https: true, hsts: true } }\n  \
                  f: { target: local, guard: { body: 1Ki } }\n  \
-                 g: { target: local, listen: \"127.0.0.1:0\", trusted: [\"::/0\"], guard: { exempt: true } }\n",
+                 g: { target: local, listen: \"127.0.0.1:0\", trusted: [\"::/0\"] }\n",
             ),
         ),
     ];
