@@ -6,5 +6,5 @@
 mod load;
 mod world;
 
-pub use load::{Load, Tally, Target};
+pub use load::{Count, Kind, Load, Tally, Target, speaks_h2};
 pub use world::{Finished, World, free_port, get, missing};

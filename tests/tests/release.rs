@@ -74,7 +74,7 @@ async fn a_revert_brings_back_code_config_and_routes_under_load() -> anyhow::Res
     assert_eq!(world.get("/health").await?.0, 404, "the route was narrowed to /bff");
 
     let target =
-        Target { paths: vec!["/bff/bootstrap".to_owned()], streams: false, ..Target::usual(world.address()) };
+        Target { paths: vec!["/bff/bootstrap".to_owned()], streams: 0, ..Target::usual(world.address()) };
     let load = Load::start(&target);
     load.flow(200).await?;
     let reverted = world.run(&["revert", ENV, "--yes"]).await?.expect(0)?;

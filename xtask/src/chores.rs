@@ -101,7 +101,18 @@ pub(crate) fn generate(check: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(crate) fn bench(only: Option<&str>) -> anyhow::Result<()> {
+pub(crate) fn bench(only: Option<&str>, options: &[String]) -> anyhow::Result<()> {
+    if let Some(only @ ("edge" | "switches")) = only {
+        let programs = ["-p", "fairway", "--bin", "fairway", "-p", "fairway-stories", "--bin", "bench-edge"];
+        run("cargo", &[&["build", "--release"], &programs[..]].concat())?;
+        let program = binary("release", "bench-edge")?;
+        let mut arguments = vec![only];
+        arguments.extend(options.iter().map(String::as_str));
+        return run(program.to_str().context("the target directory has a name of letters")?, &arguments);
+    }
+    if let Some(option) = options.first() {
+        bail!("`{option}` is not understood here; only `bench edge` and `bench switches` take options");
+    }
     run("cargo", &["build", "--release", "--workspace", "--bins"])?;
     let mut arguments = vec!["run", "--release", "--quiet", "-p", "fairway-stories", "--bin", "bench", "--"];
     arguments.extend(only);

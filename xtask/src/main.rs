@@ -31,8 +31,12 @@ enum Chore {
     },
     /// Run the benchmarks and print their tables (release profile)
     Bench {
-        /// Which one; all without it: releases, plan, switch, memory
+        /// Which one: releases, plan, switch, memory, edge (proxies side by side) or switches (the edge under
+        /// switches); without it the first four
         only: Option<String>,
+        /// What `edge` and `switches` take: `cargo xtask bench edge --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
     },
 }
 
@@ -52,6 +56,6 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Lint => chores::lint(),
         Chore::Ci => chores::ci(),
         Chore::Generate { check } => chores::generate(check),
-        Chore::Bench { only } => chores::bench(only.as_deref()),
+        Chore::Bench { only, options } => chores::bench(only.as_deref(), &options),
     }
 }

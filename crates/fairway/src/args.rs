@@ -59,6 +59,10 @@ pub(crate) enum Command {
     Down(Down),
     /// What runs, since when, and how it is
     Status(Environment),
+    /// What the edge serves: routes, instances, certificates, and what went through
+    Routes(DevEnvironment),
+    /// Traffic as it is now: rates, errors, latency, by service and release; Ctrl-C leaves
+    Top(Top),
     /// The logs of services
     Logs(Logs),
     /// What applying would change
@@ -152,6 +156,18 @@ pub(crate) struct Down {
     /// Delete its databases, secrets and logs too; this cannot be undone
     #[arg(long)]
     pub(crate) purge: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    #[command(flatten)]
+    pub(crate) environment: DevEnvironment,
+    /// Look for one interval, print what it was and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// The time between two looks, such as `500ms` or `10s`; at least 100ms
+    #[arg(short = 'n', long, value_name = "DURATION", default_value = "1s")]
+    pub(crate) interval: String,
 }
 
 #[derive(Debug, Args)]

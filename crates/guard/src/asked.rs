@@ -24,8 +24,8 @@ pub struct Asked<'a> {
     pub https: bool,
     /// On which port clients reach the route over HTTPS: 443 unless another was configured.
     pub https_port: u16,
-    /// Milliseconds since any fixed moment, for rates. A clock that steps back delays nobody by more than the limit's
-    /// own window.
+    /// Milliseconds since any fixed moment, for rates. A clock that steps back by more than a
+    /// minute forgives clients what they owe.
     pub now_ms: u64,
 }
 

@@ -299,10 +299,13 @@ fn to_https(asked: &Asked<'_>) -> Box<Answer> {
 
 /// A host without its port, if it has only what names and addresses are made of: it is about to be a link.
 fn host_name(host: &str) -> Option<&str> {
-    let name = match host.find(']') {
-        Some(end) => &host[..=end],
-        None => host.split(':').next().unwrap_or_default(),
+    let end = match host.find(']') {
+        Some(end) => end + 1,
+        None => host.find(':').unwrap_or(host.len()),
     };
+    let (name, port) = host.split_at(end);
+    let port =
+        port.is_empty() || port.strip_prefix(':').is_some_and(|it| it.bytes().all(|it| it.is_ascii_digit()));
     let literal = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let sound = match literal {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
@@ -311,7 +314,7 @@ fn host_name(host: &str) -> Option<&str> {
             !name.is_empty() && name.bytes().all(of_names)
         }
     };
-    sound.then_some(name)
+    (sound && port).then_some(name)
 }
 
 /// The length of a body, as far as it is said. Whoever reads messages makes sure that there is one length only.

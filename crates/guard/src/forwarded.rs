@@ -37,19 +37,40 @@ pub fn forwarded_header(
 }
 
 fn chain(headers: &HeaderMap, text: &mut String) {
-    for element in elements(headers, &FORWARDED) {
-        let _ = write!(text, "{element}, ");
-    }
-    if text.is_empty() && !headers.contains_key(FORWARDED) {
-        for element in elements(headers, &X_FORWARDED_FOR) {
-            text.push_str("for=");
-            match address(element) {
-                Some(address) => node(address, text),
-                None => text.push_str("unknown"),
+    if headers.contains_key(FORWARDED) {
+        for line in headers.get_all(FORWARDED) {
+            // A quote left open would swallow all that follows; a line that is not text can't be passed on in one.
+            if let Ok(line) = line.to_str()
+                && !line.trim_ascii().is_empty()
+                && closed(line)
+            {
+                let _ = write!(text, "{}, ", line.trim_ascii());
             }
-            text.push_str(", ");
+        }
+        return;
+    }
+    for element in elements(headers, &X_FORWARDED_FOR) {
+        text.push_str("for=");
+        match address(element) {
+            Some(address) => node(address, text),
+            None => text.push_str("unknown"),
+        }
+        text.push_str(", ");
+    }
+}
+
+/// Whether every quoted string of a line ends.
+fn closed(line: &str) -> bool {
+    let (mut quoted, mut escaped) = (false, false);
+    for byte in line.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => {}
         }
     }
+    !quoted
 }
 
 fn node(address: IpAddr, text: &mut String) {

@@ -23,9 +23,10 @@
 //!   as the most lenient servers would read it ([`Readings`]), and only when that finds *another route* the request is
 //!   refused. `//`, `%2F`, `%5C`, `;` and `.` stay usable in ids and data.
 //!
-//! Why these readings are enough: apart from `..`, which is refused, every reading rewrites what follows and leaves alone
-//! what is plain already. So once a server's reading has come to begin with a plain prefix, reading on can't leave it,
-//! and the last reading of all, which is looked up, still begins with it. A test tries that on servers of every kind.
+//! Why these readings are enough: apart from `..`, which is refused, every step of reading leaves alone what is plain
+//! already. So once a server's reading has come to begin with a plain prefix, reading on can't leave it, and the last
+//! reading of all, which is looked up, still begins with it. Only the end of parameters moves while one reads on, so
+//! there is a reading for each place it can be in. A test tries all that on servers of every kind.
 //!
 //! Not covered, because only the service can know: names without regard to case, and Windows' blindness for dots and
 //! blanks at the end of a segment.
@@ -43,13 +44,14 @@ const AMBIGUOUS: &str = "the path leads to different routes depending on how it 
                          letters, empty segments, `;` or encoded slashes in what selects the route";
 
 /// So often is a path decoded. Some servers do it twice.
-const DECODINGS: usize = 3;
+const DEEPEST: u8 = 3;
 
 /// How lenient servers read a path that can be read in more than one way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readings {
     whole: String,
     cut: Option<usize>,
+    more: Vec<String>,
 }
 
 impl Readings {
@@ -62,9 +64,11 @@ impl Readings {
         &self.whole
     }
 
-    /// The same by servers for which the path ends at the first `;`, or at an encoded `?` or `#`.
-    pub fn cut(&self) -> Option<&str> {
-        self.cut.map(|at| &self.whole[..at])
+    /// All readings: the whole one; the same up to the first `;` or encoded `?` or `#`, for servers for which the path
+    /// ends there; and those for which parameters do not end at an encoded slash.
+    pub fn each(&self) -> impl Iterator<Item = &str> {
+        let cut = self.cut.map(|at| &self.whole[..at]);
+        [self.whole.as_str()].into_iter().chain(cut).chain(self.more.iter().map(String::as_str))
     }
 }
 
@@ -94,30 +98,36 @@ pub fn find_unambiguous<T>(
     }
     let readings = read(path)?;
     let found = find(path);
-    let others = [Some(readings.whole()), readings.cut()];
-    let agreed = others.into_iter().flatten().all(|reading| same(&found, &find(reading)));
+    let agreed = readings.each().all(|reading| same(&found, &find(reading)));
     if agreed { Ok(found) } else { Err(AMBIGUOUS) }
 }
 
 /// Whether everybody reads the path alike. Says no too often rather than too rarely.
 fn plain(path: &str) -> bool {
-    let mut after_slash = false;
-    for (index, byte) in path.bytes().enumerate() {
+    let bytes = path.as_bytes();
+    if bytes.first() != Some(&b'/') {
+        return false;
+    }
+    let mut segment = 1;
+    for (at, byte) in bytes.iter().enumerate().skip(1) {
         match byte {
-            b'/' if after_slash => return false,
-            b'/' => after_slash = true,
-            _ if index == 0 => return false,
-            b'.' if after_slash => return false,
+            b'/' if odd_segment(&bytes[segment..at]) => return false,
+            b'/' => segment = at + 1,
             b'%' | b';' | b'\\' | b'?' | b'#' | 0..=b' ' | 0x7f.. => return false,
-            _ => after_slash = false,
+            _ => {}
         }
     }
-    !path.is_empty()
+    // Nothing after the last slash is no segment.
+    segment == bytes.len() || !odd_segment(&bytes[segment..])
+}
+
+fn odd_segment(segment: &[u8]) -> bool {
+    matches!(segment, b"" | b"." | b"..")
 }
 
 fn read(path: &str) -> Result<Readings, &'static str> {
     if path == "*" {
-        return Ok(Readings { whole: path.to_owned(), cut: None });
+        return Ok(Readings { whole: path.to_owned(), cut: None, more: Vec::new() });
     }
     if !path.starts_with('/') {
         return Err(ROOT);
@@ -128,69 +138,97 @@ fn read(path: &str) -> Result<Readings, &'static str> {
     if path.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
         return Err(CONTROL);
     }
-    fold(&decode(path)?)
+    let characters = decode(path)?;
+    let mut first = fold(&characters, |_| true)?;
+    if first.encoded_end {
+        // Which slashes a server sees while it looks for the end of parameters depends on how often it has decoded by
+        // then, and on what it thinks of backslashes.
+        for (depth, backslash) in (0..=DEEPEST).flat_map(|depth| [(depth, true), (depth, false)]) {
+            let ends = |it: Character| it.depth <= depth && (it.byte == b'/' || backslash);
+            let whole = fold(&characters, ends)?.readings.whole;
+            if whole != first.readings.whole && !first.readings.more.contains(&whole) {
+                first.readings.more.push(whole);
+            }
+        }
+    }
+    Ok(first.readings)
+}
+
+/// A byte of a path, and how often the path had to be decoded to see it.
+#[derive(Clone, Copy)]
+struct Character {
+    byte: u8,
+    depth: u8,
 }
 
 /// Decodes until nothing is encoded any more.
-fn decode(path: &str) -> Result<Vec<u8>, &'static str> {
-    let mut bytes = path.as_bytes().to_vec();
-    for round in 0..DECODINGS {
-        let mut next = Vec::with_capacity(bytes.len());
-        let mut rest = bytes.as_slice();
+fn decode(path: &str) -> Result<Vec<Character>, &'static str> {
+    let mut characters: Vec<Character> = path.bytes().map(|byte| Character { byte, depth: 0 }).collect();
+    for depth in 1..=DEEPEST {
+        let mut next = Vec::with_capacity(characters.len());
+        let mut rest = characters.as_slice();
         while let Some((first, after)) = rest.split_first() {
-            if *first == b'%' {
-                match escape(after) {
-                    Some(byte) => {
-                        next.push(byte);
-                        rest = &after[2..];
-                        continue;
-                    }
-                    // Further in, a `%` may be a decoded one and mean itself.
-                    None if round == 0 => return Err(ESCAPE),
-                    None => {}
+            rest = after;
+            if first.byte == b'%' {
+                if let Some(byte) = escape(after) {
+                    next.push(Character { byte, depth });
+                    rest = &after[2..];
+                    continue;
+                }
+                // Further in, a `%` may be a decoded one and mean itself.
+                if depth == 1 {
+                    return Err(ESCAPE);
                 }
             }
             next.push(*first);
-            rest = after;
         }
-        if next.len() == bytes.len() {
-            return Ok(bytes);
+        if next.len() == characters.len() {
+            return Ok(characters);
         }
-        bytes = next;
+        characters = next;
     }
-    let still =
-        bytes.iter().enumerate().any(|(at, byte)| *byte == b'%' && escape(&bytes[at + 1..]).is_some());
-    if still { Err(NESTED) } else { Ok(bytes) }
+    let mut escapes = (0..characters.len()).filter(|at| characters[*at].byte == b'%');
+    let still = escapes.any(|at| escape(&characters[at + 1..]).is_some());
+    if still { Err(NESTED) } else { Ok(characters) }
 }
 
-fn escape(after: &[u8]) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+fn escape(after: &[Character]) -> Option<u8> {
+    let digit = |it: Character| char::from(it.byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(*after.first()?)? << 4 | digit(*after.get(1)?)?)
 }
 
-fn fold(bytes: &[u8]) -> Result<Readings, &'static str> {
-    let mut whole = String::with_capacity(bytes.len());
-    let mut cut = None;
+struct Folded {
+    readings: Readings,
+    /// Whether parameters ended at a slash that was encoded.
+    encoded_end: bool,
+}
+
+/// The reading of a decoded path for which parameters end where `ends` says, which is asked about slashes and
+/// backslashes.
+fn fold(characters: &[Character], ends: impl Fn(Character) -> bool) -> Result<Folded, &'static str> {
+    let mut whole = String::with_capacity(characters.len());
+    let (mut cut, mut encoded_end) = (None, false);
     // Where the last segment begins, and whether its parameters have begun.
     let (mut segment, mut parameters) = (0, false);
-    let mut at = 0;
-    while at < bytes.len() {
-        let mut byte = bytes[at];
-        at += 1;
+    let mut rest = characters;
+    while let Some((first, after)) = rest.split_first() {
+        let mut it = *first;
+        rest = after;
         // Some old servers take UTF-8 that is longer than it need be: C0 AE for a dot, C0 AF for a slash.
-        if matches!(byte, 0xc0 | 0xc1)
-            && let Some(next @ 0x80..=0xbf) = bytes.get(at)
+        if matches!(it.byte, 0xc0 | 0xc1)
+            && let Some((Character { byte: byte @ 0x80..=0xbf, depth }, after)) = rest.split_first()
         {
-            byte = (byte & 1) << 6 | (next & 0x3f);
-            at += 1;
+            it = Character { byte: (it.byte & 1) << 6 | (byte & 0x3f), depth: it.depth.max(*depth) };
+            rest = after;
         }
-        match byte {
+        match it.byte {
             0 => return Err(NUL),
-            b'/' | b'\\' => {
+            b'/' | b'\\' if !parameters || ends(it) => {
                 end_segment(&mut whole, segment)?;
                 if !whole.ends_with('/') {
                     whole.push('/');
                 }
+                encoded_end |= parameters && it.depth > 0;
                 (segment, parameters) = (whole.len(), false);
             }
             b';' | b'?' | b'#' if !parameters => {
@@ -200,14 +238,14 @@ fn fold(bytes: &[u8]) -> Result<Readings, &'static str> {
             }
             _ if parameters => {}
             b'%' => whole.push_str("%25"),
-            b'!'..=b'~' => whole.push(char::from(byte)),
-            _ => {
+            b'!'..=b'~' => whole.push(char::from(it.byte)),
+            byte => {
                 let _ = write!(whole, "%{byte:02X}");
             }
         }
     }
     end_segment(&mut whole, segment)?;
-    Ok(Readings { whole, cut })
+    Ok(Folded { readings: Readings { whole, cut, more: Vec::new() }, encoded_end })
 }
 
 /// Refuses `..` and takes out `.`.

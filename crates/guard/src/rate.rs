@@ -40,6 +40,8 @@ const SETS: usize = KEYS / WAYS / SHARDS;
 /// How many neighbourhoods have one. Those with the same hash share it.
 const NEIGHBOURHOODS: usize = 4_096;
 const NS_PER_MS: u64 = 1_000_000;
+/// So far may the clocks of two threads be apart, or one clock step back, before an arrival time counts as nonsense.
+const SKEW: u64 = 60_000 * NS_PER_MS;
 
 /// What is known about the clients of one limit. For any number of threads.
 pub(crate) struct RateLimiter {
@@ -145,13 +147,17 @@ impl Rule {
 
     /// The arrival time after one more request, or how long that has to wait.
     fn next(self, arrival: u64, now: u64) -> Result<u64, u64> {
-        // It can't be further ahead than a burst, unless the clock has stepped back.
-        let most = now.saturating_add(self.ahead).saturating_add(self.interval);
-        let arrival = arrival.clamp(now, most);
+        // From before the clock stepped back, it says nothing any more.
+        let arrival = if arrival > self.furthest(now) { now } else { arrival.max(now) };
         match (arrival - now).checked_sub(self.ahead) {
             None | Some(0) => Ok(arrival.saturating_add(self.interval)),
             Some(wait) => Err(wait),
         }
+    }
+
+    /// How far ahead an arrival time can be.
+    fn furthest(self, now: u64) -> u64 {
+        now.saturating_add(self.ahead).saturating_add(self.interval).saturating_add(SKEW)
     }
 
     /// Counts a request of the client with this fingerprint. Nothing when its set is full of others who owe.
@@ -160,11 +166,186 @@ impl Rule {
         let place = match known {
             Some(place) => &mut set[place],
             None => {
-                let free = set.iter_mut().find(|place| place[1] <= now)?;
+                let owed = now.saturating_add(1)..=self.furthest(now);
+                let free = set.iter_mut().find(|place| !owed.contains(&place[1]))?;
                 *free = [fingerprint, now];
                 free
             }
         };
         Some(self.next(place[1], now).map(|next| place[1] = next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn limiter(requests: u32, per_ms: u64, burst: Option<u32>) -> RateLimiter {
+        RateLimiter::new(&RateLimit { requests, per_ms, burst, key: RateKey::Address }, 42)
+    }
+
+    fn v4(number: u32) -> IpAddr {
+        Ipv4Addr::from_bits(number).into()
+    }
+
+    /// The n-th /64 of a /32.
+    fn v6(network: u32, number: u32) -> IpAddr {
+        Ipv6Addr::from_bits(u128::from(network) << 96 | u128::from(number) << 64 | 1).into()
+    }
+
+    fn take(limiter: &RateLimiter, client: IpAddr, now_ms: u64) -> Result<(), u64> {
+        limiter.take(client, &HeaderMap::new(), now_ms)
+    }
+
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let check = |requests, per_ms, burst, asks: &[(u64, Result<(), u64>)]| {
+            let limiter = limiter(requests, per_ms, burst);
+            for (now_ms, expect) in asks {
+                assert_eq!(take(&limiter, v4(1), *now_ms), *expect, "{requests}/{per_ms} at {now_ms}");
+            }
+        };
+        check(
+            2,
+            1_000,
+            None,
+            &[(0, Ok(())), (0, Ok(())), (0, Err(500)), (499, Err(1)), (500, Ok(())), (500, Err(500))],
+        );
+        check(
+            1,
+            1_000,
+            Some(3),
+            &[(5, Ok(())), (5, Ok(())), (5, Ok(())), (5, Err(1_000)), (1_005, Ok(())), (1_005, Err(1_000))],
+        );
+        check(
+            10,
+            1_000,
+            Some(1),
+            &[(0, Ok(())), (0, Err(100)), (99, Err(1)), (100, Ok(())), (10_000, Ok(())), (10_000, Err(100))],
+        );
+        // Less than a millisecond each.
+        check(
+            2_000,
+            1_000,
+            Some(2),
+            &[(7, Ok(())), (7, Ok(())), (7, Err(1)), (8, Ok(())), (8, Ok(())), (8, Err(1))],
+        );
+        // A clock that steps back forgives.
+        check(1, 1_000, None, &[(9_000_000, Ok(())), (0, Ok(())), (0, Err(1_000)), (1_000, Ok(()))]);
+        // Threads whose clocks are apart a little do not.
+        check(1, 1_000, None, &[(9_000, Ok(())), (8_990, Err(1_010)), (9_000, Err(1_000)), (10_000, Ok(()))]);
+        check(1, 1_000, None, &[(u64::MAX, Ok(())), (u64::MAX, Ok(()))]);
+    }
+
+    #[test]
+    fn a_flood_of_addresses_washes_off_no_debt() {
+        let limiter = limiter(1, 3_600_000, None);
+        let debtor = v4(0xc000_0201);
+        assert_eq!(take(&limiter, debtor, 0), Ok(()));
+        for number in 0..300_000 {
+            let _ = take(&limiter, v6(0x2001_0db8, number), 1);
+        }
+        assert!(take(&limiter, debtor, 2).is_err());
+    }
+
+    #[test]
+    fn a_flood_from_one_network_gets_the_table_and_one_share_more() {
+        let limiter = limiter(1, 3_600_000, None);
+        let flood = (0..300_000).filter(|number| take(&limiter, v6(0x2001_0db8, *number), 0).is_ok()).count();
+        assert!((KEYS * 9 / 10..=KEYS + 1).contains(&flood), "{flood}");
+        // Others still have theirs, and no more than theirs if they share a place with neighbours only.
+        let newcomers = (0..1_000).filter(|number| take(&limiter, v4(number << 16), 1).is_ok()).count();
+        assert!(newcomers > 750, "{newcomers}");
+    }
+
+    #[test]
+    fn places_of_those_who_are_paid_off_are_given_on() {
+        let limiter = limiter(1, 1_000, None);
+        for round in 0..5u32 {
+            let now_ms = u64::from(round) * 1_001;
+            for number in 0..20_000 {
+                let client = v6(round, number);
+                assert_eq!(take(&limiter, client, now_ms), Ok(()), "round {round} client {number}");
+                assert!(take(&limiter, client, now_ms).is_err(), "round {round} client {number}");
+            }
+        }
+    }
+
+    #[test]
+    fn places_from_before_the_clock_stepped_back_are_given_on() {
+        let limiter = limiter(1, 1_000, None);
+        for number in 0..2 * u32::try_from(KEYS).unwrap() {
+            let _ = take(&limiter, v6(1, number), 9_000_000_000);
+        }
+        for number in 0..10_000 {
+            assert_eq!(take(&limiter, v6(2, number), 0), Ok(()), "{number}");
+        }
+    }
+
+    #[test]
+    fn threads_share_one_burst() {
+        let limiter = limiter(100, 1_000, None);
+        let client = v4(7);
+        let taken = || (0..1_000).filter(|_| take(&limiter, client, 5).is_ok()).count();
+        let total: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(taken)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(total, 100);
+        // The same beyond the table.
+        let alone = || (0..1_000).filter(|_| limiter.with_neighbours(client, 5).is_ok()).count();
+        let total: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(alone)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(total, 100);
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_than_a_burst_and_the_rate_in_any_window(
+            requests in 1..50u32, per_ms in 1..5_000u64, burst in 1..20u32,
+            steps in prop::collection::vec(0..400u64, 1..200),
+        ) {
+            let rule = Rule::new(requests, per_ms, burst);
+            let (mut now, mut arrival, mut admitted) = (0, 0, Vec::new());
+            for step in steps {
+                now += step * NS_PER_MS / 10;
+                match rule.next(arrival, now) {
+                    Ok(next) => {
+                        arrival = next;
+                        admitted.push(now);
+                    }
+                    Err(wait) => {
+                        prop_assert!(wait > 0);
+                        prop_assert!(rule.next(arrival, now + wait).is_ok(), "waiting as told is enough");
+                        prop_assert!(rule.next(arrival, now + wait - 1).is_err(), "and no longer than needed");
+                    }
+                }
+            }
+            for (from, begin) in admitted.iter().enumerate() {
+                for (to, end) in admitted.iter().enumerate().skip(from) {
+                    let most = u64::from(burst) + (end - begin) / rule.interval;
+                    prop_assert!((to - from + 1) as u64 <= most);
+                }
+            }
+        }
+
+        #[test]
+        fn who_keeps_to_the_rate_is_never_refused(
+            requests in 1..50u32, per_ms in 1..5_000u64, burst in 1..20u32,
+            waits in prop::collection::vec(0..1_000u64, 1..100),
+        ) {
+            let rule = Rule::new(requests, per_ms, burst);
+            let (mut now, mut arrival) = (0, 0);
+            for wait in waits {
+                arrival = rule.next(arrival, now).unwrap();
+                now += rule.interval + wait;
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What went through the instances of a release, to compare it with another.
 
-use fairway_protocol::edge::{InstanceStats, Latency};
+use fairway_protocol::edge::{Failures, InstanceStats, Latency};
 
 /// Requests of a release, or of a part of its time.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -11,6 +11,8 @@ pub struct Counts {
     pub failed: u64,
     /// Answers 500–599 of the instances.
     pub server_errors: u64,
+    /// Those whose clients went away before there was an answer.
+    pub given_up: u64,
     /// How many answers took at most so many milliseconds, cumulative.
     pub buckets: Vec<(f64, u64)>,
     /// All answers, those beyond the last bucket included.
@@ -22,10 +24,15 @@ impl Counts {
     #[must_use]
     pub fn of(stats: &InstanceStats) -> Self {
         let Latency { count, buckets, .. } = &stats.latency;
+        let Failures { refused, connect_timeout, header_timeout, broken, broken_streams: _, cut: _ } =
+            stats.failed;
+        let without_answer = refused + connect_timeout + header_timeout + broken;
         Self {
             requests: stats.total,
             failed: stats.failed.total(),
             server_errors: stats.responses.server_error,
+            // The counters are not read in one moment, and one may be ahead of the others.
+            given_up: stats.total.saturating_sub(*count).saturating_sub(without_answer),
             buckets: buckets.clone(),
             answers: *count,
         }
@@ -55,6 +62,7 @@ impl Counts {
             requests: join(self.requests, other.requests),
             failed: join(self.failed, other.failed),
             server_errors: join(self.server_errors, other.server_errors),
+            given_up: join(self.given_up, other.given_up),
             buckets: self.buckets_with(other, &join),
             answers: join(self.answers, other.answers),
         }
@@ -77,8 +85,7 @@ impl Counts {
             .collect()
     }
 
-    /// The bound that 99 of 100 answers stay within, and how many there are within it. None when it is beyond the last
-    /// bucket.
+    /// The bound that 99 of 100 answers stay within. None when it is beyond the last bucket.
     pub(crate) fn p99(&self) -> Option<f64> {
         let rank = self.answers.saturating_mul(99).div_ceil(100);
         self.buckets.iter().find(|(_, count)| *count >= rank).map(|(bound, _)| *bound)

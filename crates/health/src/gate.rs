@@ -1,6 +1,6 @@
 //! Whether a new release does as well as the old one.
 //!
-//! Both questions of the gate, errors and slow answers, are about a part of the requests, and a part of few requests is
+//! All questions of the gate (errors, clients that gave up, slow answers) are about a part of the requests, and a part of few requests is
 //! mostly chance. So the gate passes when the part is within the limit, fails when it is beyond the limit by more than
 //! chance explains (three standard deviations, because a gate is asked again and again), and holds in between: more
 //! requests will tell.
@@ -31,7 +31,7 @@ pub enum Verdict {
 }
 
 /// How a part of the requests compares with what is allowed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Within,
     Unclear,
@@ -57,63 +57,61 @@ impl Gate {
                 old.requests
             ));
         }
-        let before = old.map_or(0.0, |old| part(old.errors(), old.requests));
-        let allowed = before + f64::from(more_errors_permille) / 1_000.0;
-        let enough = new.requests >= least;
-        // With too few requests, the errors are held against as many as it takes: when that is too much already,
-        // nothing that may come can make up for it.
-        let errors = compare(new.errors(), new.requests.max(least), allowed);
-        if errors == Part::Beyond {
-            return Verdict::Fail(format!(
-                "{} of {} requests to the new release failed or were answered 5xx ({}), {} of the old one, and {} more is allowed",
-                new.errors(),
-                new.requests,
-                percent(part(new.errors(), new.requests)),
-                percent(before),
-                percent(f64::from(more_errors_permille) / 1_000.0)
-            ));
+        let more = f64::from(more_errors_permille) / 1_000.0;
+        let mut unclear = Vec::new();
+        let errors = "requests to the new release failed or were answered 5xx";
+        // Who waits for an answer that does not come gives up, which is nobody's error in the counters.
+        let given_up = "clients of the new release went away before an answer";
+        let before = |count: fn(&Counts) -> u64| old.map_or(0.0, |old| part(count(old), old.requests));
+        for (what, found, before) in [
+            (errors, new.errors(), before(Counts::errors)),
+            (given_up, new.given_up, before(|old| old.given_up)),
+        ] {
+            let of = new.requests;
+            // With too few requests, they are held against as many as it takes: when that is too much already,
+            // nothing that may come can make up for it.
+            match compare(found, of.max(least), before + more) {
+                Part::Within => {}
+                Part::Unclear => unclear.push(format!("{found} of {of} {what}, {CHANCE}")),
+                Part::Beyond => {
+                    return Verdict::Fail(format!(
+                        "{found} of {of} {what} ({}); with the old one it was {}, and {} more is allowed",
+                        percent(part(found, of)),
+                        percent(before),
+                        percent(more)
+                    ));
+                }
+            }
         }
-        if !enough {
+        if new.requests < least {
             return Verdict::Hold(format!(
                 "the new release had {} of the {least} requests that a comparison takes",
                 new.requests
             ));
         }
-        let mut unclear = Vec::new();
-        if errors == Part::Unclear {
-            unclear.push(format!(
-                "{} of {} requests failed or were answered 5xx, which is more than is allowed and may be chance",
-                new.errors(),
-                new.requests
-            ));
-        }
-        // Few answers among many requests are errors, which have been judged.
-        let old = old.filter(|old| old.answers >= least && new.answers >= least);
-        if let Some(before) = old.and_then(Counts::p99) {
-            let limit = (before * f64::from(p99_percent) / 100.0).max(millis(p99_floor_ms));
-            let slow = new.slower_than(limit);
-            match compare(slow, new.answers, 0.01) {
+        // Few answers among many requests have been judged above.
+        let comparable = old.filter(|old| old.answers >= least && new.answers >= least);
+        if let Some(before) = comparable.and_then(Counts::p99) {
+            let limit = (before * f64::from(p99_percent) / 100.0).max(f64::from(p99_floor_ms));
+            let (slow, of) = (new.slower_than(limit), new.answers);
+            let what = format!("{slow} of {of} answers of the new release took longer than {limit} ms");
+            match compare(slow, of, 0.01) {
                 Part::Within => {}
-                Part::Unclear => unclear.push(format!(
-                    "{slow} of {} answers took longer than {limit} ms, which is more than one in a hundred and may be chance",
-                    new.answers
-                )),
+                Part::Unclear => unclear.push(format!("{what}, {CHANCE}")),
                 Part::Beyond => {
                     return Verdict::Fail(format!(
-                        "{slow} of {} answers of the new release ({}) took longer than {limit} ms; 99 of 100 of the old one took at most {before} ms",
-                        new.answers,
-                        percent(part(slow, new.answers))
+                        "{what} ({}); 99 of 100 of the old one took at most {before} ms",
+                        percent(part(slow, of))
                     ));
                 }
             }
         }
-        if unclear.is_empty() {
-            Verdict::Pass
-        } else {
-            Verdict::Hold(format!("the new release: {}", unclear.join("; ")))
-        }
+        if unclear.is_empty() { Verdict::Pass } else { Verdict::Hold(unclear.join("; ")) }
     }
 }
+
+/// Why a comparison holds.
+const CHANCE: &str = "which is more than is allowed and may be chance";
 
 /// Whether `count` of `of` is within the allowed part, or beyond it by more than chance explains.
 fn compare(count: u64, of: u64, allowed: f64) -> Part {
@@ -133,10 +131,6 @@ fn part(count: u64, of: u64) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
 fn float(count: u64) -> f64 {
     count as f64
-}
-
-fn millis(ms: u32) -> f64 {
-    f64::from(ms)
 }
 
 /// A part in percent, with one digit behind the point.

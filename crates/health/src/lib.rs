@@ -8,7 +8,8 @@
 //!   to. It never changes; [`Roster::pick`] chooses.
 //! * [`Outcome`]: how an exchange went, told to [`Roster::report`]. [`Change`] is what followed from it, for the log.
 //! * [`Trial`]: the right to ask an instance that was taken out whether it is well again.
-//! * [`Budget`]: how many requests may be repeated; [`Attempt`]: which ones.
+//! * [`Budget`]: how many requests may be repeated; [`Attempt`]: which ones; [`redial`]: when one that nobody accepted
+//!   dials again.
 //! * [`Gate`]: whether a new release does as well as the old one, from the [`Counts`] of both.
 //!
 //! # The life of an instance
@@ -53,6 +54,7 @@ mod gate;
 mod mix;
 mod order;
 mod outcome;
+mod pace;
 mod pick;
 mod probes;
 mod retry;
@@ -71,6 +73,7 @@ pub use fairway_protocol::edge::Standing;
 pub use gate::{Gate, Verdict};
 pub use mix::hash;
 pub use outcome::{Change, Outcome, Reason};
+pub use pace::{redial, spread};
 pub use pick::{Ask, Choice, Pick, Refusal};
 pub use retry::{Attempt, Sent};
 pub use roster::{Member, Overview, Roster};

@@ -16,7 +16,7 @@ fn counts(requests: u64, failed: u64, server_errors: u64, ms: f64, slow: u64) ->
         quick + if bound >= 500.0 { slow } else { 0 }
     };
     let buckets = BOUNDS.map(|bound| (bound, within(bound))).into();
-    Counts { requests, failed, server_errors, buckets, answers }
+    Counts { requests, failed, server_errors, given_up: 0, buckets, answers }
 }
 
 fn good(requests: u64) -> Counts {
@@ -72,18 +72,18 @@ fn what_may_be_chance_holds() {
     check(
         &good(1_000),
         &counts(100, 2, 1, 3.0, 0),
-        "hold: the new release: 3 of 100 requests failed or were answered 5xx, which is more than is allowed and may be chance",
+        "hold: 3 of 100 requests to the new release failed or were answered 5xx, which is more than is allowed and may be chance",
     );
     // The same part of more requests is none.
     check(
         &good(1_000),
         &counts(10_000, 200, 100, 3.0, 0),
-        "fail: 300 of 10000 requests to the new release failed or were answered 5xx (3.0 %), 0.0 % of the old one, and 1.0 % more is allowed",
+        "fail: 300 of 10000 requests to the new release failed or were answered 5xx (3.0 %); with the old one it was 0.0 %, and 1.0 % more is allowed",
     );
     check(
         &good(1_000),
         &counts(100, 0, 0, 3.0, 2),
-        "hold: the new release: 2 of 100 answers took longer than 20 ms, which is more than one in a hundred and may be chance",
+        "hold: 2 of 100 answers of the new release took longer than 20 ms, which is more than is allowed and may be chance",
     );
 }
 
@@ -92,18 +92,30 @@ fn worse_fails() {
     check(
         &counts(1_000, 0, 10, 3.0, 0),
         &counts(100, 0, 10, 3.0, 0),
-        "fail: 10 of 100 requests to the new release failed or were answered 5xx (10.0 %), 1.0 % of the old one, and 1.0 % more is allowed",
+        "fail: 10 of 100 requests to the new release failed or were answered 5xx (10.0 %); with the old one it was 1.0 %, and 1.0 % more is allowed",
     );
     check(
         &good(1_000),
         &counts(1_000, 0, 0, 3.0, 50),
-        "fail: 50 of 1000 answers of the new release (5.0 %) took longer than 20 ms; 99 of 100 of the old one took at most 4 ms",
+        "fail: 50 of 1000 answers of the new release took longer than 20 ms (5.0 %); 99 of 100 of the old one took at most 4 ms",
     );
     check(
         &counts(1_000, 0, 0, 60.0, 0),
         &counts(200, 0, 0, 300.0, 0),
-        "fail: 200 of 200 answers of the new release (100.0 %) took longer than 128 ms; 99 of 100 of the old one took at most 64 ms",
+        "fail: 200 of 200 answers of the new release took longer than 128 ms (100.0 %); 99 of 100 of the old one took at most 64 ms",
     );
+}
+
+/// A release that does not answer at all makes no errors: its clients go away before it could.
+#[test]
+fn a_release_that_hangs_fails() {
+    let hanging = Counts { requests: 50, given_up: 40, answers: 10, ..good(10) };
+    check(
+        &Counts { given_up: 20, ..good(1_000) },
+        &hanging,
+        "fail: 40 of 50 clients of the new release went away before an answer (80.0 %); with the old one it was 2.0 %, and 1.0 % more is allowed",
+    );
+    check(&Counts { given_up: 20, ..good(1_000) }, &Counts { given_up: 2, ..good(100) }, "pass");
 }
 
 /// Nobody waits for the hundredth request of a release that answers none.
@@ -113,7 +125,7 @@ fn what_cannot_be_made_up_for_fails_early() {
     check(
         &good(1_000),
         &new,
-        "fail: 6 of 6 requests to the new release failed or were answered 5xx (100.0 %), 0.0 % of the old one, and 1.0 % more is allowed",
+        "fail: 6 of 6 requests to the new release failed or were answered 5xx (100.0 %); with the old one it was 0.0 %, and 1.0 % more is allowed",
     );
     check(
         &good(1_000),
@@ -157,7 +169,7 @@ fn counts_are_read_from_an_edge_and_taken_apart() {
     let latency =
         |count: u64, buckets: &[(f64, u64)]| Latency { count, buckets: buckets.into(), ..Latency::default() };
     let before = Counts::of(&stats(10, 1, 2, latency(8, &[(1.0, 4), (2.0, 7)])));
-    assert_eq!((before.requests, before.errors(), before.answers), (10, 3, 8));
+    assert_eq!((before.requests, before.errors(), before.answers, before.given_up), (10, 3, 8, 0));
     // Another instance, whose edge has other bounds: those that both have are kept.
     let other = Counts::of(&stats(5, 0, 0, latency(5, &[(2.0, 3), (4.0, 5)])));
     let both = before.and(&other);
@@ -167,6 +179,8 @@ fn counts_are_read_from_an_edge_and_taken_apart() {
     let after = Counts::of(&stats(110, 1, 3, latency(107, &[(1.0, 50), (2.0, 99)])));
     let between = after.since(&before);
     assert_eq!((between.requests, between.failed, between.server_errors), (100, 1, 0));
+    let hanging = Counts::of(&stats(10, 0, 1, latency(2, &[(1.0, 2)])));
+    assert_eq!((hanging.given_up, hanging.errors()), (7, 1));
     assert_eq!((between.answers, between.buckets), (99, vec![(1.0, 46), (2.0, 92)]));
     assert_eq!(after.since(&Counts::default()), after);
 }

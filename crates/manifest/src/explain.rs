@@ -185,6 +185,13 @@ fn keys<'s>(root: &'s Value, schema: &'s Value) -> Vec<(&'s str, &'s Value, bool
     let alternatives = branches(root, schema);
     let alone = alternatives.len() == 1;
     for branch in alternatives {
+        if let Some(items) = branch.get("items") {
+            for (name, inner, required) in keys(root, deref(root, items)) {
+                if !all.iter().any(|(have, ..)| *have == name) {
+                    all.push((name, inner, alone && required));
+                }
+            }
+        }
         let required: Vec<&str> = branch
             .get("required")
             .and_then(Value::as_array)

@@ -90,9 +90,8 @@ pub(crate) fn services(from: Option<&ServiceSpec>, to: &ServiceSpec) -> Vec<Chan
     process(&mut differences, from.and_then(ServiceSpec::process), to.process());
     let from_routes = from.map(|from| from.routes.as_slice()).filter(|routes| !routes.is_empty());
     let to_routes = Some(routes.as_slice()).filter(|routes| !routes.is_empty());
-    differences.value("routes", from_routes, to_routes, |routes| {
-        routes.iter().map(route).collect::<Vec<_>>().join(", ")
-    });
+    let shown = |routes: &[RouteSpec]| routes.iter().map(route).collect::<Vec<_>>().join(", ");
+    differences.text("routes", from_routes.map(shown), to_routes.map(shown));
     edge::guards(&mut differences, from.map(|from| from.routes.as_slice()), routes);
     edge::traffic(&mut differences, from.map(|from| &from.traffic), traffic);
     // A new stub runs nothing, whatever its number.

@@ -13,8 +13,12 @@ use crate::certificates::Certificates;
 use crate::problem::chain_of;
 use crate::serving::ACME_TLS;
 
-/// A fatal alert, `unrecognized_name` (RFC 6066, 3), as a record. Nothing is encrypted yet when it is sent.
+/// Fatal alerts as records. Nothing is encrypted yet when they are sent.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+const PROTOCOL_VERSION: [u8; 7] = [21, 3, 1, 0, 2, 2, 70];
+/// Where the client says the newest version that it speaks, up to 1.2: after the record's header and the message's.
+const VERSION: std::ops::Range<usize> = 9..11;
+const TLS_1_2: [u8; 2] = [3, 3];
 /// The first byte of a TLS connection: a record that holds a handshake.
 const HANDSHAKE: u8 = 22;
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nserver: fairway-edge\r\ncontent-type: text/plain\r\n\
@@ -32,6 +36,9 @@ pub enum AcceptError {
     /// This was an ACME server looking for the answer to its challenge, and it got it. Nothing follows.
     #[error("an ACME server checked a challenge")]
     AcmeChallenge,
+    /// The client speaks TLS 1.1 at most; it got the alert `protocol_version`.
+    #[error("the client speaks TLS 1.1 at most")]
+    OldVersion,
     /// The handshake failed: versions, ciphers, a client that does not trust the certificate, a connection that broke.
     #[error("handshake failed: {}", chain_of(.0))]
     Handshake(io::Error),
@@ -66,6 +73,12 @@ impl Certificates {
                         let _ = io.shutdown().await;
                     }
                     return Err(AcceptError::NotTls);
+                }
+                // Where the library would speak of what else it misses in such a hello.
+                Some(_) if first && bytes.get(VERSION).is_some_and(|version| *version < TLS_1_2[..]) => {
+                    let _ = io.write_all(&PROTOCOL_VERSION).await;
+                    let _ = io.shutdown().await;
+                    return Err(AcceptError::OldVersion);
                 }
                 Some(_) => first = false,
             }

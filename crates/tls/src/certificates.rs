@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use fairway_model::traffic::{Certificate, CertificateSource, ListenerTls};
+use fairway_model::traffic::{AcmeChallenge, Certificate, CertificateSource, ListenerTls};
 use fairway_protocol::edge::CertificateStatus;
 use rustls::ServerConfig;
 use rustls::server::{ProducesTickets, ResolvesServerCert};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::acme::{Challenges, Context};
+use crate::acme::{self, Challenges, Context};
 use crate::clock;
 use crate::config;
 use crate::local::Authority;
@@ -195,6 +195,26 @@ impl Certificates {
         self.inner.shared.resolver.challenges.http(token)
     }
 
+    /// The same, also for the challenges of other edges that share the storage, which is read for tokens that are not ours as
+    /// long as some certificate is proven this way.
+    pub async fn http01_shared(&self, token: &str) -> Option<String> {
+        if let Some(answer) = self.http01(token) {
+            return Some(answer);
+        }
+        let shared = &self.inner.shared;
+        let expected = lock(&shared.state).units.values().any(|unit| {
+            matches!(&unit.source, CertificateSource::Acme(acme) if acme.challenge == AcmeChallenge::Http01)
+        });
+        let document = acme::challenge(token).filter(|_| expected)?;
+        match shared.tools.acme.storage.read(&document).await {
+            Ok(answer) => String::from_utf8(answer?).ok(),
+            Err(error) => {
+                tracing::warn!(%error, "the answer to another edge's challenge is not known");
+                None
+            }
+        }
+    }
+
     /// How TLS is spoken on a listener. The certificates of all environments are behind it, those that come later too;
     /// sessions that began on one listener or worker resume on every other.
     pub fn server_config(&self, options: &ListenerTls) -> Arc<ServerConfig> {
@@ -232,16 +252,21 @@ impl Certificates {
 }
 
 impl Shared {
-    /// Those that nobody is working on.
-    pub(crate) fn idle(&self) -> Vec<Unit> {
-        lock(&self.state).units.values().filter(|unit| !unit.busy && unit.due.is_some()).cloned().collect()
-    }
-
-    /// Somebody works on it.
-    pub(crate) fn mark_busy(&self, id: &str) {
-        if let Some(unit) = lock(&self.state).units.get_mut(id) {
-            unit.busy = true;
+    /// Hands out what is due and not being worked on, and when the next is due, in milliseconds since 1970.
+    pub(crate) fn take_due(&self, now: u64) -> (Vec<Unit>, Option<u64>) {
+        let mut due = Vec::new();
+        let mut next = None;
+        for unit in lock(&self.state).units.values_mut().filter(|unit| !unit.busy) {
+            match unit.due {
+                Some(at) if at <= now => {
+                    unit.busy = true;
+                    due.push(unit.clone());
+                }
+                Some(at) => next = Some(next.map_or(at, |next: u64| next.min(at))),
+                None => {}
+            }
         }
+        (due, next)
     }
 
     /// The work on it is done.

@@ -66,6 +66,9 @@ impl Pair {
     pub(crate) fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, PairError> {
         let chain: Vec<_> =
             CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(PairError::ChainPem)?;
+        if chain.is_empty() {
+            return Err(PairError::NoCertificate);
+        }
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
             pem::Error::NoItemsFound => PairError::NoKey,
             other => PairError::KeyPem(other),
@@ -79,22 +82,24 @@ impl Pair {
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, PairError> {
         let leaf = chain.first().ok_or(PairError::NoCertificate)?;
-        let facts = Facts::of(leaf).ok_or(PairError::NotX509(1))?;
+        let (_, leaf) = X509Certificate::from_der(leaf).map_err(|_| PairError::NotX509(1))?;
+        let facts = Facts::of(&leaf);
         // A file cut off in its middle must be found now and not by the clients.
         for (index, link) in chain.iter().enumerate().skip(1) {
             X509Certificate::from_der(link).map_err(|_| PairError::NotX509(index + 1))?;
         }
         let key = provider().key_provider.load_private_key(key).map_err(PairError::KeyKind)?;
-        let certified = CertifiedKey::new(chain, key);
-        // `Unknown` cannot happen with keys of our provider; refusing it costs nothing and promises more.
-        certified.keys_match().map_err(|_| PairError::Mismatch)?;
-        Ok(Self { key: Arc::new(certified), facts })
+        // The library's own comparison refuses certificates with critical extensions that it does not know, which
+        // includes those that answer ACME challenges. Every key of our provider knows its public half.
+        if key.public_key().is_none_or(|public| public.as_ref() != leaf.public_key().raw) {
+            return Err(PairError::Mismatch);
+        }
+        Ok(Self { key: Arc::new(CertifiedKey::new(chain, key)), facts })
     }
 }
 
 impl Facts {
-    fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
-        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    fn of(parsed: &X509Certificate<'_>) -> Self {
         let mut names = Vec::new();
         if let Ok(Some(extension)) = parsed.subject_alternative_name() {
             for name in &extension.value.general_names {
@@ -113,12 +118,12 @@ impl Facts {
                 }
             }
         }
-        Some(Self {
+        Self {
             names,
-            issuer: issuer(&parsed),
+            issuer: issuer(parsed),
             not_before: seconds(parsed.validity().not_before.timestamp()),
             not_after: seconds(parsed.validity().not_after.timestamp()),
-        })
+        }
     }
 }
 

@@ -10,11 +10,14 @@ use async_trait::async_trait;
 /// Small documents by name. Names are `/`-separated and consist of letters, digits, `.`, `_` and `-`.
 ///
 /// What is kept holds private keys: nobody but the edges may read it. Several edges that share one storage share
-/// accounts and certificates; whoever writes last wins, and readers see a document either before or after a write.
+/// accounts and certificates, answer each other's challenges, and leave orders to whoever created the lease first.
+/// Readers see a document either before or after a write.
 #[async_trait]
 pub trait Storage: Send + Sync + fmt::Debug {
     /// The document, None when there is none.
     async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError>;
+    /// Puts a document where there is none. False: there is one, and it stays.
+    async fn create(&self, name: &str, content: &[u8]) -> Result<bool, StorageError>;
     /// Puts a document in the place of the one that is there, all of it or nothing.
     async fn write(&self, name: &str, content: &[u8]) -> Result<(), StorageError>;
     /// Removes a document. It is no error when there is none.
@@ -78,6 +81,11 @@ impl Storage for Directory {
         .await
     }
 
+    async fn create(&self, name: &str, content: &[u8]) -> Result<bool, StorageError> {
+        let content = content.to_owned();
+        self.run(name, "written", move |path| write_private(path, &content, false)).await
+    }
+
     async fn write(&self, name: &str, content: &[u8]) -> Result<(), StorageError> {
         let content = content.to_owned();
         self.run(name, "written", move |path| write_private(path, &content, true)).await.map(drop)
@@ -128,7 +136,9 @@ mod tests {
         let storage = Directory::new(home.path().join("deep/certificates"));
         assert_eq!(storage.read("acme/a.json").await.unwrap(), None);
         storage.remove("acme/a.json").await.unwrap();
-        storage.write("acme/a.json", b"one").await.unwrap();
+        assert!(storage.create("acme/a.json", b"one").await.unwrap());
+        assert!(!storage.create("acme/a.json", b"other").await.unwrap());
+        assert_eq!(storage.read("acme/a.json").await.unwrap().unwrap(), b"one");
         storage.write("acme/a.json", b"two").await.unwrap();
         assert_eq!(storage.read("acme/a.json").await.unwrap().unwrap(), b"two");
         let file = home.path().join("deep/certificates/acme/a.json");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fairway_model::traffic::{Acme, CertificateSource};
 
-use crate::acme::{self, AcmeError, Context, Failures, Records};
+use crate::acme::{self, AcmeError, Context, Failures, Lease, Records};
 use crate::clock;
 use crate::files::{self, Look, Stamp};
 use crate::local::{self, Authority, LocalError};
@@ -27,6 +27,8 @@ pub(crate) enum Outcome {
     },
     /// It did not work; what served serves on.
     Failed { error: String, not_before: Option<u64> },
+    /// Another edge is at it.
+    Waiting,
     /// The process ends; nobody is to blame.
     GivenUp,
 }
@@ -106,8 +108,10 @@ pub(crate) fn settle(tools: &Tools, unit: &mut Unit, outcome: Outcome) -> bool {
     unit.jitter = rand::random::<f64>();
     let poll_ms = u64::try_from(tools.poll.as_millis()).unwrap_or(u64::MAX);
     let polled = matches!(unit.source, CertificateSource::Files { .. });
+    // Files are looked at all the time, and so is what another edge is about to bring.
+    let soon = polled || matches!(outcome, Outcome::Waiting);
     let changed = match outcome {
-        Outcome::Same | Outcome::GivenUp => false,
+        Outcome::Same | Outcome::Waiting | Outcome::GivenUp => false,
         Outcome::Serves { pair, stamp, but } => {
             let new = unit.stand_in || unit.pair.as_ref().is_none_or(|old| old.key.cert != pair.key.cert);
             if new {
@@ -147,7 +151,7 @@ pub(crate) fn settle(tools: &Tools, unit: &mut Unit, outcome: Outcome) -> bool {
             false
         }
     };
-    unit.due = Some(if polled { clock::now_ms().saturating_add(poll_ms) } else { unit.plan() });
+    unit.due = Some(if soon { clock::now_ms().saturating_add(poll_ms) } else { unit.plan() });
     changed
 }
 
@@ -165,7 +169,16 @@ async fn ask(tools: &Tools, acme: &Acme, unit: &Unit) -> Outcome {
             return Outcome::Serves { pair: Box::new(pair), stamp: None, but: None };
         }
     }
-    match Box::pin(acme::obtain(&tools.acme, acme, &unit.names)).await {
+    let obtained = match Lease::take(storage, records.lease()).await {
+        Ok(None) => return Outcome::Waiting,
+        Ok(Some(lease)) => {
+            let obtained = Box::pin(acme::obtain(&tools.acme, acme, &unit.names, &lease)).await;
+            lease.release().await;
+            obtained
+        }
+        Err(error) => Err(error),
+    };
+    match obtained {
         Ok(obtained) => {
             if unit.failures.failed > 0
                 && let Err(error) = storage.remove(&records.failures()).await

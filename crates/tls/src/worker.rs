@@ -53,14 +53,8 @@ fn start_due(
     whose: &mut HashMap<Id, String>,
 ) -> Duration {
     let now = clock::now_ms();
-    let mut next = LONGEST;
-    for unit in shared.idle() {
-        let Some(due) = unit.due else { continue };
-        if due > now {
-            next = next.min(Duration::from_millis(due - now));
-            continue;
-        }
-        shared.mark_busy(&unit.id);
+    let (due, next) = shared.take_due(now);
+    for unit in due {
         let (tools, orders, id) = (shared.tools.clone(), orders.clone(), unit.id.clone());
         let task = running.spawn(async move {
             let _permit = match unit.source {
@@ -73,5 +67,5 @@ fn start_due(
         });
         whose.insert(task.id(), id);
     }
-    next
+    next.map_or(LONGEST, |next| LONGEST.min(Duration::from_millis(next.saturating_sub(now))))
 }

@@ -14,9 +14,12 @@ mod history;
 mod init;
 mod interrupt;
 mod logs;
+mod place;
 mod plan;
 mod revert;
+mod routes;
 mod status;
+mod top;
 mod unlock;
 mod up;
 
@@ -32,6 +35,8 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<u8, Error
         Command::Up(arguments) => Box::pin(up::run(&arguments, context)).await,
         Command::Down(arguments) => down::run(&arguments, context).await,
         Command::Status(arguments) => status::run(&arguments, context).await,
+        Command::Routes(arguments) => routes::run(&arguments, context).await,
+        Command::Top(arguments) => top::run(&arguments, context).await,
         Command::Logs(arguments) => logs::run(&arguments, context).await,
         Command::Plan(arguments) => plan::run(&arguments, context).await,
         Command::Apply(arguments) => Box::pin(apply::run(&arguments, context)).await,

@@ -1,10 +1,15 @@
 //! Words for a terminal. Nothing here decides anything.
 
+pub(crate) mod columns;
 pub(crate) mod error;
+mod guard;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod release;
+pub(crate) mod routes;
+pub(crate) mod screen;
 pub(crate) mod table;
+pub(crate) mod top;
 
 use owo_colors::{OwoColorize, Style};
 

@@ -132,6 +132,9 @@ fn words(problem: &GuardProblem, guard: &Guard) -> Words {
         _ => None,
     };
     path.extend(item);
+    if matches!(problem, GuardProblem::OriginStarWithCredentials) {
+        path.push("credentials".to_owned());
+    }
     Words { path, message: message.to_owned(), help: help.map(str::to_owned) }
 }
 

@@ -85,12 +85,14 @@ fn realm() -> String {
     "closed environment".to_owned()
 }
 
-/// The password of one user: its hash, or where it comes from.
+/// The SHA-256 of `name:password` as `printf '%s' 'name:password' | sha256sum` prints it, or
+/// `{ password: "${NAME}" }` for a password from the process environment of whoever releases. A release holds the
+/// hash only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Password {
-    /// The SHA-256 of `name:password` in 64 hexadecimal digits: `printf 'name:password' | sha256sum`. It may stand in
-    /// the file only if the password is long and random: whoever reads the hash can try words.
+    /// The SHA-256 of `name:password` in 64 hexadecimal digits, or a variable that holds it. It may stand in the file
+    /// only if the password is long and random: whoever reads the hash can try words.
     Hash(
         #[schemars(extend("format" = "password-hash", "pattern" = "^([0-9a-fA-F]{64}|.*\\$\\{.*)$"))] String,
     ),

@@ -46,7 +46,8 @@ pub struct FilesCertificate {
     /// the manifest is checked: they need not be on this machine.
     #[schemars(extend("examples" = [{"chain": "/etc/ssl/shop.pem", "key": "/etc/ssl/shop.key"}]))]
     pub files: CertificateFiles,
-    /// The hosts it is for; those that the certificate itself names when left out.
+    /// The hosts it is for. When left out: of `files`, those that the certificate itself names; otherwise the hosts of
+    /// all routes that no other certificate names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::host_list", extend("examples" = [["*.shop.example.com"]]))]
     pub names: Vec<String>,
@@ -59,8 +60,8 @@ pub struct LocalCertificate {
     /// Issued by the edge's own authority, for machines of developers. Browsers must be told once to trust it.
     #[schemars(extend("const" = true, "examples" = [true]))]
     pub local: bool,
-    /// The hosts it is for. When left out: the hosts of all routes that no other certificate names, or `localhost`
-    /// where there are none.
+    /// The hosts it is for. When left out: of `files`, those that the certificate itself names; otherwise the hosts of
+    /// all routes that no other certificate names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::host_list", extend("examples" = [["shop.localhost"]]))]
     pub names: Vec<String>,
@@ -73,7 +74,8 @@ pub struct AcmeCertificate {
     /// Issued by an ACME server and renewed in time.
     #[schemars(extend("examples" = [{"contact": "ops@example.com"}]))]
     pub acme: Acme,
-    /// The hosts it is for. When left out: the hosts of all routes that no other certificate names.
+    /// The hosts it is for. When left out: of `files`, those that the certificate itself names; otherwise the hosts of
+    /// all routes that no other certificate names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::host_list", extend("examples" = [["{environment.domain}"]]))]
     pub names: Vec<String>,

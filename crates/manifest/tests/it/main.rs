@@ -3,6 +3,7 @@
 mod bad_layers;
 mod bad_systems;
 mod bad_texts;
+mod edge;
 mod explaining;
 mod initial;
 mod layers;

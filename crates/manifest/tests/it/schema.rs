@@ -54,6 +54,11 @@ fn both_accept_the_same() {
         json!({ "secrets": ["A", "B"], "needs": { "x-y": "Z" } }),
         json!({ "start": { "deadline": "1m" }, "stop": { "grace": "0s" }, "stub": false, "replicas": 3 }),
         json!({ "database": { "env": "D", "migrate": ["a", "m"], "migrations": "db" } }),
+        json!({ "expose": { "guard": { "allow": ["10.0.0.0/8"], "compression": true, "body": "10Mi" } } }),
+        json!({ "expose": { "guard": { "compression": { "min": 100 }, "hsts": false, "maintenance": "later" } } }),
+        json!({ "expose": { "guard": { "basic_auth": { "users": { "a": { "password": "${PW}" }, "b": "${HASH}" } } } } }),
+        json!({ "expose": { "exempt": true, "guard": { "rate_limit": { "requests": 1, "key": { "header": "A" } } } } }),
+        json!({ "traffic": { "protocol": "h2c", "probe": true, "sticky": { "cookie": "a" }, "slow_start": "5s" } }),
     ] {
         check(&with(&service), true);
     }
@@ -85,10 +90,51 @@ fn both_refuse_the_same() {
         json!({ "listen": null }),
         json!({ "stub": "yes" }),
         json!({ "needs": { "B": "C" } }),
+        json!({ "expose": { "guard": { "alow": [] } } }),
+        json!({ "expose": { "guard": { "allow": [] } } }),
+        json!({ "expose": { "guard": { "compression": "yes" } } }),
+        json!({ "expose": { "guard": { "basic_auth": { "users": {} } } } }),
+        json!({ "expose": { "guard": { "basic_auth": { "users": { "a": "hunter2" } } } } }),
+        json!({ "expose": { "guard": { "rate_limit": { "requests": 0 } } } }),
+        json!({ "expose": { "guard": { "rate_limit": { "requests": 1, "key": "adress" } } } }),
+        json!({ "expose": { "guard": { "body": "10MB" } } }),
+        json!({ "expose": { "exempt": "yes" } }),
+        json!({ "traffic": { "protocol": "http2" } }),
+        json!({ "traffic": { "outliers": { "most_percent": 101 } } }),
+        json!({ "traffic": { "timeouts": { "header": 30 } } }),
     ] {
         check(&with(&service), false);
     }
     check(&json!({ "services": {}, "environments": { "dev": { "target": "local" } } }), false);
+    for (environment, expect) in [
+        (json!({ "tls": { "listen": "0.0.0.0:443", "minimum": "1.3" } }), true),
+        (
+            json!({ "tls": { "listen": "0.0.0.0:443", "certificates": [{ "local": true, "names": ["a.test"] }] } }),
+            true,
+        ),
+        (
+            json!({ "tls": { "listen": "0.0.0.0:443", "certificates": [{ "acme": { "challenge": { "dns-01": ["x"] } } }] } }),
+            true,
+        ),
+        (json!({ "access_log": true, "trusted": ["10.0.0.0/8"], "goodbye_spread": "1s", "guard": {} }), true),
+        (json!({ "access_log": { "one_in": 0 } }), false),
+        (json!({ "tls": { "minimum": "1.3" } }), false),
+        (json!({ "tls": { "listen": "0.0.0.0:443", "certificates": [] } }), false),
+        (json!({ "tls": { "listen": "0.0.0.0:443", "certificates": [{ "names": ["a.test"] }] } }), false),
+        (
+            json!({ "tls": { "listen": "0.0.0.0:443", "certificates": [{ "files": { "chain": "a", "key": "/b" } }] } }),
+            false,
+        ),
+        (json!({ "trusted": [] }), false),
+        (json!({ "exempt": true }), false),
+    ] {
+        let mut whole = json!({ "target": "local" });
+        for (key, value) in environment.as_object().into_iter().flatten() {
+            whole[key] = value.clone();
+        }
+        let services = json!({ "a": { "build": { "cargo": "a" }, "run": ["a"] } });
+        check(&json!({ "system": "a", "services": services, "environments": { "dev": whole } }), expect);
+    }
     check(&json!({ "system": "a", "services": {}, "environments": {} }), false);
     check(
         &json!({ "system": "a", "services": {}, "environments": { "dev": { "target": "docker://a" } } }),

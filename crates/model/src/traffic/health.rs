@@ -186,7 +186,8 @@ impl Default for Hold {
 pub struct GateLimits {
     /// So many requests to each of the two make a comparison. Default 100.
     pub requests: u64,
-    /// So many more of 1000 requests may be errors than with the old release. Default 10: one percent point.
+    /// So many more of 1000 requests may be errors than with the old release, and so many more clients may go away
+    /// before an answer. Default 10: one percent point.
     pub more_errors_permille: u32,
     /// 99 of 100 answers take at most this part of the time that they take with the old release, in percent.
     /// Default 200: twice as long. Times are known as well as the edge's histogram knows them.

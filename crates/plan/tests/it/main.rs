@@ -7,6 +7,7 @@ mod comparing;
 mod contracts;
 mod databases;
 mod describing;
+mod edge;
 mod generate;
 mod order;
 mod properties;

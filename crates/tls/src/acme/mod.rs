@@ -7,6 +7,7 @@ mod account;
 mod challenges;
 mod client;
 mod hook;
+mod lease;
 mod order;
 mod stored;
 
@@ -16,8 +17,9 @@ use fairway_model::traffic::AcmeChallenge;
 use sha2::{Digest, Sha256};
 
 pub(crate) use challenges::Challenges;
+pub(crate) use lease::Lease;
 pub(crate) use order::{Context, obtain};
-pub(crate) use stored::{Failures, Issued, Records, load, save};
+pub(crate) use stored::{Failures, Issued, Records, challenge, load, save};
 
 use crate::pair::PairError;
 use crate::storage::StorageError;
@@ -72,6 +74,18 @@ pub(crate) enum AcmeError {
     /// The process ends.
     #[error("the edge was told to end")]
     Shutdown,
+}
+
+impl AcmeError {
+    /// What kind of problem the server named, without the prefix that all kinds have.
+    fn kind(&self) -> Option<&str> {
+        match self {
+            Self::Server { source: instant_acme::Error::Api(problem), .. } => {
+                problem.r#type.as_deref()?.strip_prefix("urn:ietf:params:acme:error:")
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How a challenge is called on the wire.

@@ -12,11 +12,14 @@ use tokio::sync::{Mutex, watch};
 
 use super::challenges::{Challenges, Offered};
 use super::client::{Https, said};
-use super::stored::{Issued, Records, save};
-use super::{AcmeError, account, challenge_name, hook};
+use super::stored::{self, Issued, Records, save};
+use super::{AcmeError, Lease, account, challenge_name, hook};
 use crate::names;
 use crate::pair::Pair;
 use crate::storage::Storage;
+
+/// How often an order is begun when the server refuses it for reasons that are none.
+const ATTEMPTS: u32 = 3;
 
 /// What an attempt needs of its surroundings.
 #[derive(Debug, Clone)]
@@ -49,29 +52,42 @@ struct Record {
 #[derive(Default)]
 struct Presented {
     offered: Vec<Offered>,
+    /// Documents with answers, for other edges.
+    shared: Vec<String>,
     records: Vec<Record>,
 }
 
-/// Gets a certificate for these names.
-pub(crate) async fn obtain(context: &Context, acme: &Acme, names: &[String]) -> Result<Obtained, AcmeError> {
+/// Gets a certificate for these names. The lease is that of their order.
+pub(crate) async fn obtain(
+    context: &Context,
+    acme: &Acme,
+    names: &[String],
+    lease: &Lease<'_>,
+) -> Result<Obtained, AcmeError> {
     let https = Https::new(acme.roots.as_deref())?;
     let records = Records::new(&acme.directory, names);
     let mut presented = Presented::default();
     let mut ending = context.ending.clone();
-    let attempt = async {
-        match attempt(context, acme, names, &https, &records, &mut presented).await {
-            Err(AcmeError::Server { source: Error::Api(problem), .. })
-                if problem.r#type.as_deref() == Some("urn:ietf:params:acme:error:accountDoesNotExist") =>
-            {
+    let attempts = async {
+        let mut left = ATTEMPTS;
+        loop {
+            left -= 1;
+            let error = match attempt(context, acme, names, &https, &records, &mut presented).await {
+                Err(error) if left > 0 => error,
+                last => return last,
+            };
+            match error.kind() {
                 // The server was set up anew, or cleaned up. A new account costs nothing.
-                account::forget(&*context.storage, &records).await?;
-                attempt(context, acme, names, &https, &records, &mut presented).await
+                Some("accountDoesNotExist") => account::forget(&*context.storage, &records).await?,
+                // The library has tried three nonces; servers behind several addresses may refuse more in a row.
+                Some("badNonce") => {}
+                _ => return Err(error),
             }
-            other => other,
         }
     };
     let result = tokio::select! {
-        result = attempt => result,
+        result = attempts => result,
+        never = lease.keep() => match never {},
         () = tokio::time::sleep(context.attempt_limit) => Err(AcmeError::TooLong(context.attempt_limit.as_secs())),
         // An error means that nobody can tell us any more, which is the same.
         _ = ending.wait_for(|ending| *ending) => Err(AcmeError::Shutdown),
@@ -149,6 +165,11 @@ async fn prove(
         match &acme.challenge {
             AcmeChallenge::Http01 => {
                 presented.offered.push(context.challenges.offer_http(&challenge.token, answer.as_str()));
+                // The server comes to whichever edge the name leads to.
+                if let Some(document) = stored::challenge(&challenge.token) {
+                    presented.shared.push(document.clone());
+                    context.storage.write(&document, answer.as_str().as_bytes()).await?;
+                }
             }
             AcmeChallenge::TlsAlpn01 => {
                 presented.offered.push(context.challenges.offer_tls(&name, answer.digest().as_ref())?);
@@ -224,8 +245,13 @@ fn advice(acme: &Acme, name: &str) -> String {
 }
 
 async fn clean_up(context: &Context, acme: &Acme, presented: Presented) {
-    let Presented { offered, records } = presented;
+    let Presented { offered, shared, records } = presented;
     drop(offered);
+    for document in shared {
+        if let Err(error) = context.storage.remove(&document).await {
+            tracing::warn!(%error, "the answer to a challenge stays behind");
+        }
+    }
     let AcmeChallenge::Dns01 { hook } = &acme.challenge else { return };
     for record in records {
         if let Err(error) = hook::run(hook, "cleanup", &record.name, &record.value, context.hook_limit).await

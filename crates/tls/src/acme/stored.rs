@@ -101,6 +101,11 @@ impl Records {
         format!("acme/{}/certificate-{}.json", self.server, self.names)
     }
 
+    /// Who is asking for the certificate now.
+    pub(crate) fn lease(&self) -> String {
+        format!("acme/{}/lease-{}.json", self.server, self.names)
+    }
+
     pub(crate) fn failures(&self) -> String {
         format!("acme/{}/failures-{}.json", self.server, self.names)
     }
@@ -122,6 +127,13 @@ pub(crate) async fn load<T: DeserializeOwned>(
         return Err(bad(format!("its format is {} and not {FORMAT}", head.format)));
     }
     serde_json::from_slice(&content).map(Some).map_err(|error| bad(error.to_string()))
+}
+
+/// Where the answer to a challenge is kept for other edges. None for tokens that a server must not choose (RFC 8555, 8.1:
+/// base64url), which could name anything.
+pub(crate) fn challenge(token: &str) -> Option<String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    ((1..=256).contains(&token.len()) && token.bytes().all(plain)).then(|| format!("acme/challenges/{token}"))
 }
 
 /// Writes a document.

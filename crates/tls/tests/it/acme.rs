@@ -1,1 +1,407 @@
+//! Certificates from a real ACME server on loopback.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fairway_model::traffic::{AcmeChallenge, Certificate, CertificateSource, ListenerTls};
+use fairway_protocol::edge::{CertificateOrigin, CertificateStatus};
+use fairway_tls::{AcceptError, Directory};
+
+use crate::support::Site;
+use crate::support::pebble::{self, Pebble};
+
+const DAYS_90: u64 = 90 * 24 * 60 * 60;
+
+fn acme(pebble: &Pebble, challenge: AcmeChallenge, names: &[&str]) -> Certificate {
+    Certificate {
+        names: names.iter().map(|n| (*n).to_owned()).collect(),
+        source: CertificateSource::Acme(pebble.acme(challenge)),
+    }
+}
+
+fn issued(status: &[CertificateStatus]) -> bool {
+    status.iter().all(|s| !s.stand_in && s.problem.is_none() && s.serving)
+}
+
+fn failed(status: &[CertificateStatus]) -> bool {
+    status.iter().all(|s| s.problem.as_ref().is_some_and(|p| p.contains("tried again at")))
+}
+
+/// A program that publishes records where the test's name server looks.
+fn hook(site: &Site, records: &Path, script: &str) -> AcmeChallenge {
+    let path = site.path("hook.sh");
+    std::fs::write(&path, script).unwrap();
+    AcmeChallenge::Dns01 {
+        hook: ["sh", path.to_str().unwrap(), records.to_str().unwrap()].map(str::to_owned).to_vec(),
+    }
+}
+
+const PUBLISH: &str = r#"
+set -eu
+case "$2" in
+  present) echo "$4" >> "$1/$3"; echo "present $3" >> "$1/calls" ;;
+  cleanup) grep -v -x -e "$4" "$1/$3" > "$1/$3.new" || true; mv "$1/$3.new" "$1/$3"; echo "cleanup $3" >> "$1/calls" ;;
+  *) exit 9 ;;
+esac
+"#;
+
+#[tokio::test]
+async fn http_01() {
+    if pebble::missing() {
+        return;
+    }
+    let site = Site::new().await;
+    let pebble = Pebble::start(&site, DAYS_90).await;
+    let wanted = acme(&pebble, AcmeChallenge::Http01, &["Example.com", "www.example.com"]);
+    // Nothing is wrong with a certificate that is on its way, and handshakes do not fail meanwhile.
+    assert_eq!(site.certificates.apply("prod", &[wanted]).await, Vec::<String>::new());
+    assert!(site.serves("example.com").await.is_ok());
+    let status = site.wait("it is issued", issued).await;
+    assert_eq!(status[0].source, CertificateOrigin::Acme);
+    assert_eq!(status[0].names, ["example.com", "www.example.com"]);
+    assert!(status[0].issuer.as_ref().unwrap().starts_with("Pebble Intermediate CA"), "{status:?}");
+    let left = status[0].next_attempt.unwrap()
+        - u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp()).unwrap();
+    assert!((DAYS_90 * 6 / 10..=DAYS_90 * 2 / 3).contains(&left), "{left}");
+    let seen = site.serves("www.example.com").await.unwrap();
+    assert!(seen.issuer.contains("Pebble Intermediate CA"), "{seen:?}");
+    assert_eq!(seen.names.len(), 2);
+
+    // What is kept is private, and what was answered is not answered any more.
+    let mut kept = 0;
+    for file in walk(&site.path("edge/storage")) {
+        assert_eq!(
+            std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{}",
+            file.display()
+        );
+        kept += 1;
+    }
+    assert_eq!(kept, 2, "an account and a certificate");
+    let token = pebble.log().lines().find_map(|line| Some(line.split_once("acme-challenge/")?.1.to_owned()));
+    let token = token
+        .expect("the server looked for it")
+        .split(|c: char| !(c.is_alphanumeric() || "-_".contains(c)))
+        .next()
+        .unwrap()
+        .to_owned();
+    assert_eq!(site.certificates.http01(&token), None);
+    assert_eq!(site.certificates.http01(""), None);
+}
+
+fn walk(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[tokio::test]
+async fn tls_alpn_01() {
+    if pebble::missing() {
+        return;
+    }
+    let mut site = Site::new().await;
+    let pebble = Pebble::start(&site, DAYS_90).await;
+    let wanted = acme(&pebble, AcmeChallenge::TlsAlpn01, &["example.com"]);
+    site.certificates.apply("prod", &[wanted]).await;
+    site.wait("it is issued", issued).await;
+    let visit = site.handshakes.recv().await;
+    assert!(matches!(visit, Some(Err(AcceptError::AcmeChallenge))), "{visit:?}");
+    assert!(site.serves("example.com").await.unwrap().issuer.contains("Pebble"));
+}
+
+#[tokio::test]
+async fn dns_01_with_a_wildcard() {
+    if pebble::missing() {
+        return;
+    }
+    let site = Site::new().await;
+    let pebble = Pebble::start(&site, DAYS_90).await;
+    let challenge = hook(&site, &pebble.records, PUBLISH);
+    // Two values of one record: the one of the name and the one of its wildcard.
+    let wanted = acme(&pebble, challenge, &["example.com", "*.example.com"]);
+    site.certificates.apply("prod", &[wanted]).await;
+    site.wait("it is issued", issued).await;
+    assert!(site.serves("any.example.com").await.unwrap().issuer.contains("Pebble"));
+    let calls = std::fs::read_to_string(pebble.records.join("calls")).unwrap();
+    let call = |verb| format!("{verb} _acme-challenge.example.com\n");
+    assert_eq!(calls, [call("present"), call("present"), call("cleanup"), call("cleanup")].concat());
+    assert_eq!(std::fs::read_to_string(pebble.records.join("_acme-challenge.example.com")).unwrap(), "");
+}
+
+#[tokio::test]
+async fn a_hook_that_fails_or_hangs_is_reported_with_its_words() {
+    if pebble::missing() {
+        return;
+    }
+    for (script, expect) in [
+        (
+            "echo no zone for $3 >&2; exit 3",
+            "failed (exit status: 3); it said: no zone for _acme-challenge.example.com",
+        ),
+        ("echo waiting; sleep 600 & wait", "did not end within 0 s and was killed; it said: waiting"),
+    ] {
+        let site = Site::with(|s| s.hook_limit = Duration::from_millis(300), ListenerTls::default()).await;
+        let pebble = Pebble::start(&site, DAYS_90).await;
+        let challenge = hook(&site, &pebble.records, script);
+        site.certificates.apply("prod", &[acme(&pebble, challenge, &["example.com"])]).await;
+        let status = site.wait("it failed", failed).await;
+        let problem = status[0].problem.clone().unwrap();
+        assert!(problem.contains(expect), "{problem}");
+        assert!(problem.contains("; a self-signed stand-in serves; tried again at 20"), "{problem}");
+        assert!(site.serves("example.com").await.is_ok());
+    }
+    let site = Site::new().await;
+    let pebble = Pebble::start(&site, DAYS_90).await;
+    let nothing = AcmeChallenge::Dns01 { hook: vec!["/nowhere/to/be/found".to_owned()] };
+    site.certificates.apply("prod", &[acme(&pebble, nothing, &["example.com"])]).await;
+    let status = site.wait("it failed", failed).await;
+    let problem = status[0].problem.clone().unwrap();
+    assert!(
+        problem.starts_with("the hook `/nowhere/to/be/found` could not be started: No such file"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn what_failed_is_told_is_remembered_and_is_tried_again() {
+    if pebble::missing() {
+        return;
+    }
+    let site = Site::new().await;
+    let pebble = Pebble::patient(&site, DAYS_90).await;
+    // The program says that all is well, and nothing can be seen.
+    let challenge = hook(&site, &pebble.records, "");
+    let wanted = [acme(&pebble, challenge, &["example.com"])];
+    site.certificates.apply("prod", &wanted).await;
+    let status = site.wait("it failed", failed).await;
+    let problem = status[0].problem.clone().unwrap();
+    assert!(
+        problem.starts_with("the server did not accept that example.com is ours (dns-01): "),
+        "{problem}"
+    );
+    assert!(
+        problem
+            .contains("check that the hook waits until the record _acme-challenge.example.com can be seen")
+    );
+    assert!(status[0].stand_in && status[0].serving);
+    assert!(site.serves("example.com").await.is_ok());
+
+    // An edge that is started again waits as the one before would have.
+    let next = status[0].next_attempt;
+    let site = site.restarted(|_| {}).await;
+    let problems = site.certificates.apply("prod", &wanted).await;
+    assert!(
+        problems[0].contains("the server did not accept that example.com is ours (dns-01): "),
+        "{problems:?}"
+    );
+    let again = site.certificates.status()[0].next_attempt;
+    // The jitter may differ, the minute does not.
+    assert!(again >= next, "{again:?} {next:?}");
+    assert_eq!(attempts(&pebble), 1);
+
+    // Somebody mends it, and says so.
+    std::fs::write(site.path("hook.sh"), PUBLISH).unwrap();
+    site.certificates.retry("other");
+    assert_eq!(attempts(&pebble), 1);
+    site.certificates.retry("prod");
+    site.wait("it is issued", issued).await;
+    assert_eq!(attempts(&pebble), 2);
+    assert!(!walk(&site.path("edge/storage")).iter().any(|p| p.to_string_lossy().contains("failures")));
+}
+
+/// How many orders the server has seen.
+fn attempts(pebble: &Pebble) -> usize {
+    pebble.log().matches("Added order").count()
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_costs_nothing_but_time() {
+    if pebble::missing() {
+        return;
+    }
+    let site = Site::new().await;
+    let mut pebble = Pebble::start(&site, DAYS_90).await;
+    pebble.stop().await;
+    let wanted = acme(&pebble, AcmeChallenge::Http01, &["example.com"]);
+    site.certificates.apply("prod", &[wanted]).await;
+    let status = site.wait("it failed", failed).await;
+    let problem = status[0].problem.clone().unwrap();
+    assert!(problem.starts_with("the account at https://127."), "{problem}");
+    assert!(problem.contains("Connection refused"), "{problem}");
+    assert!(site.serves("example.com").await.is_ok());
+    pebble.start_again().await;
+    site.certificates.retry("prod");
+    site.wait("it is issued", issued).await;
+}
+
+#[tokio::test]
+async fn an_account_that_the_server_forgot_is_made_again() {
+    if pebble::missing() {
+        return;
+    }
+    let site = Site::new().await;
+    let mut pebble = Pebble::start(&site, DAYS_90).await;
+    site.certificates.apply("prod", &[acme(&pebble, AcmeChallenge::Http01, &["one.test"])]).await;
+    site.wait("the first is issued", issued).await;
+    pebble.stop().await;
+    pebble.start_again().await;
+    site.certificates.apply("prod", &[acme(&pebble, AcmeChallenge::Http01, &["two.test"])]).await;
+    site.wait("the second is issued", issued).await;
+}
+
+#[tokio::test]
+async fn what_is_kept_serves_at_once_after_a_restart_and_on_another_edge() {
+    if pebble::missing() {
+        return;
+    }
+    let site = Site::new().await;
+    let mut pebble = Pebble::start(&site, DAYS_90).await;
+    let wanted = [acme(&pebble, AcmeChallenge::Http01, &["example.com"])];
+    site.certificates.apply("prod", &wanted).await;
+    site.wait("it is issued", issued).await;
+    let seen = site.serves("example.com").await.unwrap();
+    pebble.stop().await;
+    let site = site.restarted(|_| {}).await;
+    assert_eq!(site.certificates.apply("prod", &wanted).await, Vec::<String>::new());
+    assert!(issued(&site.certificates.status()));
+    assert_eq!(site.serves("example.com").await.unwrap(), seen);
+    let shared = Arc::new(Directory::new(site.path("edge/storage")));
+    let other = Site::with(|settings| settings.storage = shared, ListenerTls::default()).await;
+    other.certificates.apply("prod", &wanted).await;
+    assert_eq!(other.serves("example.com").await.unwrap(), seen);
+}
+
+#[tokio::test]
+async fn it_is_renewed_in_time_and_by_one_edge_for_all() {
+    if pebble::missing() {
+        return;
+    }
+    let site = Site::new().await;
+    let pebble = Pebble::patient(&site, 9).await;
+    let wanted = [acme(&pebble, AcmeChallenge::Http01, &["example.com"])];
+    site.certificates.apply("prod", &wanted).await;
+    let first = site.wait("it is issued", issued).await[0].not_after.unwrap();
+    let shared = Arc::new(Directory::new(site.path("edge/storage")));
+    let other = Site::with(|settings| settings.storage = shared, ListenerTls::default()).await;
+    other.certificates.apply("prod", &wanted).await;
+    let renewed = |status: &[CertificateStatus]| issued(status) && status[0].not_after.unwrap() > first;
+    let second = site.wait("it is renewed", renewed).await[0].not_after.unwrap();
+    let now = u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp()).unwrap();
+    assert!(now < first, "before it expired: {now} {first}");
+    let adopted = other.wait("the other has it too", renewed).await[0].not_after.unwrap();
+    assert!(adopted >= second);
+    assert!(site.serves("example.com").await.unwrap().issuer.contains("Pebble"));
+    // Two orders, or three when the last look took long: not one for each edge and each time.
+    assert!(attempts(&pebble) <= 3, "{}", pebble.log());
+}
+
+#[tokio::test]
+async fn an_order_is_given_up_and_cleaned_up_when_the_edge_ends() {
+    if pebble::missing() {
+        return;
+    }
+    let site = Site::new().await;
+    let pebble = Pebble::start(&site, DAYS_90).await;
+    let script = format!(
+        "{PUBLISH}\nif [ \"$2\" = present ]; then mkfifo \"$1/wait\"; touch \"$1/ready\"; cat \"$1/wait\"; fi"
+    );
+    let challenge = hook(&site, &pebble.records, &script);
+    site.certificates.apply("prod", &[acme(&pebble, challenge, &["example.com"])]).await;
+    let ready = pebble.records.join("ready");
+    let called = async {
+        while !ready.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(crate::support::DEADLINE, called).await.unwrap();
+    tokio::time::timeout(crate::support::DEADLINE, site.certificates.shutdown()).await.unwrap();
+    let calls = std::fs::read_to_string(pebble.records.join("calls")).unwrap();
+    assert!(calls.ends_with("cleanup _acme-challenge.example.com\n"), "{calls}");
+    // Giving up is no failure: the next edge asks at once.
+    assert!(!walk(&site.path("edge/storage")).iter().any(|p| p.to_string_lossy().contains("failures")));
+    assert!(site.serves("example.com").await.is_ok());
+}
+
+#[tokio::test]
+async fn what_can_not_work_is_refused_at_once() {
+    let site = Site::new().await;
+    let mut acme = fairway_model::traffic::Acme {
+        directory: "https://127.0.0.1:1/dir".to_owned(),
+        roots: None,
+        contact: None,
+        challenge: AcmeChallenge::Http01,
+    };
+    let mut check = Vec::new();
+    let mut case = |acme: &fairway_model::traffic::Acme, names: &[&str], expect: &'static str| {
+        let names = names.iter().map(|n| (*n).to_owned()).collect();
+        check.push((Certificate { names, source: CertificateSource::Acme(acme.clone()) }, expect));
+    };
+    case(&acme, &[], "a certificate that is issued needs names");
+    case(&acme, &["10.0.0.1"], "10.0.0.1 is an IP address");
+    case(
+        &acme,
+        &["*.example.com"],
+        "*.example.com needs the challenge dns-01: http-01 can only prove single names",
+    );
+    acme.challenge = AcmeChallenge::TlsAlpn01;
+    case(&acme, &["*.example.com"], "*.example.com needs the challenge dns-01: tls-alpn-01 can only");
+    acme.challenge = AcmeChallenge::Dns01 { hook: Vec::new() };
+    case(&acme, &["example.com"], "the hook of the challenge dns-01 is empty");
+    acme.challenge = AcmeChallenge::Http01;
+    acme.directory = "http://acme.test/dir".to_owned();
+    case(&acme, &["example.com"], "the ACME directory `http://acme.test/dir` is no https:// address");
+    for (wanted, expect) in check {
+        let problems = site.certificates.apply("prod", std::slice::from_ref(&wanted)).await;
+        assert!(problems.len() == 1 && problems[0].contains(expect), "{wanted:?}: {problems:?}");
+        assert_eq!(site.certificates.status()[0].next_attempt, None);
+    }
+}
+
+#[tokio::test]
+async fn roots_that_are_none_are_named() {
+    let site = Site::new().await;
+    let path = site.path("roots.pem");
+    let acme = fairway_model::traffic::Acme {
+        directory: "https://127.0.0.1:1/dir".to_owned(),
+        roots: Some(path.clone()),
+        contact: None,
+        challenge: AcmeChallenge::Http01,
+    };
+    let wanted = Certificate { names: vec!["a.test".to_owned()], source: CertificateSource::Acme(acme) };
+    std::fs::write(&path, "").unwrap();
+    site.certificates.apply("prod", &[wanted]).await;
+    let status = site.wait("it failed", failed).await;
+    let expect = format!(
+        "the roots of the ACME server, {}, can't be used: there is no certificate in it",
+        path.display()
+    );
+    assert!(status[0].problem.as_ref().unwrap().starts_with(&expect), "{status:?}");
+}
+
+#[tokio::test]
+async fn edges_that_share_a_storage_order_once_and_answer_for_each_other() {
+    if pebble::missing() {
+        return;
+    }
+    // The server comes to the first; the second is asked to get the certificate.
+    let visited = Site::new().await;
+    let pebble = Pebble::patient(&visited, DAYS_90).await;
+    let wanted = [acme(&pebble, AcmeChallenge::Http01, &["example.com"])];
+    let storage = Arc::new(Directory::new(visited.path("edge/storage")));
+    let ordering = Site::with(|settings| settings.storage = storage, ListenerTls::default()).await;
+    ordering.certificates.apply("prod", &wanted).await;
+    visited.certificates.apply("prod", &wanted).await;
+    ordering.wait("it is issued", issued).await;
+    visited.wait("the other has it too", issued).await;
+    assert_eq!(visited.serves("example.com").await.unwrap(), ordering.serves("example.com").await.unwrap());
+    assert_eq!(attempts(&pebble), 1, "{}", pebble.log());
+    // No answers and no leases stay behind.
+    let kept = walk(&visited.path("edge/storage"));
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    for token in ["", "..", "../account", "a/b"] {
+        assert_eq!(visited.certificates.http01_shared(token).await, None, "{token}");
+    }
+}

@@ -184,7 +184,10 @@ pub(crate) async fn connect_with(
 
 /// A client that takes any certificate.
 pub(crate) fn anyone(versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
-    builder(versions).dangerous().with_custom_certificate_verifier(Arc::new(Anyone)).with_no_client_auth()
+    let schemes =
+        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes();
+    let verifier = Arc::new(Anyone(schemes));
+    builder(versions).dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
 }
 
 /// A client that trusts the authority in this file.
@@ -203,8 +206,17 @@ fn builder(
         .unwrap()
 }
 
+/// A client that takes any certificate, if its key signs in one of these ways.
+pub(crate) fn offering(schemes: Vec<SignatureScheme>) -> ClientConfig {
+    let verifier = Arc::new(Anyone(schemes));
+    builder(&[&rustls::version::TLS13])
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth()
+}
+
 #[derive(Debug)]
-struct Anyone;
+struct Anyone(Vec<SignatureScheme>);
 
 impl ServerCertVerifier for Anyone {
     fn verify_server_cert(
@@ -249,7 +261,7 @@ impl ServerCertVerifier for Anyone {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
+        self.0.clone()
     }
 }
 
@@ -263,8 +275,10 @@ async fn answer_challenge(certificates: Certificates, mut stream: TcpStream) {
     }
     let request = String::from_utf8(request).unwrap();
     let path = request.split(' ').nth(1).unwrap_or_default();
-    let answer =
-        path.strip_prefix("/.well-known/acme-challenge/").and_then(|token| certificates.http01(token));
+    let answer = match path.strip_prefix("/.well-known/acme-challenge/") {
+        Some(token) => certificates.http01_shared(token).await,
+        None => None,
+    };
     let answer = match answer {
         Some(text) => format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",

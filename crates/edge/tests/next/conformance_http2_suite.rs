@@ -1,0 +1,41 @@
+//! The cases of h2spec for RFC 9113, as the program `httpwg` has them (`cargo install --locked httpwg-cli`).
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as loudly as the tests")]
+
+mod support;
+
+use std::process::Command;
+
+use support::upstream::Upstream;
+use support::{World, table};
+
+/// Cases that are not met, and why that is right.
+const NOT_MET: &[(&str, &str)] = &[];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_cases_of_h2spec() {
+    let world = World::new().await;
+    let web = Upstream::named("hello").await;
+    let address = world.apply(&table(1, &[("web-1", web.address)])).await;
+    let run = tokio::task::spawn_blocking(move || {
+        Command::new("httpwg").args(["-a", &address.to_string(), "--frame-timeout", "3000"]).output()
+    });
+    let Ok(output) = run.await.unwrap() else {
+        eprintln!("skipped: needs httpwg (cargo install --locked httpwg-cli)");
+        return;
+    };
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let passed = said.lines().filter(|line| line.contains("Test passed: ")).count();
+    let failed: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.split_once("Test failed: "))
+        .map(|(_, name)| name.trim())
+        .filter(|name| !NOT_MET.iter().any(|(known, _)| name.contains(known)))
+        .collect();
+    if passed == 0 && failed.is_empty() {
+        eprintln!("skipped: needs io_uring, which httpwg is built on\n{said}");
+        return;
+    }
+    assert!(failed.is_empty(), "{} of {}:\n{}", failed.len(), passed + failed.len(), failed.join("\n"));
+    assert!(passed > 90, "{passed}");
+}
