@@ -187,3 +187,7 @@ fn backends(journal: &Journal, ids: &[String], fitness: &BTreeMap<String, Fitnes
     let ready = of(Fitness::Ready);
     if ready.is_empty() { of(Fitness::Running) } else { ready }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+mod tests;
