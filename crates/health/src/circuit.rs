@@ -175,9 +175,7 @@ impl Circuit {
 
     /// The trial ended without saying anything: the next request may take it.
     pub(crate) fn give_back(&self, ticket: Ticket) {
-        if !ticket.is_trial() {
-            return;
-        }
+        // What was no trial puts back the word that is there.
         let Ticket(word) = ticket;
         self.replace(word, Word { phase: Phase::Ejected, ..Word::unpack(word) }.pack());
     }

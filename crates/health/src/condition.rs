@@ -24,8 +24,8 @@ const FIRST: u32 = 100;
 pub struct Condition {
     circuit: Circuit,
     probes: Probes,
-    /// Failures in a row in the lower half, server errors in a row in the upper half. They count only while the
-    /// instance is in. A count that meets an ejection may be lost or left over; it is one of many.
+    /// Failures in a row in the lower half, server errors in a row in the upper half. They count while the instance is
+    /// in, and begin anew when it comes back.
     rows: AtomicU64,
     /// When its slow start began; 0 when it never had one.
     back_since: AtomicU64,
@@ -128,13 +128,12 @@ impl Condition {
             return None;
         };
         let for_ms = self.circuit.eject(now, outliers.eject_ms)?;
-        self.rows.store(0, Ordering::Relaxed);
         self.ejections.fetch_add(1, Ordering::Relaxed);
         Some(Change::Ejected { reason, for_ms })
     }
 
     /// Counts failures and errors in a row. None when there are none, or when it is out anyway: what ends now began
-    /// before and was the reason.
+    /// before, and while everything fails, nothing is written.
     fn count(&self, rules: &Rules, outcome: Outcome) -> Option<(u32, u32)> {
         let mut rows = self.rows.load(Ordering::Relaxed);
         let bad = outcome.is_failure() || outcome.is_server_error();
