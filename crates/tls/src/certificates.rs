@@ -77,7 +77,7 @@ impl Certificates {
     ///
     /// Outside of a tokio runtime.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
-        let Settings { directory, storage, poll, hook_limit, attempt_limit } = settings;
+        let Settings { directory, storage, poll, hook_limit, attempt_limit, local_lifetime } = settings;
         let (ending, told) = watch::channel(false);
         let challenges = Arc::new(Challenges::default());
         let acme = Context {
@@ -89,7 +89,7 @@ impl Certificates {
             ending: told.clone(),
         };
         let shared = Arc::new(Shared {
-            tools: Tools { directory, acme, poll },
+            tools: Tools { directory, acme, poll, local_lifetime },
             wake: Notify::new(),
             resolver: Arc::new(Resolver { index: ArcSwap::default(), challenges }),
             state: Mutex::default(),

@@ -11,7 +11,8 @@ use async_trait::async_trait;
 ///
 /// What is kept holds private keys: nobody but the edges may read it. Several edges that share one storage share
 /// accounts and certificates, answer each other's challenges, and leave orders to whoever created the lease first.
-/// Readers see a document either before or after a write.
+/// Readers see a document either before or after a write. An implementation that speaks to a network has deadlines of
+/// its own: applying certificates waits for what is kept.
 #[async_trait]
 pub trait Storage: Send + Sync + fmt::Debug {
     /// The document, None when there is none.

@@ -42,6 +42,8 @@ pub(crate) struct Tools {
     pub(crate) acme: Context,
     /// How often files are looked at.
     pub(crate) poll: Duration,
+    /// How long what the local authority issues is valid.
+    pub(crate) local_lifetime: Duration,
 }
 
 /// What is known of a unit before anything is done: from files at once, from ACME what is kept.
@@ -91,7 +93,10 @@ pub(crate) async fn work(tools: &Tools, unit: &Unit) -> Outcome {
         }
         CertificateSource::Local => {
             let (directory, names) = (tools.directory.clone(), unit.names.clone());
-            let made = tokio::task::spawn_blocking(move || Authority::open(&directory)?.issue(&names)).await;
+            let lifetime = tools.local_lifetime;
+            let made =
+                tokio::task::spawn_blocking(move || Authority::open(&directory)?.issue(&names, lifetime))
+                    .await;
             match made {
                 Ok(Ok(pair)) => Outcome::Serves { pair: Box::new(pair), stamp: None, but: None },
                 Ok(Err(error)) => failed(LocalError::to_string(&error)),

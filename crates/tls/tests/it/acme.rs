@@ -10,6 +10,7 @@ use fairway_protocol::edge::{CertificateOrigin, CertificateStatus};
 use fairway_tls::{AcceptError, Directory};
 
 use crate::support::Site;
+use crate::support::double::Double;
 use crate::support::pebble::{self, Pebble};
 
 const DAYS_90: u64 = 90 * 24 * 60 * 60;
@@ -403,5 +404,52 @@ async fn edges_that_share_a_storage_order_once_and_answer_for_each_other() {
     assert_eq!(kept.len(), 2, "{kept:?}");
     for token in ["", "..", "../account", "a/b"] {
         assert_eq!(visited.certificates.http01_shared(token).await, None, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_wants_to_be_left_alone_is() {
+    let site = Site::new().await;
+    let limited = (
+        "HTTP/1.1 429 Too Many Requests\r\nretry-after: 7200\r\ncontent-type: application/problem+json",
+        r#"{"type":"urn:ietf:params:acme:error:rateLimited","detail":"too many certificates\n already issued"}"#,
+    );
+    let double = Double::start(&site, Some(limited)).await;
+    let names = vec!["example.com".to_owned()];
+    let wanted = Certificate { names, source: CertificateSource::Acme(double.acme()) };
+    site.certificates.apply("prod", &[wanted]).await;
+    let status = site.wait("it failed", failed).await;
+    let problem = status[0].problem.clone().unwrap();
+    assert!(
+        problem.contains(": too many certificates  already issued (rateLimited); a self-signed"),
+        "{problem}"
+    );
+    let now = u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp()).unwrap();
+    let wait = status[0].next_attempt.unwrap() - now;
+    assert!((7_000..=7_201).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_none_or_says_nothing_is_told_so() {
+    for (answer, expect) in [
+        (
+            Some(("HTTP/1.1 201 Created\r\nlocation: /1", "<html>")),
+            "what it answered is not ACME (expected value at",
+        ),
+        (
+            Some(("HTTP/1.1 502 Bad Gateway", "<html>")),
+            " answered 502 Bad Gateway; a self-signed stand-in serves",
+        ),
+        (None, "it was not done within 1 s"),
+    ] {
+        let site = Site::with(|s| s.attempt_limit = Duration::from_secs(1), ListenerTls::default()).await;
+        let double = Double::start(&site, answer).await;
+        let names = vec!["example.com".to_owned()];
+        let wanted = Certificate { names, source: CertificateSource::Acme(double.acme()) };
+        site.certificates.apply("prod", &[wanted]).await;
+        let status = site.wait("it failed", failed).await;
+        let problem = status[0].problem.clone().unwrap();
+        assert!(problem.contains(expect), "{problem}");
+        assert!(site.serves("example.com").await.is_ok());
     }
 }

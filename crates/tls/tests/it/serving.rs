@@ -271,12 +271,14 @@ async fn plain_http_is_told_where_it_is() {
     let mut site = Site::new().await;
     for (sent, expect) in [
         (&b"GET / HTTP/1.1\r\nhost: example.com\r\n\r\n"[..], &b"HTTP/1.1 400 Bad Request\r\n"[..]),
+        (&[b'P'; 50_000], b"HTTP/1.1 400 Bad Request\r\n"),
         (b"\x05\x01\x00", b""),
     ] {
         let mut stream = TcpStream::connect(site.tls).await.unwrap();
         stream.write_all(sent).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
+        drop(stream);
         assert!(answer.starts_with(expect), "{}", String::from_utf8_lossy(&answer));
         let (head, body) = std::str::from_utf8(&answer).unwrap().split_once("\r\n\r\n").unwrap_or_default();
         assert!(expect.is_empty() || head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
@@ -306,6 +308,16 @@ async fn a_hello_may_come_in_pieces_and_a_client_may_leave_in_it() {
     stream.write_all(&hello[..20]).await.unwrap();
     drop(stream);
     assert!(matches!(site.handshakes.recv().await, Some(Err(AcceptError::Handshake(_)))));
+}
+
+/// A task that serves a connection is as large as the largest thing that it ever waits for.
+#[tokio::test]
+async fn a_handshake_leaves_little_room_behind() {
+    let site = Site::new().await;
+    let config = site.certificates.server_config(&ListenerTls::default());
+    let stream = TcpStream::connect(site.plain).await.unwrap();
+    let size = std::mem::size_of_val(&site.certificates.accept(&config, stream));
+    assert!(size <= 256, "{size} bytes");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

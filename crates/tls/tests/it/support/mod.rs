@@ -1,6 +1,7 @@
 //! What the tests share: an edge that speaks TLS on loopback, clients, and an authority that is none of ours.
 
 pub(crate) mod dns;
+pub(crate) mod double;
 pub(crate) mod pebble;
 
 use std::net::SocketAddr;
