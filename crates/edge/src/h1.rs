@@ -147,10 +147,11 @@ async fn exchange(
 ) -> After {
     let RequestHead { method, target, version, headers, framing, persistent, .. } = *head;
     let is_head = method == Method::HEAD;
+    line.lock().begin_body(Framing::Empty);
     let begins = matches!(framing, Framing::Chunked | Framing::Length(1..));
     let mut request = Request::new(if begins {
         line.lock().begin_body(framing);
-        RequestBody::new(LineBody::new(line.clone(), None))
+        RequestBody::new(LineBody::new(line.clone()))
     } else {
         RequestBody::empty()
     });
@@ -440,4 +441,3 @@ impl BodyFault {
         Refusal::new(status, code, words.to_owned())
     }
 }
-

@@ -64,6 +64,10 @@ impl Edge {
                 "stored table serves"
             );
         }
+        for (environment, placed) in &mut placed {
+            let certificates = &placed.table.certificates;
+            placed.problems.extend(shared.certificates.apply(environment, certificates).await);
+        }
         let mut control = shared.control.lock().await;
         control.removed = found.removed;
         self.swap(&mut control, placed, state, bound).await;

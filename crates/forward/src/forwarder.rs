@@ -120,7 +120,7 @@ impl Forwarder {
                 Message::Http1(mut sending) => {
                     let asked =
                         Asked { method: &method, address, timeouts, interim: exchange.interim.as_ref() };
-                    match h1::attempt(&self.pool, &asked, &mut sending).await {
+                    match h1::attempt(&self.pool, &asked, &mut sending, || targets.may_repeat()).await {
                         Ok((head, lease)) => {
                             let upgrade = Upgrade { asked: upgrade, client, address };
                             return finish(head, lease, sending, guard, upgrade, exchange);

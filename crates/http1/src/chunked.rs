@@ -91,7 +91,8 @@ impl Chunked {
                 }
                 At::Trailers(scanner) => {
                     let end = scanner.find(bytes, MOST_TRAILERS);
-                    let end = end.map_err(|_| BodyError::Trailers("the trailers are malformed or too large"))?;
+                    let end =
+                        end.map_err(|_| BodyError::Trailers("the trailers are malformed or too large"))?;
                     let Some(end) = end else { return Ok(Decoded::More) };
                     let head = bytes.split_to(end);
                     return if end == 2 { Ok(Decoded::End) } else { trailers(&head).map(Decoded::Trailers) };

@@ -12,13 +12,7 @@ use http::{Method, StatusCode, Version};
 use crate::framing::Framing;
 
 /// The head of a request; `target` in the form in which it is to be sent.
-pub fn request(
-    out: &mut Vec<u8>,
-    method: &Method,
-    target: &str,
-    headers: &HeaderMap,
-    framing: Framing,
-) {
+pub fn request(out: &mut Vec<u8>, method: &Method, target: &str, headers: &HeaderMap, framing: Framing) {
     out.reserve(256 + target.len() + headers.len() * 48);
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');

@@ -75,7 +75,7 @@ pub enum AcmeChallenge {
 }
 
 /// A listener that speaks TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListenerTls {
     /// The oldest version that is spoken. Default 1.2.
@@ -83,7 +83,7 @@ pub struct ListenerTls {
 }
 
 /// A version of TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum TlsVersion {
     /// TLS 1.2 (RFC 5246) with forward secrecy and AEAD ciphers only.
     #[default]
