@@ -4,7 +4,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use fairway_guard::{client_address, client_https, find_unambiguous};
+use fairway_guard::{Encoder, Encoding, client_address, client_https, find_unambiguous};
 use http::{HeaderMap, StatusCode};
 
 use crate::{compiled, headers, request};
@@ -13,12 +13,14 @@ struct Counting;
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
+    static BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
 // SAFETY: everything is handed to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.set(COUNT.get() + 1);
+        BYTES.set(BYTES.get() + layout.size());
         // SAFETY: the caller's promises are the same.
         unsafe { System.alloc(layout) }
     }
@@ -95,4 +97,13 @@ fn what_every_request_is_asked_allocates_nothing() {
     });
     check("https", &|| client_https(false, &headers, true));
     check("path", &|| find_unambiguous("/api/v1/orders/42.json", str::len, |a, b| a == b) == Ok(22));
+}
+
+#[test]
+fn an_encoder_is_not_larger_than_it_says() {
+    let before = BYTES.get();
+    let mut encoder = Encoder::new(Encoding::Gzip);
+    encoder.push(&[b'x'; 65_536]);
+    let bytes = BYTES.get() - before;
+    assert!((100_000..=450_000).contains(&bytes), "{bytes}");
 }
