@@ -36,8 +36,8 @@
 //!   answer in a panic brings an instance back at once; a failure there is no news.
 //! * Outside of a panic, of each ejected instance at most one trial is on its way at any moment, unless one has not been
 //!   heard of for [`TRIAL_PATIENCE_MS`].
-//! * [`Roster::pick`] takes no lock and allocates nothing. While all is well it reads two words of one instance and
-//!   writes none; reporting a good answer reads two and writes none either.
+//! * [`Roster::pick`] takes no lock and allocates nothing. While all is well it reads at most three words of one instance
+//!   and writes none; reporting a good answer reads one and writes none either.
 //!
 //! What threads may do to each other is proven in `meetings.rs`, in all orders; the rest in `tests/`.
 //!
@@ -75,6 +75,7 @@ pub use mix::hash;
 pub use outcome::{Change, Outcome, Reason};
 pub use pace::{redial, spread};
 pub use pick::{Ask, Choice, Pick, Refusal};
+pub use probes::is_well;
 pub use retry::{Attempt, Sent};
 pub use roster::{Member, Overview, Roster};
 pub use rules::{ProbeRules, Rules};
