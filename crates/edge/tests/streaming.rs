@@ -317,7 +317,10 @@ async fn the_forwarder_alone() {
     let response = forwarder.forward(request, web.address, &Exchange::own()).await.unwrap();
     let body = within(response.into_body().collect()).await.unwrap().to_bytes();
     let head = String::from_utf8(body.into()).unwrap();
-    assert!(head.starts_with("GET /me?x=1\nhost: identity.test\nvia: 1.1 fairway\nx-forwarded-for: 127.0.0.1\n"), "{head}");
+    assert!(
+        head.starts_with("GET /me?x=1\nhost: identity.test\nvia: 1.1 fairway\nx-forwarded-for: 127.0.0.1\n"),
+        "{head}"
+    );
     let request =
         Request::builder().method("POST").uri("/").header("host", "a").body(Bytes::from("x")).unwrap();
     let targets = [support::nobody().await, web.address];
