@@ -41,6 +41,25 @@
 //!
 //! What threads may do to each other is proven in `meetings.rs`, in all orders; the rest in `tests/`.
 //!
+//! # In use
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use fairway_health::{Ask, Condition, Member, Outcome, Pick, Roster, Rules};
+//! use fairway_model::traffic::Treatment;
+//!
+//! let known = Arc::new(Condition::new()); // kept for as long as the instance is known
+//! let member = Member { id: "web-7-0", weight: 1, condition: Arc::clone(&known) };
+//! let roster = Roster::new([member], Rules::from(&Treatment::default()));
+//!
+//! let ask = Ask { number: 0, now: 1_000, sticky: None, tried: &[] };
+//! let Pick::Instance(choice) = roster.pick(&ask, |_index| Ok(())) else { unreachable!() };
+//! // … the exchange …
+//! let change = roster.report(choice.index, Outcome::Answered { status: 200 }, choice.trial, 1_020);
+//! assert_eq!(change, None);
+//! ```
+//!
 //! # Time
 //!
 //! Times are milliseconds since any moment that all callers agree on, such as the start of the edge. They should not run
