@@ -60,6 +60,8 @@ fn what_passes_every_guard_allocates_nothing() {
     let request = request(
         "origin: https://b.example\ncontent-length: 10\naccept-encoding: br, gzip;q=0.5\nauthorization: Basic Ym9iOmI=",
     );
+    // The first client of its part of the table makes room for it.
+    request.passes(&guard);
     let (passed, count) = allocations(|| request.passes(&guard));
     assert_eq!(count, 0);
     assert_eq!(guard.user(passed), Some("bob"));
@@ -106,4 +108,25 @@ fn an_encoder_is_not_larger_than_it_says() {
     encoder.push(&[b'x'; 65_536]);
     let bytes = BYTES.get() - before;
     assert!((100_000..=450_000).contains(&bytes), "{bytes}");
+}
+
+#[test]
+fn a_rate_limit_that_nobody_asks_for_is_small_and_a_busy_one_is_bounded() {
+    let before = BYTES.get();
+    let guard = compiled(r#"{"rate_limit":{"requests":1,"per_ms":3600000}}"#);
+    let idle = BYTES.get() - before;
+    assert!(idle < 20_000, "{idle}");
+    let mut request = request("");
+    let mut refused = 0;
+    for number in 0..300_000u128 {
+        request.client = std::net::Ipv6Addr::from_bits(0x2001_0db8 << 96 | number << 64).into();
+        let before = BYTES.get();
+        // What a refusal allocates is given back with it.
+        if request.verdict(&guard) != "pass" {
+            refused += BYTES.get() - before;
+        }
+    }
+    assert!(refused > 0);
+    let busy = BYTES.get() - before - refused;
+    assert!(busy < 16_000_000, "{busy}");
 }
