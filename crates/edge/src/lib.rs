@@ -38,6 +38,7 @@ mod instance;
 mod line;
 mod listener;
 mod metrics;
+pub mod otlp;
 mod process;
 mod proxy;
 mod restore;
