@@ -40,6 +40,7 @@ mod instance;
 mod line;
 mod listener;
 mod metrics;
+pub mod otlp;
 mod probe;
 mod process;
 mod proxy;

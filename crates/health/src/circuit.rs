@@ -186,4 +186,9 @@ impl Circuit {
             (word.phase == Phase::Ejected && word.at > now).then_some(Word { at: now, ..word })
         });
     }
+
+    /// In, as if nothing had been before. Trials that are under way count for nothing.
+    pub(crate) fn reset(&self, now: u64) {
+        self.change(|_| Some(Word { phase: Phase::In, doublings: 0, at: now }));
+    }
 }

@@ -45,6 +45,15 @@ impl Condition {
         self.back_since.store(now.max(1), Ordering::Relaxed);
     }
 
+    /// Another process stands behind the id, such as one at another address: nothing that was known holds. It begins with
+    /// a slow start.
+    pub fn replaced(&self, now: u64) {
+        self.joins(now);
+        self.rows.store(0, Ordering::Relaxed);
+        self.probes.forget();
+        self.circuit.reset(now);
+    }
+
     /// Probing begins, or begins anew with another path: what probes said before is forgotten.
     pub fn forget_probes(&self) {
         self.probes.forget();
@@ -163,9 +172,13 @@ impl Condition {
 
     /// Notes the answer to a probe.
     pub fn probe(&self, rules: &Rules, good: bool, now: u64) -> Option<Change> {
-        let change = self.probes.note(rules.probe?, good)?;
-        if matches!(change, Change::ProbedUp { .. }) {
+        let probe = rules.probe?;
+        if good && !self.probes.is_up() {
+            // Before it may be up: nobody may see it up with a full share.
             self.joins(now);
+        }
+        let change = self.probes.note(probe, good)?;
+        if matches!(change, Change::ProbedUp { .. }) {
             // Probes know more than the length of an ejection does: it need not be waited for.
             self.circuit.hasten(now);
         }

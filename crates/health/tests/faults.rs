@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use fairway_health::{
     Ask, Change, Choice, Condition, Outcome, Overview, Pick, ProbeRules, Reason, Refusal, Rules, Standing,
+    is_well,
 };
 use fairway_model::traffic::Outliers;
 use support::{OK, ask, choose, kill, roster, roster_of};
 
 /// F5, F6: a single instance that dies is still probed and still asked; the edge never answers 503 for it by itself.
 #[test]
-fn a_single_instance_is_never_ejected_into_a_503() {
+fn f6_a_single_instance_is_never_ejected_into_a_503() {
     let rules = Rules { probe: Some(ProbeRules { rise: 2, fall: 3 }), ..Rules::default() };
     let roster = roster(&[1], rules);
     let mut changes = Vec::new();
@@ -38,7 +39,7 @@ fn a_single_instance_is_never_ejected_into_a_503() {
 
 /// F7: one failed probe ejected and one good one admitted; all of them unhealthy was a 503.
 #[test]
-fn flapping_instances_neither_leave_nor_come_back_at_once() {
+fn f7_flapping_instances_neither_leave_nor_come_back_at_once() {
     let rules = Rules { probe: Some(ProbeRules { rise: 2, fall: 3 }), ..Rules::default() };
     let roster = roster(&[1, 1], rules);
     for now in 0..10 {
@@ -66,9 +67,35 @@ fn flapping_instances_neither_leave_nor_come_back_at_once() {
     assert!(asked.iter().all(|choice| choice.unfit));
 }
 
+/// F8: a redirect to a login page that answers 200 counted as well.
+#[test]
+fn f8_a_redirect_is_not_well() {
+    let well: Vec<u16> = (100..600).filter(|status| is_well(*status)).collect();
+    assert_eq!(well, Vec::from_iter(200..300));
+}
+
+/// Another process behind the same id starts with a clean record.
+#[test]
+fn a_successor_is_not_held_to_what_its_predecessor_did() {
+    let condition = Arc::new(Condition::new());
+    let probe = Some(ProbeRules { rise: 1, fall: 1 });
+    let rules = Rules { probe, slow_start_ms: 1_000, ..Rules::default() };
+    for _ in 0..5 {
+        condition.report(&rules, Outcome::Refused, None, 0);
+    }
+    condition.probe(&rules, false, 0);
+    condition.replaced(1_000);
+    assert_eq!(condition.standing(&rules, 1_000), Standing::Starting { share: 100 });
+    for _ in 0..4 {
+        assert_eq!(condition.report(&rules, Outcome::Refused, None, 1_000), None);
+    }
+    let expect = Change::Ejected { reason: Reason::Failures(5), for_ms: 5_000 };
+    assert_eq!(condition.report(&rules, Outcome::Refused, None, 1_000), Some(expect));
+}
+
 /// F16: a refused dial goes on to another instance, and a repetition prefers one that is well even in a panic.
 #[test]
-fn a_repetition_goes_to_an_instance_that_is_well() {
+fn f16_a_repetition_goes_to_an_instance_that_is_well() {
     let roster = roster(&[1, 1, 1], Rules::default());
     kill(&roster, 0, 0);
     kill(&roster, 1, 0);

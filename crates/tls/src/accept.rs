@@ -49,9 +49,9 @@ pub enum AcceptError {
 impl Certificates {
     /// Does the handshake of one connection. Give it a deadline; it has none of its own, and dropping it is safe.
     ///
-    /// The same as handing the configuration to a `TlsAcceptor`, except that a client that asks for an unknown name is told
-    /// with the alert made for it (the library knows only `access_denied`), that plain HTTP gets an answer that people
-    /// can read, and that an ACME server's visit ends here.
+    /// The same as handing the configuration to a `TlsAcceptor`, except that a client that asks for an unknown name
+    /// is told with the alert made for it (the library knows only `access_denied`), that plain HTTP gets an answer
+    /// that people can read, and that an ACME server's visit ends here.
     pub async fn accept<IO>(&self, config: &Arc<ServerConfig>, io: IO) -> Result<TlsStream<IO>, AcceptError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,

@@ -109,11 +109,11 @@ impl Certificates {
     }
 
     /// Replaces the certificates of one environment; those of others are not touched. What was there already and is
-    /// wanted again stays as it is. When it returns, files are read, local certificates are made, and names that wait for an
-    /// ACME server have what was issued earlier or a self-signed stand-in.
+    /// wanted again stays as it is. When it returns, files are read, local certificates are made, and names that wait
+    /// for an ACME server have what was issued earlier or a self-signed stand-in.
     ///
-    /// The answer is what is wrong, one line for each entry with a problem. A broken entry does not keep the others from
-    /// serving, and it is tried again.
+    /// The answer is what is wrong, one line for each entry with a problem. A broken entry does not keep the others
+    /// from serving, and it is tried again.
     pub async fn apply(&self, environment: &str, wanted: &[Certificate]) -> Vec<String> {
         let _one_at_a_time = self.inner.applying.lock().await;
         let shared = &self.inner.shared;
@@ -178,6 +178,8 @@ impl Certificates {
                 && unit.due.is_some()
             {
                 unit.due = Some(0);
+                // Whoever asks for it knows of everything that failed until now, on other edges too.
+                unit.failures.last = clock::now();
             }
         }
         drop(state);
@@ -189,14 +191,14 @@ impl Certificates {
         self.inner.shared.changes.subscribe()
     }
 
-    /// What to answer to `GET /.well-known/acme-challenge/{token}` (200, `application/octet-stream`), whatever the host.
-    /// None: it is not ours, and the request goes where others go.
+    /// What to answer to `GET /.well-known/acme-challenge/{token}` (200, `application/octet-stream`), whatever the
+    /// host. None: it is not ours, and the request goes where others go.
     pub fn http01(&self, token: &str) -> Option<String> {
         self.inner.shared.resolver.challenges.http(token)
     }
 
-    /// The same, also for the challenges of other edges that share the storage, which is read for tokens that are not ours as
-    /// long as some certificate is proven this way.
+    /// The same, also for the challenges of other edges that share the storage, which is read for tokens that are not
+    /// ours as long as some certificate is proven this way.
     pub async fn http01_shared(&self, token: &str) -> Option<String> {
         if let Some(answer) = self.http01(token) {
             return Some(answer);
@@ -226,7 +228,8 @@ impl Certificates {
         self.inner.shared.resolver.clone()
     }
 
-    /// The root of the local authority, which people's browsers and tools must trust. None while nothing is issued by it.
+    /// The root of the local authority, which people's browsers and tools must trust. None while nothing is issued by
+    /// it.
     pub fn local_root(&self) -> Option<PathBuf> {
         let shared = &self.inner.shared;
         let state = lock(&shared.state);

@@ -96,7 +96,7 @@ impl Authority {
             let certificate = params.self_signed(&key)?;
             write_private(&root, certificate.pem().as_bytes(), true)
                 .map_err(|source| write(&root, source))?;
-            tracing::warn!(root = %root.display(), "the local authority was about to expire and has a new root; trust it again");
+            tracing::warn!(root = %root.display(), "the local authority was about to expire; trust its new root");
         }
         Ok(Self { issuer: Issuer::new(params, key) })
     }

@@ -102,7 +102,8 @@ impl Storage for Directory {
 }
 
 /// Writes a file that only its owner may read: into a temporary one beside it, to the disk, then renamed, so that a
-/// crash leaves the old content or the new. Without `replace` a file that is there already stays, and the answer is false.
+/// crash leaves the old content or the new. Without `replace` a file that is there already stays, and the answer is
+/// false.
 pub(crate) fn write_private(path: &Path, content: &[u8], replace: bool) -> io::Result<bool> {
     let directory = path.parent().ok_or_else(|| io::Error::other("the path has no directory"))?;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;

@@ -49,7 +49,7 @@ pub(crate) enum WantedError {
     NoNames,
     /// ACME and an address.
     #[error(
-        "{0} is an IP address, for which no certificate is issued by ACME here; write a host name, or use a certificate from files"
+        "{0} is an IP address, which is not ordered by ACME here; write a host name, or use a certificate from files"
     )]
     Address(String),
     /// ACME, a wildcard, and the wrong challenge.

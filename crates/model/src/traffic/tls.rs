@@ -7,8 +7,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
-    /// Host names, `*.example.com` for one level below, in ASCII (`xn--` for others). Empty: the names that the certificate
-    /// itself has, which only files can mean; what is issued needs names.
+    /// Host names, `*.example.com` for one level below, in ASCII (`xn--` for others). Empty: the names that the
+    /// certificate itself has, which only files can mean; what is issued needs names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
     /// Where it comes from.
@@ -65,9 +65,9 @@ pub enum AcmeChallenge {
     /// The edge answers in the handshake of its TLS listeners (RFC 8737).
     TlsAlpn01,
     /// A program publishes a TXT record (RFC 8555, 8.4); needed for wildcards. It is called with `present` or
-    /// `cleanup`, the record's name and its value, has the environment of the edge, and is killed after 120 s. A record may
-    /// have several values at a time (for `example.com` and `*.example.com`): `present` adds one and returns when
-    /// everybody can see it, `cleanup` takes that one away.
+    /// `cleanup`, the record's name and its value, has the environment of the edge, and is killed after 120 s. A
+    /// record may have several values at a time (for `example.com` and `*.example.com`): `present` adds one and
+    /// returns when everybody can see it, `cleanup` takes that one away.
     Dns01 {
         /// The program and its first arguments.
         hook: Vec<String>,

@@ -2,12 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fairway_model::traffic::{AcmeChallenge, Certificate, CertificateSource, ListenerTls};
 use fairway_protocol::edge::{CertificateOrigin, CertificateStatus};
-use fairway_tls::{AcceptError, Directory};
+use fairway_tls::{AcceptError, Directory, Storage, StorageError};
 
 use crate::support::Site;
 use crate::support::double::Double;
@@ -452,4 +452,128 @@ async fn a_server_that_is_none_or_says_nothing_is_told_so() {
         assert!(problem.contains(expect), "{problem}");
         assert!(site.serves("example.com").await.is_ok());
     }
+}
+
+/// A directory on a disk that is full for some documents.
+#[derive(Debug)]
+struct Full {
+    directory: Directory,
+    refuses: Mutex<&'static str>,
+}
+
+impl Full {
+    fn check(&self, name: &str) -> Result<(), StorageError> {
+        if name.contains(*self.refuses.lock().unwrap()) {
+            let source = std::io::Error::from(std::io::ErrorKind::StorageFull).into();
+            return Err(StorageError { document: name.to_owned(), verb: "written", source });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait::async_trait]
+impl Storage for Full {
+    async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        self.directory.read(name).await
+    }
+
+    async fn create(&self, name: &str, content: &[u8]) -> Result<bool, StorageError> {
+        self.check(name)?;
+        self.directory.create(name, content).await
+    }
+
+    async fn write(&self, name: &str, content: &[u8]) -> Result<(), StorageError> {
+        self.check(name)?;
+        self.directory.write(name, content).await
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), StorageError> {
+        self.directory.remove(name).await
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_kept_is_told_and_what_was_issued_serves() {
+    if pebble::missing() {
+        return;
+    }
+    for document in ["account", "challenges", "lease", "certificate"] {
+        let home = tempfile::tempdir().unwrap();
+        let full = Full { directory: Directory::new(home.path()), refuses: Mutex::new(document) };
+        let full = Arc::new(full);
+        let storage = full.clone();
+        let site = Site::with(|settings| settings.storage = storage, ListenerTls::default()).await;
+        let pebble = Pebble::patient(&site, DAYS_90).await;
+        site.certificates.apply("prod", &[acme(&pebble, AcmeChallenge::Http01, &["example.com"])]).await;
+        let told = |status: &[CertificateStatus]| {
+            status[0].problem.as_ref().is_some_and(|p| p.contains("could not be written"))
+        };
+        let status = site.wait(document, told).await;
+        let problem = status[0].problem.clone().unwrap();
+        if document == "certificate" {
+            assert!(problem.starts_with("it was issued and serves, but could not be kept ("), "{problem}");
+            assert!(!status[0].stand_in);
+            assert_eq!(attempts(&pebble), 1);
+        } else {
+            assert!(failed(&status) && status[0].stand_in, "{problem}");
+            *full.refuses.lock().unwrap() = "nothing";
+            site.certificates.retry("prod");
+            site.wait("there is room again", issued).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_contact_is_told_to_the_server() {
+    if pebble::missing() {
+        return;
+    }
+    let site = Site::new().await;
+    let pebble = Pebble::start(&site, DAYS_90).await;
+    for (contact, name) in [
+        (Some("operator@example.com"), "one.test"),
+        (Some("mailto:other@example.com"), "two.test"),
+        (None, "three.test"),
+    ] {
+        let mut wanted = pebble.acme(AcmeChallenge::Http01);
+        wanted.contact = contact.map(str::to_owned);
+        let wanted = Certificate { names: vec![name.to_owned()], source: CertificateSource::Acme(wanted) };
+        site.certificates.apply("prod", &[wanted]).await;
+        site.wait(name, issued).await;
+        let account =
+            walk(&site.path("edge/storage")).into_iter().find(|p| p.ends_with("account.json")).unwrap();
+        let account: serde_json::Value = serde_json::from_slice(&std::fs::read(account).unwrap()).unwrap();
+        assert_eq!(account["contact"].as_str(), contact);
+    }
+    // One account, however often its contact changed.
+    assert_eq!(pebble.log().matches("accounts in memory").count(), 1, "{}", pebble.log());
+}
+
+#[tokio::test]
+async fn what_failed_on_one_edge_is_not_tried_on_the_next_in_the_same_minute() {
+    if pebble::missing() {
+        return;
+    }
+    let site = Site::new().await;
+    let pebble = Pebble::patient(&site, DAYS_90).await;
+    let wanted = [acme(&pebble, hook(&site, &pebble.records, ""), &["example.com"])];
+    let storage = Arc::new(Directory::new(site.path("edge/storage")));
+    let other = Site::with(|settings| settings.storage = storage, ListenerTls::default()).await;
+    site.certificates.apply("prod", &wanted).await;
+    other.certificates.apply("prod", &wanted).await;
+    for site in [&site, &other] {
+        let problem = site.wait("it failed", failed).await[0].problem.clone().unwrap();
+        assert!(
+            problem.starts_with("the server did not accept that example.com is ours (dns-01): "),
+            "{problem}"
+        );
+    }
+    assert_eq!(attempts(&pebble), 1, "{}", pebble.log());
+    // A person can have it tried from either.
+    std::fs::write(site.path("hook.sh"), PUBLISH).unwrap();
+    other.certificates.retry("prod");
+    other.wait("it is issued", issued).await;
+    site.certificates.retry("prod");
+    site.wait("it is issued", issued).await;
+    assert_eq!(attempts(&pebble), 2, "{}", pebble.log());
 }

@@ -310,6 +310,44 @@ async fn a_hello_may_come_in_pieces_and_a_client_may_leave_in_it() {
     assert!(matches!(site.handshakes.recv().await, Some(Err(AcceptError::Handshake(_)))));
 }
 
+/// What is no hello, or was one, ends the handshake and nothing else.
+#[tokio::test]
+async fn nonsense_is_survived() {
+    let site = Site::new().await;
+    site.certificates.apply("prod", &files(&site, &[&["example.com"]])).await;
+    let config = site.certificates.server_config(&ListenerTls::default());
+    let name = "example.com".try_into().unwrap();
+    let mut client = rustls::ClientConnection::new(Arc::new(anyone(&[&TLS13, &TLS12])), name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    // A small generator with a fixed start: the same nonsense each time.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
+    };
+    for _ in 0..2_000 {
+        let mut bytes = hello.clone();
+        for _ in 0..=next(4) {
+            let at = next(bytes.len());
+            match next(4) {
+                0 => bytes[at] = u8::try_from(next(256)).unwrap(),
+                1 => bytes.truncate(at.max(1)),
+                2 if bytes.len() > 1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, u8::try_from(next(256)).unwrap()),
+            }
+        }
+        let (mut theirs, ours) = tokio::io::duplex(64 * 1024);
+        theirs.write_all(&bytes).await.unwrap();
+        theirs.shutdown().await.unwrap();
+        let ended = tokio::time::timeout(DEADLINE, site.certificates.accept(&config, ours)).await;
+        assert!(ended.expect("it ends").is_err(), "{bytes:?}");
+    }
+    assert!(site.serves("example.com").await.is_ok());
+}
+
 /// A task that serves a connection is as large as the largest thing that it ever waits for.
 #[tokio::test]
 async fn a_handshake_leaves_little_room_behind() {

@@ -1,11 +1,12 @@
 //! All proxies in one run, in turns: A B C, A B C, …, so that what happens to the machine happens to all of them.
 
 use crate::certificate::Certificate;
-use crate::fairway::Edge;
+use crate::fairway::{Which, Workers};
 use crate::machine::{self, Cores};
 use crate::memory::{self, Held, IDLE, Resident};
 use crate::peer::{Kind, Peer, Setting, free_address};
 use crate::process::{Place, Program, Running};
+use crate::profile;
 use crate::report::{self, Cell, Line, Unit, median, table, thousands};
 use crate::row::{Outcome, Row, Spans};
 use crate::tools::{self, Shape, wrk};
@@ -35,9 +36,12 @@ pub(crate) struct Arguments {
     /// These proxies only
     #[arg(long, value_delimiter = ',', value_enum)]
     peers: Vec<Kind>,
-    /// The edge: `fairway`, or a program that is called `PROGRAM HOME` [default: the `fairway` beside this program]
+    /// Another edge: a `fairway`, or a program that is called `PROGRAM HOME` [default: the one that is built in]
     #[arg(long)]
     edge: Option<PathBuf>,
+    /// Sample the edge with perf in the first round and say where its time goes
+    #[arg(long)]
+    profile: bool,
     /// Put the tables into docs/benchmarks.md
     #[arg(long)]
     write: bool,
@@ -62,10 +66,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(_) => Some(Certificate::make(directory.path())?),
         None => None,
     };
-    let edge = match &arguments.edge {
-        Some(edge) => fs::canonicalize(edge).with_context(|| edge.display().to_string())?,
-        None => Edge::program()?,
-    };
+    let edge = Which::choose(arguments.edge.as_deref(), Workers::One)?;
     let setting = Setting {
         place: Place { core: cores.proxy, ours: cores.load },
         upstream,
@@ -80,6 +81,9 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     comparison.at_rest(&setting, descriptors).await?;
     let text = comparison.show();
     println!("{text}");
+    for profile in &comparison.profiles {
+        println!("{profile}");
+    }
     if arguments.write {
         report::write(&document(), "edge", &text)?;
         eprintln!("bench: wrote docs/benchmarks.md");
@@ -120,6 +124,10 @@ struct Comparison {
     rounds: usize,
     spans: Spans,
     limit: Option<f64>,
+    /// Whether the edge is sampled.
+    profile: bool,
+    /// Where its time goes.
+    profiles: Vec<String>,
     /// The version of our edge.
     version: Option<String>,
     outcomes: BTreeMap<(Row, Kind), Vec<Outcome>>,
@@ -141,6 +149,8 @@ impl Comparison {
             rounds: arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 3 }).max(1),
             spans: Spans { warm_up: Duration::from_secs(1), lasts: Duration::from_secs(seconds) },
             limit: None,
+            profile: arguments.profile,
+            profiles: Vec::new(),
             version: None,
             outcomes: BTreeMap::new(),
             resident: BTreeMap::new(),
@@ -182,7 +192,17 @@ impl Comparison {
                 }
                 for peer in &mut peers {
                     let name = peer.kind.name();
-                    let measured = row.measure(peer, self.spans, &post).await;
+                    let sampled = self.profile && round == 1 && peer.kind == Kind::Fairway;
+                    let measuring = row.measure(peer, self.spans, &post);
+                    let measured = if sampled && row.tool() == Some("wrk") {
+                        // Sampling begins with the warm-up and ends before the load does.
+                        let sampling = profile::sample(*row, peer, setting.directory, self.spans.lasts);
+                        let (measured, sampled) = tokio::join!(measuring, sampling);
+                        self.profiles.push(sampled?);
+                        measured
+                    } else {
+                        measuring.await
+                    };
                     peer.running.alive()?;
                     let what = || format!("{} through {name}", row.label());
                     let Some(outcome) = measured.with_context(what)? else { continue };
