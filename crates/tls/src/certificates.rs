@@ -16,7 +16,7 @@ use crate::acme::{self, Challenges, Context};
 use crate::clock;
 use crate::config;
 use crate::local::Authority;
-use crate::serving::{Index, Offer, Resolver};
+use crate::serving::{Index, Offer, Rank, Resolver};
 use crate::settings::Settings;
 use crate::unit::Unit;
 use crate::work::{self, Outcome, Tools};
@@ -259,7 +259,12 @@ impl Shared {
     pub(crate) fn take_due(&self, now: u64) -> (Vec<Unit>, Option<u64>) {
         let mut due = Vec::new();
         let mut next = None;
-        for unit in lock(&self.state).units.values_mut().filter(|unit| !unit.busy) {
+        let mut state = lock(&self.state);
+        // A certificate that has expired gives way to another for the same name.
+        if state.units.values().any(|unit| unit.rank(now / 1000) != unit.told) {
+            self.publish(&mut state);
+        }
+        for unit in state.units.values_mut().filter(|unit| !unit.busy) {
             match unit.due {
                 Some(at) if at <= now => {
                     unit.busy = true;
@@ -293,16 +298,18 @@ impl Shared {
         let now = clock::now();
         let mut seen = BTreeSet::new();
         let mut offers = Vec::new();
-        for unit in
-            environments.values().flatten().filter(|id| seen.insert(*id)).filter_map(|id| units.get(id))
-        {
+        for id in environments.values().flatten().filter(|id| seen.insert(*id)) {
+            let Some(unit) = units.get_mut(id) else { continue };
+            let rank = unit.rank(now);
+            if rank == Rank::OutOfDate && unit.told != rank {
+                tracing::warn!(
+                    names = unit.serves().join(", "),
+                    "a certificate is not in force; clients refuse it"
+                );
+            }
+            unit.told = rank;
             if let Some(pair) = &unit.pair {
-                offers.push(Offer {
-                    id: unit.id.clone(),
-                    names: unit.serves(),
-                    pair: pair.clone(),
-                    rank: unit.rank(now),
-                });
+                offers.push(Offer { id: unit.id.clone(), names: unit.serves(), pair: pair.clone(), rank });
             }
         }
         let (index, names) = Index::new(&offers);

@@ -24,6 +24,8 @@ pub(crate) struct Unit {
     pub(crate) pair: Option<Pair>,
     /// Whether that is only there until the real one is.
     pub(crate) stand_in: bool,
+    /// How good it was when handshakes were last told.
+    pub(crate) told: Rank,
     /// What is wrong.
     pub(crate) problem: Option<String>,
     /// What failed since it last worked.
@@ -86,6 +88,7 @@ impl Unit {
             source: wanted.source.clone(),
             pair: None,
             stand_in: false,
+            told: Rank::StandIn,
             problem: None,
             failures: Failures::default(),
             jitter: rand::random::<f64>(),

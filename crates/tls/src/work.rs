@@ -27,11 +27,11 @@ pub(crate) enum Outcome {
         but: Option<String>,
     },
     /// It did not work; what served serves on.
-    Failed { error: String, not_before: Option<u64> },
+    Failed { error: String },
+    /// The same, from a server that counts: what this edge or another keeps of it.
+    Refused(Failures),
     /// Another edge is at it.
     Waiting,
-    /// Another edge has tried, and it did not work.
-    FailedElsewhere(Failures),
     /// The process ends; nobody is to blame.
     GivenUp,
 }
@@ -135,16 +135,16 @@ pub(crate) fn settle(tools: &Tools, unit: &mut Unit, outcome: Outcome) -> bool {
             unit.stamp = stamp;
             unit.problem = but;
             unit.failures = Failures::default();
-            true
+            new
         }
-        Outcome::Failed { error, not_before } => {
+        Outcome::Failed { error } => {
             // What is there now was not read, so whatever comes next is new.
             unit.stamp = None;
             let failed = unit.failures.failed.saturating_add(1);
-            refuse(unit, Failures::new(failed, clock::now(), not_before, error), polled);
+            refuse(unit, Failures::new(failed, clock::now(), None, error), polled);
             false
         }
-        Outcome::FailedElsewhere(failures) => {
+        Outcome::Refused(failures) => {
             refuse(unit, failures, polled);
             false
         }
@@ -198,7 +198,7 @@ async fn others(tools: &Tools, acme: &Acme, unit: &Unit, records: &Records) -> O
     }
     // Servers count failures for each name, not for each edge.
     match acme::load::<Failures>(&*tools.acme.storage, &records.failures()).await {
-        Ok(Some(theirs)) if theirs.last > unit.failures.last => Some(Outcome::FailedElsewhere(theirs)),
+        Ok(Some(theirs)) if theirs.last > unit.failures.last => Some(Outcome::Refused(theirs)),
         // Without this memory the worst is an attempt too many.
         _ => None,
     }
@@ -231,13 +231,12 @@ async fn not_obtained(storage: &dyn Storage, records: &Records, unit: &Unit, err
         AcmeError::Server { not_before, .. } => *not_before,
         _ => None,
     };
-    let error = error.to_string();
     let failed = unit.failures.failed.saturating_add(1);
-    let failures = Failures::new(failed, clock::now(), not_before, error.clone());
+    let failures = Failures::new(failed, clock::now(), not_before, error.to_string());
     if let Err(error) = acme::save(storage, &records.failures(), &failures).await {
         tracing::warn!(%error, "a failure is not remembered beyond this process");
     }
-    Outcome::Failed { error, not_before }
+    Outcome::Refused(failures)
 }
 
 /// What was issued earlier, by this edge or another.
@@ -260,5 +259,5 @@ fn stand_in(unit: &mut Unit) {
 }
 
 fn failed(error: String) -> Outcome {
-    Outcome::Failed { error, not_before: None }
+    Outcome::Failed { error }
 }

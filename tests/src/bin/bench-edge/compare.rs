@@ -76,7 +76,6 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         directory: directory.path(),
     };
     let mut comparison = Comparison::new(&arguments);
-    comparison.limit = direct(upstream).await?;
     comparison.in_rounds(&setting).await?;
     comparison.at_rest(&setting, descriptors).await?;
     let text = comparison.show();
@@ -123,7 +122,8 @@ struct Comparison {
     kinds: Vec<Kind>,
     rounds: usize,
     spans: Spans,
-    limit: Option<f64>,
+    /// Requests per second without a proxy, in each round.
+    limits: Vec<f64>,
     /// Whether the edge is sampled.
     profile: bool,
     /// Where its time goes.
@@ -148,7 +148,7 @@ impl Comparison {
             kinds: Kind::ALL.into_iter().filter(wanted).collect(),
             rounds: arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 3 }).max(1),
             spans: Spans { warm_up: Duration::from_secs(1), lasts: Duration::from_secs(seconds) },
-            limit: None,
+            limits: Vec::new(),
             profile: arguments.profile,
             profiles: Vec::new(),
             version: None,
@@ -186,6 +186,7 @@ impl Comparison {
             peers.push(peer);
         }
         for round in 1..=self.rounds {
+            self.limits.extend(direct(setting.upstream).await?);
             for row in &rows {
                 if row.tool().is_some_and(|tool| tools::program(tool).is_none()) {
                     continue;
@@ -198,7 +199,9 @@ impl Comparison {
                         // Sampling begins with the warm-up and ends before the load does.
                         let sampling = profile::sample(*row, peer, setting.directory, self.spans.lasts);
                         let (measured, sampled) = tokio::join!(measuring, sampling);
-                        self.profiles.push(sampled?);
+                        if matches!(measured, Ok(Some(_))) {
+                            self.profiles.push(sampled?);
+                        }
                         measured
                     } else {
                         measuring.await
@@ -317,10 +320,10 @@ impl Comparison {
             self.spans.lasts.as_secs(),
             self.spans.warm_up.as_secs()
         )];
-        if let Some(limit) = self.limit {
+        if !self.limits.is_empty() {
             notes.push(format!(
                 "Load generator and upstream alone, without a proxy, on the core that they share: {}/s (64 connections, small body).",
-                thousands(limit)
+                thousands(median(self.limits.clone()))
             ));
         }
         for kind in [Kind::Fairway, Kind::Nginx] {
