@@ -25,12 +25,7 @@ impl Stage {
 
     /// With other settings and another table.
     pub async fn with(settings: impl FnOnce(&mut Settings), adjust: impl FnOnce(&mut Table)) -> Self {
-        // Each worker has connections of its own to instances; with one of them it is known which is used again.
-        let one_worker = |it: &mut Settings| {
-            it.workers = 1;
-            settings(it);
-        };
-        let world = World::with(one_worker).await;
+        let world = World::with(settings).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut table = table(1, &[("web-1", listener.local_addr().unwrap())]);
         adjust(&mut table);

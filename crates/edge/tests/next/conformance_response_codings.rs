@@ -1,11 +1,11 @@
 //! Transfer codings of answers that the edge does not know.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as loudly as the tests")]
 
+mod support;
 #[path = "support/evil.rs"]
 mod evil;
 #[path = "support/raw.rs"]
 mod raw;
-mod support;
 
 use evil::{Client, POISON, check};
 
