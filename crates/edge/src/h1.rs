@@ -159,7 +159,12 @@ async fn exchange(
     *request.uri_mut() = target;
     *request.version_mut() = version;
     *request.headers_mut() = headers;
-    let asking = Asking { door, visitor: &presence.visitor, interim: Some(interim), line: Some(line) };
+    let asking = Asking {
+        door,
+        visitor: &presence.visitor,
+        interim: (version == Version::HTTP_11).then_some(interim),
+        line: Some(line),
+    };
     let answered = {
         let mut answering = pin!(proxy::answer(asking, request));
         wait(line, presence, interim, out, answering.as_mut()).await

@@ -11,7 +11,7 @@ use fairway_guard::{
 };
 use fairway_health::{Ask, Pick};
 use fairway_route::Miss;
-use http::header::{ACCEPT, AUTHORIZATION, COOKIE, HOST, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body_util::Limited;
 
@@ -20,6 +20,7 @@ use crate::choice::{Choice, Search};
 use crate::clock;
 use crate::connection::Door;
 use crate::edge::Shared;
+use crate::h2;
 use crate::instance::Passage;
 use crate::line::SharedLine;
 use crate::queue;
@@ -48,12 +49,19 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Request<RequestBody>
     let connects = websocket::is_connect(&request);
     if connects {
         websocket::to_http1(&mut request);
-    } else if request.method() == Method::CONNECT {
-        let words = "this is a reverse proxy; CONNECT is not served here".to_owned();
-        return Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", words).response(request.headers());
+    } else if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        // The one is for forward proxies; the other shows pages of browsers what is hidden from them.
+        let words = format!("{} is not served here", request.method());
+        let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", words);
+        let mut response = refusal.response(request.headers());
+        // What follows a CONNECT may be meant for somebody else.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return response;
     }
-    if request.version() == Version::HTTP_2 {
-        one_cookie(request.headers_mut());
+    if request.version() == Version::HTTP_2
+        && let Err((status, words)) = h2::check(&mut request, door.shared.settings.head_fields)
+    {
+        return Refusal::new(status, "bad_request", words.to_owned()).response(request.headers());
     }
     if door.scheme == Scheme::Http
         && let Some(token) = request.uri().path().strip_prefix(CHALLENGES)
@@ -409,18 +417,6 @@ fn limit(request: Request<RequestBody>, line: Option<&SharedLine>, most: u64) ->
             let most = usize::try_from(most).unwrap_or(usize::MAX);
             request.map(|body| RequestBody::new(Limited::new(body, most)))
         }
-    }
-}
-
-/// HTTP/2 may send cookies in pieces; HTTP/1.1 has one header (RFC 9113, 8.2.3).
-fn one_cookie(headers: &mut HeaderMap) {
-    let mut pieces = headers.get_all(COOKIE).iter();
-    if pieces.next().is_none() || pieces.next().is_none() {
-        return;
-    }
-    let all: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if let Ok(one) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
-        headers.insert(COOKIE, one);
     }
 }
 
