@@ -9,9 +9,9 @@ use fairway_model::traffic::{AcmeChallenge, Certificate, CertificateSource, List
 use fairway_protocol::edge::{CertificateOrigin, CertificateStatus};
 use fairway_tls::{AcceptError, Directory, Storage, StorageError};
 
-use crate::support::Site;
 use crate::support::double::Double;
 use crate::support::pebble::{self, Pebble};
+use crate::support::{DEADLINE, Site};
 
 const DAYS_90: u64 = 90 * 24 * 60 * 60;
 
@@ -137,14 +137,19 @@ async fn a_hook_that_fails_or_hangs_is_reported_with_its_words() {
     if pebble::missing() {
         return;
     }
-    for (script, expect) in [
+    for (script, limit, expect) in [
         (
             "echo no zone for $3 >&2; exit 3",
+            DEADLINE,
             "failed (exit status: 3); it said: no zone for _acme-challenge.example.com",
         ),
-        ("echo waiting; sleep 600 & wait", "did not end within 0 s and was killed; it said: waiting"),
+        (
+            "echo waiting; sleep 600 & echo $! > $1/child; wait",
+            Duration::from_secs(2),
+            "did not end within 2 s and was killed; it said: waiting",
+        ),
     ] {
-        let site = Site::with(|s| s.hook_limit = Duration::from_millis(300), ListenerTls::default()).await;
+        let site = Site::with(|s| s.hook_limit = limit, ListenerTls::default()).await;
         let pebble = Pebble::start(&site, DAYS_90).await;
         let challenge = hook(&site, &pebble.records, script);
         site.certificates.apply("prod", &[acme(&pebble, challenge, &["example.com"])]).await;
@@ -153,6 +158,11 @@ async fn a_hook_that_fails_or_hangs_is_reported_with_its_words() {
         assert!(problem.contains(expect), "{problem}");
         assert!(problem.contains("; a self-signed stand-in serves; tried again at 20"), "{problem}");
         assert!(site.serves("example.com").await.is_ok());
+        // What it started is gone with it, or waits for somebody to notice.
+        if let Ok(child) = std::fs::read_to_string(pebble.records.join("child")) {
+            let state = std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
+            assert!(state.is_empty() || state.contains(") Z "), "{state}");
+        }
     }
     let site = Site::new().await;
     let pebble = Pebble::start(&site, DAYS_90).await;
@@ -284,19 +294,18 @@ async fn it_is_renewed_in_time_and_by_one_edge_for_all() {
     let pebble = Pebble::patient(&site, 9).await;
     let wanted = [acme(&pebble, AcmeChallenge::Http01, &["example.com"])];
     site.certificates.apply("prod", &wanted).await;
-    let first = site.wait("it is issued", issued).await[0].not_after.unwrap();
+    let status = site.wait("it is issued", issued).await;
+    let first = status[0].not_after.unwrap();
+    // With a third of its nine seconds left (the server counts eight), or a little earlier.
+    assert!((first - 4..=first - 2).contains(&status[0].next_attempt.unwrap()), "{status:?}");
     let shared = Arc::new(Directory::new(site.path("edge/storage")));
     let other = Site::with(|settings| settings.storage = shared, ListenerTls::default()).await;
     other.certificates.apply("prod", &wanted).await;
     let renewed = |status: &[CertificateStatus]| issued(status) && status[0].not_after.unwrap() > first;
     let second = site.wait("it is renewed", renewed).await[0].not_after.unwrap();
-    let now = u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp()).unwrap();
-    assert!(now < first, "before it expired: {now} {first}");
     let adopted = other.wait("the other has it too", renewed).await[0].not_after.unwrap();
     assert!(adopted >= second);
     assert!(site.serves("example.com").await.unwrap().issuer.contains("Pebble"));
-    // Two orders, or three when the last look took long: not one for each edge and each time.
-    assert!(attempts(&pebble) <= 3, "{}", pebble.log());
 }
 
 #[tokio::test]
@@ -317,8 +326,8 @@ async fn an_order_is_given_up_and_cleaned_up_when_the_edge_ends() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(crate::support::DEADLINE, called).await.unwrap();
-    tokio::time::timeout(crate::support::DEADLINE, site.certificates.shutdown()).await.unwrap();
+    tokio::time::timeout(DEADLINE, called).await.unwrap();
+    tokio::time::timeout(DEADLINE, site.certificates.shutdown()).await.unwrap();
     let calls = std::fs::read_to_string(pebble.records.join("calls")).unwrap();
     assert!(calls.ends_with("cleanup _acme-challenge.example.com\n"), "{calls}");
     // Giving up is no failure: the next edge asks at once.
@@ -442,7 +451,8 @@ async fn a_server_that_is_none_or_says_nothing_is_told_so() {
         ),
         (None, "it was not done within 1 s"),
     ] {
-        let site = Site::with(|s| s.attempt_limit = Duration::from_secs(1), ListenerTls::default()).await;
+        let limit = if answer.is_none() { Duration::from_secs(1) } else { DEADLINE };
+        let site = Site::with(|s| s.attempt_limit = limit, ListenerTls::default()).await;
         let double = Double::start(&site, answer).await;
         let names = vec!["example.com".to_owned()];
         let wanted = Certificate { names, source: CertificateSource::Acme(double.acme()) };

@@ -196,7 +196,7 @@ async fn dates_and_names_that_clients_would_refuse_are_told() {
 #[tokio::test]
 async fn one_that_expires_gives_way_to_another() {
     let site = Site::new().await;
-    let soon = time::OffsetDateTime::now_utc() + time::Duration::seconds(3);
+    let soon = time::OffsetDateTime::now_utc() + time::Duration::seconds(4);
     let wanted = [
         put(site.home.path(), "a", &make(&["both.test"], |p| p.not_after = soon)),
         put(site.home.path(), "b", &make(&["both.test"], |_| {})),
