@@ -125,8 +125,10 @@ impl Site {
             }
         })
         .await;
-        waited
-            .unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what}; {:#?}", self.certificates.status()))
+        waited.unwrap_or_else(|_| {
+            let log = std::fs::read_to_string(self.path("pebble/log")).unwrap_or_default();
+            panic!("not within {DEADLINE:?}: {what}; {:#?}\n{log}", self.certificates.status())
+        })
     }
 
     /// A handshake with a client that takes any certificate. The answer is the certificate's names and issuer.
