@@ -111,7 +111,7 @@ impl Forwarder {
                     if let Some(mut guard) = watched.take() {
                         guard.moved_on(&last);
                     }
-                    tokio::time::sleep(pause).await;
+                    Box::pin(tokio::time::sleep(pause)).await;
                     continue;
                 }
                 Next::Nobody => break,
@@ -135,18 +135,20 @@ impl Forwarder {
                         }
                     }
                 }
-                Message::H2c(request) => match h2::attempt(&self.pool, address, *request, timeouts).await {
-                    Ok(response) => return Ok(finish_h2(response, guard, exchange)),
-                    Err((failed, Some(unsent))) => {
-                        message = Message::H2c(unsent);
-                        failed
+                Message::H2c(request) => {
+                    match Box::pin(h2::attempt(&self.pool, address, *request, timeouts)).await {
+                        Ok(response) => return Ok(finish_h2(response, guard, exchange)),
+                        Err((failed, Some(unsent))) => {
+                            message = Message::H2c(unsent);
+                            failed
+                        }
+                        Err((failed, None)) => {
+                            let error = failed.into_error();
+                            guard.failed(&error);
+                            return Err(error);
+                        }
                     }
-                    Err((failed, None)) => {
-                        let error = failed.into_error();
-                        guard.failed(&error);
-                        return Err(error);
-                    }
-                },
+                }
             };
             match failed {
                 Failed::Unsent(error) => {

@@ -198,7 +198,8 @@ pub(crate) async fn attempt(
             Err(failed) => return Err(failed),
         }
     }
-    let mut lease = match pool.dial(asked.address, asked.timeouts.connect).await {
+    // Rare, and large while it lasts.
+    let mut lease = match Box::pin(pool.dial(asked.address, asked.timeouts.connect)).await {
         Ok(lease) => lease,
         Err(error) => return Err(Failed::Unsent(error)),
     };

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use fairway_http1::Present;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::PathAndQuery;
 use http::{Method, Uri, Version, request};
@@ -154,13 +154,19 @@ fn upgrade(version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
 
 /// Removes what is meant for one connection only.
 fn hop_by_hop(headers: &mut HeaderMap, present: Present) {
-    if present.has(Present::CONNECTION)
-        && let Entry::Occupied(connection) = headers.entry(CONNECTION)
-    {
-        let named: Vec<HeaderValue> = connection.remove_entry_mult().1.collect();
-        for token in named.iter().flat_map(tokens) {
-            remove_named(headers, token);
+    if present.has(Present::CONNECTION) {
+        // Nearly always it names nothing that is not removed anyway.
+        let usual = |value: &HeaderValue| {
+            let value = value.as_bytes();
+            [&b"keep-alive"[..], b"close", b"upgrade"].iter().any(|usual| value.eq_ignore_ascii_case(usual))
+        };
+        if !headers.get_all(CONNECTION).iter().all(usual) {
+            let named: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+            for token in named.iter().flat_map(tokens) {
+                remove_named(headers, token);
+            }
         }
+        headers.remove(CONNECTION);
     }
     for (there, name) in [
         (Present::KEEP_ALIVE, KEEP_ALIVE),
