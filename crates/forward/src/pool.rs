@@ -13,6 +13,9 @@ use crate::error::Error;
 use crate::request_body::RequestBody;
 use crate::wire::Wire;
 
+/// How soon it is noticed that a target has closed a connection that nobody uses. Whoever wants to use it notices at once.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Idle connections by address, newest last. A connection that is in use belongs to its exchange.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -122,7 +125,7 @@ impl Pool {
 /// Closes connections that nobody has used for a while; ends when none is left.
 async fn sweep(pool: Weak<Pool>, idle_for: Duration) {
     loop {
-        tokio::time::sleep(idle_for / 2).await;
+        tokio::time::sleep((idle_for / 2).min(LOOK)).await;
         let Some(pool) = pool.upgrade() else { return };
         let mut shelves = pool.lock();
         for shelf in shelves.by_address.values_mut() {
