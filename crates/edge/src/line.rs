@@ -167,7 +167,12 @@ impl Line {
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Outgoing) -> Poll<io::Result<()>> {
         while out.left() > 0 {
             let Some(io) = &mut self.io else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
-            match Pin::new(io).poll_write_vectored(cx, &out.slices()) {
+            let io = Pin::new(io);
+            let wrote = match out.one_slice() {
+                Some(bytes) => io.poll_write(cx, bytes),
+                None => io.poll_write_vectored(cx, &out.slices()),
+            };
+            match wrote {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(count)) => {
                     out.wrote(count);

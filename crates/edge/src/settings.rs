@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Settings {
     /// Where the control socket (`edge.sock`) and the stored tables (`edge/`) are.
     pub home: PathBuf,
-    /// Threads that serve requests. Default 2.
+    /// Threads that serve requests. Default: one for each processor that the process may use.
     pub workers: usize,
     /// How long a client may take from the first byte of a request's head to its last. Default 15 s.
     pub head_timeout: Duration,
@@ -31,7 +31,7 @@ impl Settings {
     pub fn new(home: impl Into<PathBuf>) -> Self {
         Self {
             home: home.into(),
-            workers: 2,
+            workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
             head_timeout: Duration::from_secs(15),
             keep_alive: Duration::from_secs(75),
             stall_timeout: Duration::from_secs(60),

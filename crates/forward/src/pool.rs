@@ -1,6 +1,6 @@
 //! Connections to targets: made, kept, given back.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -28,9 +28,9 @@ pub(crate) struct Pool {
 
 #[derive(Debug, Default)]
 struct Shelves {
-    by_address: HashMap<SocketAddr, Vec<Kept>>,
+    by_address: BTreeMap<SocketAddr, Vec<Kept>>,
     /// HTTP/2 connections; any number of exchanges share one.
-    shared: HashMap<SocketAddr, SendRequest<RequestBody>>,
+    shared: BTreeMap<SocketAddr, SendRequest<RequestBody>>,
     /// Whether a task is looking for connections that have been idle for too long.
     swept: bool,
 }
@@ -133,7 +133,6 @@ async fn sweep(pool: Weak<Pool>, idle_for: Duration) {
         }
         shelves.by_address.retain(|_, shelf| !shelf.is_empty());
         if shelves.by_address.is_empty() {
-            shelves.by_address.shrink_to_fit();
             shelves.swept = false;
             return;
         }

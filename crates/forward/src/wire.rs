@@ -91,7 +91,12 @@ impl Wire {
     /// Writes all of it.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, out: &mut Outgoing) -> Poll<io::Result<()>> {
         while out.left() > 0 {
-            let wrote = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &out.slices()))?;
+            let stream = Pin::new(&mut self.stream);
+            let wrote = match out.one_slice() {
+                Some(bytes) => stream.poll_write(cx, bytes),
+                None => stream.poll_write_vectored(cx, &out.slices()),
+            };
+            let wrote = ready!(wrote)?;
             if wrote == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }

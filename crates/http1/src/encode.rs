@@ -166,6 +166,19 @@ impl Outgoing {
         })
     }
 
+    /// What is still to be written, if it is in one piece: writing that is cheaper than writing a list.
+    pub fn one_slice(&self) -> Option<&[u8]> {
+        let (start, data) = (self.start.len(), self.data.len());
+        let behind = self.end.len();
+        if self.written < start {
+            (data == 0 && behind == 0).then(|| &self.start[self.written..])
+        } else if self.written < start + data {
+            (behind == 0).then(|| &self.data[self.written - start..])
+        } else {
+            Some(&self.end[self.written - start - data..])
+        }
+    }
+
     /// So many bytes of it were written.
     pub fn wrote(&mut self, count: usize) {
         self.written += count;

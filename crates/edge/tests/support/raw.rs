@@ -500,10 +500,16 @@ impl Recorder {
 
     /// At this address, which is free.
     pub async fn on(at: SocketAddr, answer: impl Fn(&Message) -> Answer + Send + Sync + 'static) -> Self {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.set_reuseaddr(true).unwrap();
-        socket.bind(at).unwrap();
-        let listener = socket.listen(1024).unwrap();
+        // One that was there before may not be quite gone.
+        let bound = async {
+            loop {
+                match TcpListener::bind(at).await {
+                    Ok(listener) => return listener,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        };
+        let listener = soon("the port to be free", bound).await;
         let address = listener.local_addr().unwrap();
         let log = Arc::new(Mutex::new(Log::default()));
         let (answer, to) = (Arc::new(answer), log.clone());
