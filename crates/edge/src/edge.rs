@@ -144,7 +144,9 @@ impl Edge {
     /// left or the time is up. Stored tables stay.
     pub async fn shutdown(&self, grace: Duration) {
         let shared = &self.shared;
-        shared.certificates.shutdown().await;
+        // Orders of certificates are given up meanwhile.
+        let certificates = shared.certificates.clone();
+        let certificates = tokio::spawn(async move { certificates.shutdown().await });
         let deadline = tokio::time::Instant::now() + grace;
         let mut control = shared.control.lock().await;
         shared.closing.cancel();
@@ -170,6 +172,9 @@ impl Edge {
         if tokio::time::timeout_at(deadline, quiet).await.is_err() {
             let left: u64 = instances.iter().map(|instance| instance.in_flight()).sum();
             tracing::warn!(in_flight = left, "the time to finish is up, what is left is cut");
+        }
+        if certificates.await.is_err() {
+            tracing::error!("the end of the certificates' work ended with a panic");
         }
     }
 }

@@ -21,6 +21,18 @@ pub(crate) fn render(stats: &Stats) -> String {
     each_service(stats, |labels, it| page.line("fairway_edge_stubbed_total", labels, it.stubbed));
     page.family("fairway_edge_in_flight", "gauge", "Exchanges that have begun and not ended.");
     each_instance(stats, |labels, it| page.line("fairway_edge_in_flight", labels, it.in_flight));
+    page.family("fairway_edge_waiting", "gauge", "Requests that are held or wait for an instance with room.");
+    each_service(stats, |labels, it| page.line("fairway_edge_waiting", labels, it.waiting));
+    page.family(
+        "fairway_edge_instance_up",
+        "gauge",
+        "Whether an instance gets requests as far as its health goes.",
+    );
+    each_instance(stats, |labels, it| {
+        page.line("fairway_edge_instance_up", labels, u8::from(!it.standing.is_out()));
+    });
+    page.family("fairway_edge_ejections_total", "counter", "How often traffic took an instance out.");
+    each_instance(stats, |labels, it| page.line("fairway_edge_ejections_total", labels, it.ejections));
     page.family("fairway_edge_upgrades", "gauge", "Upgraded connections (WebSockets) that are open.");
     each_instance(stats, |labels, it| page.line("fairway_edge_upgrades", labels, it.upgrades));
     page.family("fairway_edge_requests_total", "counter", "Answers of instances by class of status.");
