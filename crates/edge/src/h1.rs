@@ -192,7 +192,10 @@ async fn exchange(
     if is_head && let Some(length) = length.filter(|length| *length > 0) {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
-    out.clear();
+    // Behind an interim response that could not be written at once.
+    if out.left() == 0 {
+        out.clear();
+    }
     encode::response(&mut out.start, version, response.status(), response.headers(), framing);
     let body = response.into_body();
     let body = if framing == Framing::Empty { None } else { Some(body) };
@@ -297,14 +300,14 @@ async fn send(
     poll_fn(|cx| {
         loop {
             if room && let Some(source) = &mut body {
-                match Pin::new(source).poll_frame(cx) {
+                match Pin::new(&mut *source).poll_frame(cx) {
                     Poll::Ready(frame) => {
                         if out.left() == 0 {
                             out.clear();
                         }
-                        if take(out, frame.transpose().map_err(|error| io::Error::other(error))?, chunked) {
-                            body = None;
-                        } else if !chunked && body.as_ref().is_some_and(EdgeBody::is_end_stream) {
+                        let over = take(out, frame.transpose().map_err(io::Error::other)?, chunked);
+                        // Chunks have an end of their own, and trailers may come with it.
+                        if over || (!chunked && source.is_end_stream()) {
                             body = None;
                         }
                     }
@@ -321,7 +324,7 @@ async fn send(
                 }
             }
             let mut line = line.lock();
-            if let Poll::Pending = line.poll_write(cx, out)? {
+            if line.poll_write(cx, out)?.is_pending() {
                 room = false;
                 if presence.visitor.heed(cx) == Signal::Cut {
                     return Poll::Ready(Err(cut()));

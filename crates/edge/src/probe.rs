@@ -24,9 +24,12 @@ struct Task {
     protocol: Protocol,
 }
 
-/// All probers, by environment, service and instance.
+/// Environment, service and instance.
+type Key = (Arc<str>, Arc<str>, String);
+
+/// All probers.
 #[derive(Debug, Default)]
-pub(crate) struct Probers(BTreeMap<(Arc<str>, Arc<str>, String), (Task, Running)>);
+pub(crate) struct Probers(BTreeMap<Key, (Task, Running)>);
 
 #[derive(Debug)]
 struct Running(JoinHandle<()>);
@@ -60,7 +63,7 @@ impl Probers {
     }
 }
 
-async fn run(shared: std::sync::Weak<Shared>, key: (Arc<str>, Arc<str>, String), task: Task) {
+async fn run(shared: std::sync::Weak<Shared>, key: Key, task: Task) {
     let (environment, service, id) = key;
     // No connection is kept: whether the instance still accepts them is what is to be found out.
     let forwarder =
@@ -85,7 +88,8 @@ async fn run(shared: std::sync::Weak<Shared>, key: (Arc<str>, Arc<str>, String),
 
 /// One probe. Redirects are answers like any other, and not good ones.
 async fn ask(forwarder: &Forwarder, task: &Task) -> bool {
-    let limit = Some(Duration::from_millis(task.probe.timeout_ms.max(1)));
+    let patience = Duration::from_millis(task.probe.timeout_ms.max(1));
+    let limit = Some(patience);
     let mut exchange =
         Exchange::own().with_timeouts(Timeouts { connect: limit, header: limit, ..Timeouts::default() });
     exchange.protocol = task.protocol;
@@ -97,6 +101,6 @@ async fn ask(forwarder: &Forwarder, task: &Task) -> bool {
     request.headers_mut().insert(HOST, host);
     request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("fairway-edge-probe"));
     let answer = forwarder.forward(request, task.address, &exchange);
-    let answer = tokio::time::timeout(limit.unwrap_or_default(), answer).await;
+    let answer = tokio::time::timeout(patience, answer).await;
     matches!(answer, Ok(Ok(answer)) if answer.status().is_success())
 }

@@ -78,23 +78,20 @@ async fn an_absolute_target_names_the_host() {
     assert_eq!((head.target(), head.one("host")), ("/a?b", Some("edge.test:81")));
 }
 
-/// Paths are passed on as they were written: nothing is decoded, collapsed or resolved.
+/// Paths are passed on as they were written: nothing is decoded, collapsed or resolved. What servers behind the edge
+/// would resolve differently is refused.
 #[tokio::test]
 async fn paths_are_not_touched() {
-    for path in ["/a//b", "/a/./b", "/%41%2f", "/a;b=c", "/a?b=c&d=%26?/..", "/?", "//a", "/~"] {
-        let stage = Stage::new().await;
-        let (_client, _instance, head) = stage.ask(&format!("GET {path} HTTP/1.1\r\nHost: edge.test")).await;
-        assert_eq!(head.target(), path);
-    }
-}
-
-/// What servers read in ways that lead out of a route is refused, whatever the routes are.
-#[tokio::test]
-async fn paths_with_ways_out_are_refused() {
     let stage = Stage::new().await;
-    for path in ["/a/../b", "/a/%2e%2e/b", "/a/.%2E", "/a/..;/b", "/a%00b", "/a%zz", "/a/%252e%252e/b"] {
+    for path in ["/a//b", "/a/./b", "/%41%2f", "/a;b=c", "/a?b=c&d=%26?/..", "/?", "//a", "/~"] {
         let mut client = stage.client().await;
-        client.send(format!("GET {path} HTTP/1.1\r\nHost: edge.test\r\n\r\n")).await;
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\n\r\n")).await;
+        let mut instance = stage.instance().await;
+        assert_eq!(instance.head().await.target(), path);
+    }
+    for path in ["/a/%2e%2e/b", "/a/../b", "/a%00b", "/a/..%2fb", "/a\\b"] {
+        let mut client = stage.client().await;
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\n\r\n")).await;
         assert_eq!(client.response("GET").await.head.status(), 400, "{path}");
     }
 }

@@ -189,5 +189,4 @@ fn backends(journal: &Journal, ids: &[String], fitness: &BTreeMap<String, Fitnes
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 mod tests;
