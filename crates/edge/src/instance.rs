@@ -49,6 +49,8 @@ struct Place {
     /// Ends event streams and upgraded connections. Renewed when the instance comes back.
     closing: CancellationToken,
     grace: Duration,
+    /// Over how long a time that is spread.
+    spread: Duration,
     /// Ends everything that is left.
     cutting: CancellationToken,
 }
@@ -71,6 +73,7 @@ impl Instance {
                 left: None,
                 closing: CancellationToken::new(),
                 grace: Duration::ZERO,
+                spread: Duration::ZERO,
                 cutting: CancellationToken::new(),
             }),
             classes: Default::default(),
@@ -144,8 +147,14 @@ impl Instance {
 
     /// Ends event streams and upgraded connections now.
     pub(crate) fn close(&self, grace: Duration) {
+        self.close_within(grace, Duration::ZERO);
+    }
+
+    /// Ends event streams and upgraded connections, each at some moment of a time.
+    pub(crate) fn close_within(&self, grace: Duration, spread: Duration) {
         let mut place = self.place();
         place.grace = grace;
+        place.spread = spread;
         place.closing.cancel();
     }
 
@@ -306,6 +315,10 @@ impl Guard for Passage {
         let closing = instance.place().closing.clone();
         Some(Box::pin(async move {
             closing.cancelled().await;
+            let spread = instance.place().spread;
+            if !spread.is_zero() {
+                tokio::time::sleep(spread.mul_f64(rand::random())).await;
+            }
             instance.place().grace
         }))
     }

@@ -1,0 +1,4 @@
+//! What tests of hand-overs share.
+
+pub mod load;
+pub mod process;
