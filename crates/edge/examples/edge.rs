@@ -1,6 +1,6 @@
 //! An edge by itself: `cargo run -p fairway-edge --example edge -- HOME [WORKERS] [--take-over] [--grace MS]`.
 //! Tables come over `HOME/edge.sock`, for example with `curl --unix-socket`. With `--take-over` it takes the listeners
-//! of an edge that runs in the same home over; `--grace` is how long either kind of end may take.
+//! of an edge that runs in the same home over; `--grace` is how long what is under way may take when it is told to end.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,8 +33,7 @@ fn settings(mut arguments: impl Iterator<Item = String>) -> Result<fairway_edge:
             "--take-over" => settings.take_over = true,
             "--grace" => {
                 let ms = arguments.next().and_then(|ms| ms.parse().ok()).ok_or("--grace needs milliseconds")?;
-                let grace = Duration::from_millis(ms);
-                (settings.shutdown_grace, settings.handover_grace) = (grace, grace);
+                settings.shutdown_grace = Duration::from_millis(ms);
             }
             workers => {
                 let wrong = |_| format!("`{workers}` is not a number of workers");
