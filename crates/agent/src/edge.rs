@@ -205,18 +205,19 @@ impl Edge {
     /// Writes down who the edge is, whenever that changes.
     fn follow(&self, instance: &Instance) {
         let (mut process, status, journal) = (instance.watch(), self.status.clone(), self.journal.clone());
+        let write_down = move |now: Status| {
+            if let Some(identity) = &now.identity
+                && let Err(error) = disk::write_json(&journal, identity, Survives::Process)
+            {
+                tracing::error!(%error, "the edge's process could not be written down");
+            }
+            status.send_replace(Some(now));
+        };
+        // At once, so that it is never the one before this one that is written down last.
+        write_down(process.borrow_and_update().clone());
         tokio::spawn(async move {
-            loop {
-                let now = process.borrow_and_update().clone();
-                if let Some(identity) = &now.identity
-                    && let Err(error) = disk::write_json(&journal, identity, Survives::Process)
-                {
-                    tracing::error!(%error, "the edge's process could not be written down");
-                }
-                status.send_replace(Some(now));
-                if process.changed().await.is_err() {
-                    return;
-                }
+            while process.changed().await.is_ok() {
+                write_down(process.borrow_and_update().clone());
             }
         });
     }

@@ -8,3 +8,4 @@ mod housekeeping;
 mod programs;
 mod releases;
 mod support;
+mod upgrades;
