@@ -103,8 +103,12 @@ pub(crate) fn generate(check: bool) -> anyhow::Result<()> {
 
 pub(crate) fn bench(only: Option<&str>, options: &[String]) -> anyhow::Result<()> {
     if let Some(only @ ("edge" | "switches")) = only {
-        let programs = ["-p", "fairway", "--bin", "fairway", "-p", "fairway-stories", "--bin", "bench-edge"];
-        run("cargo", &[&["build", "--release"], &programs[..]].concat())?;
+        let mut build = vec!["build", "--release", "-p", "fairway-stories", "--bin", "bench-edge"];
+        if options.iter().any(|option| option == "--profile") {
+            // Without names there is nothing to read in a profile.
+            build.extend(["--config", "profile.release.strip=\"none\""]);
+        }
+        run("cargo", &build)?;
         let program = binary("release", "bench-edge")?;
         let mut arguments = vec![only];
         arguments.extend(options.iter().map(String::as_str));

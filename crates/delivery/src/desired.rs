@@ -61,6 +61,7 @@ impl Delivery {
         }
         // So is what is wrong with its configuration: a variable that is not set must not cost a build.
         fairway_manifest::config(&parsed, &name, &self.process_environment, &sources)?;
+        fairway_manifest::check_passwords(&parsed, &name, &self.process_environment)?;
         let packed = build::build(&self.project, &parsed.manifest, &*self.reporter).await?;
         let resolution = self.resolve(&parsed, &name, &sources, &packed)?;
         for warning in &resolution.warnings {

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use fairway_forward::{Body, BodyError};
+use fairway_guard::{Encoder, Encoding};
 use fairway_route::Stub;
 use http::header::{ACCEPT, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, SERVER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 use crate::h2::Counted;
 use crate::instance::Passage;
+use crate::record::Record;
 use crate::visitor::{Presence, Signal};
 
 /// The generation that was serving when the edge answered itself.
@@ -25,6 +27,12 @@ pub(crate) struct EdgeBody {
     source: Source,
     /// Of a stream of HTTP/2: what ends with it, and how it is told to end.
     stream: Option<Box<(Presence, Counted)>>,
+    /// What the access log will say.
+    record: Option<Box<Record>>,
+    /// Compresses it on its way.
+    encoder: Option<Box<Encoder>>,
+    /// What was held back until the end of what is compressed.
+    trailers: Option<HeaderMap>,
 }
 
 #[derive(Debug)]
@@ -37,27 +45,103 @@ enum Source {
 
 impl From<Body<Passage>> for EdgeBody {
     fn from(body: Body<Passage>) -> Self {
-        Self { source: Source::Forwarded(body), stream: None }
+        Self::new(Source::Forwarded(body))
     }
 }
 
 impl EdgeBody {
+    fn new(source: Source) -> Self {
+        Self { source, stream: None, record: None, encoder: None, trailers: None }
+    }
+
     pub(crate) fn own(bytes: Bytes) -> Self {
-        Self { source: Source::Own((!bytes.is_empty()).then_some(bytes)), stream: None }
+        Self::new(Source::Own((!bytes.is_empty()).then_some(bytes)))
     }
 
     /// The bytes, if they are the edge's own.
-    pub(crate) fn into_own(self) -> Bytes {
-        match self.source {
-            Source::Own(bytes) => bytes.unwrap_or_default(),
+    pub(crate) fn into_own(mut self) -> Bytes {
+        match &mut self.source {
+            Source::Own(bytes) => bytes.take().unwrap_or_default(),
             Source::Forwarded(_) => Bytes::new(),
         }
     }
 
-    pub(crate) fn of_stream(self, presence: Presence, counted: Counted) -> Self {
-        Self { stream: Some(Box::new((presence, counted))), ..self }
+    pub(crate) fn of_stream(mut self, presence: Presence, counted: Counted) -> Self {
+        self.stream = Some(Box::new((presence, counted)));
+        self
+    }
+
+    pub(crate) fn with(mut self, record: Option<Box<Record>>, encoding: Option<Encoding>) -> Self {
+        self.record = record;
+        self.encoder = encoding.map(|encoding| Box::new(Encoder::new(encoding)));
+        self
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Step {
+        match &mut self.source {
+            Source::Forwarded(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Source::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn poll_encoded(&mut self, cx: &mut Context<'_>) -> Step {
+        if let Some(trailers) = self.trailers.take() {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
+        while self.encoder.is_some() {
+            let over = match &mut self.source {
+                Source::Forwarded(body) => body.is_end_stream(),
+                Source::Own(bytes) => bytes.is_none(),
+            };
+            let piece = match if over { Poll::Ready(None) } else { self.poll_source(cx) } {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => self.encoder.as_mut().map(|encoder| encoder.push(&data)).unwrap_or_default(),
+                    Err(frame) => {
+                        self.trailers = frame.into_trailers().ok();
+                        self.encoder.take().map(|encoder| encoder.finish()).unwrap_or_default()
+                    }
+                },
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(None) => self.encoder.take().map(|encoder| encoder.finish()).unwrap_or_default(),
+                Poll::Pending => {
+                    let Some(encoder) = &mut self.encoder else { return Poll::Pending };
+                    let piece = encoder.flush();
+                    if piece.is_empty() {
+                        return Poll::Pending;
+                    }
+                    piece
+                }
+            };
+            if !piece.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+        }
+        self.poll_source(cx)
+    }
+
+    fn is_over(&self) -> bool {
+        if self.encoder.is_some() || self.trailers.is_some() {
+            return false;
+        }
+        match &self.source {
+            Source::Forwarded(body) => body.is_end_stream(),
+            Source::Own(bytes) => bytes.is_none(),
+        }
     }
 }
+
+impl Drop for EdgeBody {
+    fn drop(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.complete |= match &self.source {
+                Source::Forwarded(body) => body.is_end_stream(),
+                Source::Own(bytes) => bytes.is_none(),
+            };
+        }
+    }
+}
+
+type Step = Poll<Option<Result<Frame<Bytes>, EdgeBodyError>>>;
 
 /// Why a body ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -72,31 +156,37 @@ impl HttpBody for EdgeBody {
     type Data = Bytes;
     type Error = EdgeBodyError;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, EdgeBodyError>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Step {
         let this = self.get_mut();
         if let Some(stream) = &this.stream
             && stream.0.visitor.heed(cx) == Signal::Cut
         {
             return Poll::Ready(Some(Err(EdgeBodyError::Cut)));
         }
-        match &mut this.source {
-            Source::Forwarded(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
-            Source::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+        let step = if this.encoder.is_some() || this.trailers.is_some() {
+            this.poll_encoded(cx)
+        } else {
+            this.poll_source(cx)
+        };
+        if let Some(record) = &mut this.record {
+            match &step {
+                Poll::Ready(Some(Ok(frame))) => {
+                    record.bytes_out += frame.data_ref().map_or(0, |data| data.len() as u64);
+                }
+                Poll::Ready(Some(Err(_))) => record.why = Some("broken"),
+                _ => {}
+            }
         }
+        step
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Forwarded(body) => body.is_end_stream(),
-            Source::Own(bytes) => bytes.is_none(),
-        }
+        self.is_over()
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
+            _ if self.encoder.is_some() || self.trailers.is_some() => SizeHint::new(),
             Source::Forwarded(body) => body.size_hint(),
             Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
@@ -198,7 +288,7 @@ pub(crate) fn stub(stub: &Stub, generation: u64, path: &str, head_or_get: bool) 
     response
 }
 
-fn own(status: StatusCode, kind: &'static str, body: String) -> Response<EdgeBody> {
+pub(crate) fn own(status: StatusCode, kind: &'static str, body: String) -> Response<EdgeBody> {
     let mut response = Response::new(EdgeBody::own(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -7,6 +7,8 @@ use std::time::Duration;
 use fairway_protocol::edge::{Applied, CloseAnswer, Problem, ProblemCode};
 use fairway_route::{Admission, Compiled, Table, admit, diff};
 
+use crate::access_log::{AccessLog, Limits};
+use crate::clock;
 use crate::edge::{Control, Edge, Shared};
 use crate::error::StoreError;
 use crate::instance::Instance;
@@ -73,7 +75,7 @@ impl Edge {
             Some(current) => diff(current, &table),
             None => diff(&Table::empty(environment.clone(), 0, 0), &table),
         };
-        let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
+        let mut changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
         let table = Arc::new(table);
         let new = Placed { table: Arc::clone(&table), compiled: Arc::new(compiled), problems: Vec::new() };
         placed.insert(environment.clone(), new);
@@ -89,7 +91,8 @@ impl Edge {
             if !clashes.is_empty() {
                 return Err(wrong(&table, clashes));
             }
-            let bound = bind(&control, &placed, shared.workers.len()).map_err(|error| cannot_bind(&table, &error))?;
+            let bound =
+                bind(&control, &placed, shared.workers.len()).map_err(|error| cannot_bind(&table, &error))?;
             store(shared, move |store| store.save(&table)).await.map_err(|error| cannot_store(&error))?;
             Ok(bound)
         };
@@ -101,6 +104,11 @@ impl Edge {
             }
         };
         control.removed.remove(&environment);
+        let certificates = &placed[&environment].table.certificates;
+        // A certificate that can't be had yet keeps nothing from being served.
+        for problem in shared.certificates.apply(&environment, certificates).await {
+            changes.push(format!("! {problem}"));
+        }
         self.swap(&mut control, placed, state, bound).await;
         self.lead().await;
         let table = &control.placed[&environment].table;
@@ -136,6 +144,7 @@ impl Edge {
         let (state, _) = build(&placed, &mut shared.registry());
         self.swap(&mut control, placed, state, Vec::new()).await;
         self.lead().await;
+        shared.certificates.remove(environment).await;
         tracing::info!(%environment, generation, "environment removed");
         Ok(())
     }
@@ -177,7 +186,7 @@ impl Edge {
                     let key = (Arc::<str>::from(environment.as_str()), backend.id.clone());
                     let Some(instance) = registry.instances.get(&key) else { continue };
                     // Before the swap: once requests can choose it, it must take them.
-                    instance.welcome(backend);
+                    instance.welcome(backend, clock::now());
                     if backend.weight == 0 {
                         weightless.push((Arc::clone(instance), true));
                     }
@@ -188,13 +197,23 @@ impl Edge {
             let gone = gone.map(|(_, instance)| (Arc::clone(instance), false));
             gone.chain(weightless).collect::<Vec<_>>()
         };
-        shared.state.store(Arc::new(state));
+        if placed.values().any(|placed| placed.table.options.access_log.is_some()) {
+            shared.access_log.get_or_init(|| open_log(&shared.settings.home));
+        }
+        let state = Arc::new(state);
+        shared.state.store(Arc::clone(&state));
+        control.probers.follow(shared, &state);
         // After the swap: whoever still holds the value before it finds the mark and looks again.
         for (instance, listed) in leaving {
             if instance.drain(listed) {
                 // A server that is told to stop may wait for connections that nobody uses.
                 shared.close_idle(instance.address());
             }
+        }
+        // Who waits looks at the new table.
+        for counters in shared.registry().services.values() {
+            counters.held.move_all();
+            counters.queue.move_all();
         }
         control.placed = placed;
         for bound in bound {
@@ -263,6 +282,12 @@ impl Edge {
         }
         Ok(answer)
     }
+}
+
+fn open_log(home: &std::path::Path) -> Option<AccessLog> {
+    AccessLog::open(&home.join("edge"), Limits::default())
+        .inspect_err(|error| tracing::error!(%error, "there is no access log"))
+        .ok()
 }
 
 /// Ends what is left on an instance after its time.

@@ -40,17 +40,32 @@ pub(crate) async fn serve(
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let stall_timeout = shared.settings.stall_timeout;
-    let door = Arc::new(Door {
-        shared,
-        worker,
-        key,
-        client,
-        client_text: client_text(client),
-        scheme: Scheme::Http,
-    });
-    let line = SharedLine::new(Io::Plain(stream), BytesMut::new(), stall_timeout);
-    match h2::is_chosen(&door, &line, &presence).await {
+    let settings = &shared.settings;
+    let (stall_timeout, patience) = (settings.stall_timeout, settings.head_timeout);
+    let tls = shared.state.load().doors.get(&*key).and_then(|door| door.tls);
+    let mut io = Io::Plain(stream);
+    let mut is_h2 = None;
+    if let Some(tls) = tls {
+        let Io::Plain(stream) = io else { return };
+        let handshake = shared.certificates.accept(&shared.tls[&tls], stream);
+        match tokio::time::timeout(patience, handshake).await {
+            Ok(Ok(stream)) => {
+                is_h2 = Some(stream.get_ref().1.alpn_protocol() == Some(b"h2"));
+                io = Io::Tls(Box::new(stream));
+            }
+            Ok(Err(error)) => return tracing::debug!(%client, %error, "no TLS connection"),
+            Err(_) => return tracing::debug!(%client, "the handshake took too long"),
+        }
+    }
+    let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let door = Arc::new(Door { shared, worker, key, client, client_text: client_text(client), scheme });
+    let line = SharedLine::new(io, BytesMut::new(), stall_timeout);
+    // Without TLS the first bytes say what a client speaks.
+    let is_h2 = match is_h2 {
+        Some(true) => Some(true),
+        _ => h2::is_chosen(&door, &line, &presence).await,
+    };
+    match is_h2 {
         Some(true) => h2::serve(door, line, presence).await,
         Some(false) => h1::serve(&door, line, &presence).await,
         None => {}

@@ -218,6 +218,7 @@ async fn route(
             let only = parameter(query, "environment").map(decoded).transpose()?;
             Ok(json(StatusCode::OK, &edge.stats(only.as_deref()).await))
         }
+        (&Method::GET, ["v1", "certificates"]) => Ok(json(StatusCode::OK, &edge.certificates())),
         (&Method::GET, ["v1", "version"]) => Ok(json(StatusCode::OK, &edge.info())),
         (&Method::GET, ["metrics"]) => {
             let mut answer = Response::new(Full::from(metrics::render(&edge.stats(None).await)));

@@ -8,13 +8,18 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use fairway_protocol::edge::{API_VERSION, EdgeInfo};
+use fairway_model::traffic::{ListenerTls, TlsVersion};
+use fairway_protocol::edge::{API_VERSION, CertificateList, EdgeInfo};
+use fairway_tls::Certificates;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
+use crate::access_log::AccessLog;
 use crate::error::EdgeError;
 use crate::handover::{Inheritance, Predecessor};
 use crate::instance::Instance;
 use crate::listener::Listener;
+use crate::probe::Probers;
 use crate::settings::Settings;
 use crate::state::{DoorKey, Placed, Registry, State};
 use crate::store::Store;
@@ -37,6 +42,11 @@ pub(crate) struct Shared {
     pub(crate) state: ArcSwap<State>,
     pub(crate) workers: Vec<Arc<Worker>>,
     pub(crate) store: Store,
+    pub(crate) certificates: Certificates,
+    /// How TLS is spoken, for each way that a table may ask for.
+    pub(crate) tls: BTreeMap<ListenerTls, Arc<ServerConfig>>,
+    /// Opened when a table first wants it; none if that failed.
+    pub(crate) access_log: OnceLock<Option<AccessLog>>,
     /// Changes happen one after the other.
     pub(crate) control: tokio::sync::Mutex<Control>,
     registry: Mutex<Registry>,
@@ -54,6 +64,7 @@ pub(crate) struct Shared {
 pub(crate) struct Control {
     pub(crate) placed: BTreeMap<String, Placed>,
     pub(crate) listeners: BTreeMap<DoorKey, Listener>,
+    pub(crate) probers: Probers,
     /// Up to which generation environments were removed.
     pub(crate) removed: BTreeMap<String, u64>,
 }
@@ -106,9 +117,16 @@ impl Edge {
         make_directory(&directory)?;
         let workers = Worker::start(settings.workers);
         let workers = workers.map_err(|source| EdgeError::System { what: "threads", source })?;
+        let certificates = home_of_certificates(&settings.home);
+        let certificates = Certificates::start(certificates).map_err(EdgeError::Tls)?;
+        let ways = [TlsVersion::V1_2, TlsVersion::V1_3].map(|minimum| ListenerTls { minimum });
+        let tls = ways.map(|way| (way, certificates.server_config(&way))).into();
         let shared = Arc::new(Shared {
             workers,
+            tls,
             state: ArcSwap::default(),
+            certificates,
+            access_log: OnceLock::new(),
             store: Store::new(directory),
             control: tokio::sync::Mutex::default(),
             registry: Mutex::default(),
@@ -121,6 +139,11 @@ impl Edge {
         let edge = Self { shared };
         edge.restore(inheritance).await?;
         Ok(edge)
+    }
+
+    /// How it stands with every certificate.
+    pub fn certificates(&self) -> CertificateList {
+        CertificateList { certificates: self.shared.certificates.status() }
     }
 
     /// Who answers.
@@ -137,6 +160,7 @@ impl Edge {
     /// left or the time is up. Stored tables stay.
     pub async fn shutdown(&self, grace: Duration) {
         let shared = &self.shared;
+        shared.certificates.shutdown().await;
         let deadline = tokio::time::Instant::now() + grace;
         let mut control = shared.control.lock().await;
         shared.closing.cancel();
@@ -183,6 +207,10 @@ impl Edge {
     pub(crate) fn instances(&self) -> Vec<Arc<Instance>> {
         self.shared.registry().instances.values().cloned().collect()
     }
+}
+
+fn home_of_certificates(home: &Path) -> fairway_tls::Settings {
+    fairway_tls::Settings::new(home.join("edge").join("certificates"))
 }
 
 pub(crate) fn make_directory(path: &Path) -> Result<(), EdgeError> {

@@ -42,6 +42,9 @@ pub enum EdgeError {
         #[source]
         source: io::Error,
     },
+    /// The random numbers that session tickets need could not be had.
+    #[error("TLS could not be prepared; nothing was served")]
+    Tls(#[source] fairway_tls::StartError),
     /// The system refused threads or signals.
     #[error("the system refused {what}")]
     System {

@@ -147,10 +147,11 @@ async fn exchange(
 ) -> After {
     let RequestHead { method, target, version, headers, framing, persistent, .. } = *head;
     let is_head = method == Method::HEAD;
+    line.lock().begin_body(Framing::Empty);
     let begins = matches!(framing, Framing::Chunked | Framing::Length(1..));
     let mut request = Request::new(if begins {
         line.lock().begin_body(framing);
-        RequestBody::new(LineBody::new(line.clone(), None))
+        RequestBody::new(LineBody::new(line.clone()))
     } else {
         RequestBody::empty()
     });
@@ -158,7 +159,12 @@ async fn exchange(
     *request.uri_mut() = target;
     *request.version_mut() = version;
     *request.headers_mut() = headers;
-    let asking = Asking { door, visitor: &presence.visitor, interim: Some(interim), line: Some(line) };
+    let asking = Asking {
+        door,
+        visitor: &presence.visitor,
+        interim: (version == Version::HTTP_11).then_some(interim),
+        line: Some(line),
+    };
     let answered = {
         let mut answering = pin!(proxy::answer(asking, request));
         wait(line, presence, interim, out, answering.as_mut()).await
@@ -440,4 +446,3 @@ impl BodyFault {
         Refusal::new(status, code, words.to_owned())
     }
 }
-

@@ -9,7 +9,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use fairway_forward::{Prefixed, RequestBody};
-use http::Request;
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderValue};
+use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
@@ -119,6 +120,39 @@ pub(crate) async fn serve(door: Arc<Door>, line: SharedLine, presence: Presence)
     if let Some(Err(error)) = ended {
         tracing::debug!(client = %door.client, %error, "connection ended");
     }
+}
+
+/// What hyper lets through and a server of HTTP/1.1 behind could take for something else; and cookies that came in
+/// pieces, of which HTTP/1.1 has one header (RFC 9113, 8.2.3).
+pub(crate) fn check<B>(
+    request: &mut Request<B>,
+    most_fields: usize,
+) -> Result<(), (StatusCode, &'static str)> {
+    let bad = |words| Err((StatusCode::BAD_REQUEST, words));
+    if request.headers().len() > most_fields {
+        return Err((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request has too many header fields"));
+    }
+    if let Some(authority) = request.uri().authority() {
+        if authority.as_str().contains('@') {
+            return bad("the authority names a user");
+        }
+        let same = |host: &HeaderValue| host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes());
+        if !request.headers().get_all(HOST).iter().all(same) {
+            return bad("the Host header is not the authority");
+        }
+    }
+    let digits =
+        |length: &HeaderValue| !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
+    if !request.headers().get_all(CONTENT_LENGTH).iter().all(digits) {
+        return bad("the Content-Length of the request is not a number");
+    }
+    let cookies: Vec<&[u8]> = request.headers().get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1
+        && let Ok(one) = HeaderValue::from_bytes(&cookies.join(&b"; "[..]))
+    {
+        request.headers_mut().insert(COOKIE, one);
+    }
+    Ok(())
 }
 
 /// Whether streams are open on a connection, and since when none is.

@@ -29,7 +29,7 @@
 //!
 //! The predecessor departs: connections of HTTP/1.1 are told `connection: close` with their next answer, those
 //! without a request are closed only in the second half of the shutdown grace, one after the other; HTTP/2 gets
-//! GOAWAY; WebSockets get 1012 and event streams their end, spread over the first half. What is under way may take
+//! GOAWAY; WebSockets get 1012 and event streams their end, spread as their tables say. What is under way may take
 //! the hand-over grace. Until it ends it *follows*: the two keep their connection, and
 //!
 //! * every table that the successor takes is read by the predecessor before the successor answers, so that instances
@@ -152,7 +152,7 @@ fn in_flight(mut stats: Stats) -> Stats {
     stats.environments.retain(|_, environment| {
         environment.services.retain(|_, service| {
             service.instances.retain(|_, instance| instance.in_flight > 0);
-            !service.instances.is_empty()
+            !service.instances.is_empty() || service.waiting > 0
         });
         !environment.services.is_empty()
     });

@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fairway_forward::{Closing, Ending, Error, Guard};
+use fairway_health::{Change, Condition, Outcome, Refusal, Trial};
 use fairway_protocol::edge::{Failures, InstanceStats, Standing, StatusClasses};
 use fairway_route::Backend;
 use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
-use crate::visitor::Visitor;
+use crate::clock;
 use crate::histogram::Histogram;
+use crate::state::Service;
+use crate::visitor::Visitor;
 
 /// One instance, from the first table that lists it until it is forgotten. Tables come and go; this stays, so that an
 /// exchange that began under one table is still counted under the next.
@@ -38,6 +41,12 @@ pub(crate) struct Instance {
     redialled: AtomicU64,
     clients_gone: AtomicU64,
     latency: Histogram,
+    /// What probes and traffic tell about it.
+    pub(crate) condition: Arc<Condition>,
+    /// When the first table with it began to serve, for slow start.
+    joined: AtomicBool,
+    /// How many were told goodbye.
+    goodbyes: AtomicU64,
 }
 
 /// What changes only with a table or a close.
@@ -49,8 +58,6 @@ struct Place {
     /// Ends event streams and upgraded connections. Renewed when the instance comes back.
     closing: CancellationToken,
     grace: Duration,
-    /// Over how long a time that is spread.
-    spread: Duration,
     /// Ends everything that is left.
     cutting: CancellationToken,
 }
@@ -73,7 +80,6 @@ impl Instance {
                 left: None,
                 closing: CancellationToken::new(),
                 grace: Duration::ZERO,
-                spread: Duration::ZERO,
                 cutting: CancellationToken::new(),
             }),
             classes: Default::default(),
@@ -86,21 +92,31 @@ impl Instance {
             redialled: AtomicU64::new(0),
             clients_gone: AtomicU64::new(0),
             latency: Histogram::default(),
+            condition: Arc::new(Condition::new()),
+            joined: AtomicBool::new(false),
+            goodbyes: AtomicU64::new(0),
         }
     }
 
-    /// Counts an exchange in, unless the instance takes none any more: then the caller's table is an old one.
-    pub(crate) fn enter(self: &Arc<Self>) -> Option<Passage> {
+    /// Counts an exchange in, unless the instance takes none any more (then the caller's table is an old one) or has
+    /// `most` already; 0 is no limit.
+    pub(crate) fn enter(self: &Arc<Self>, most: u32) -> Result<Passage, Refusal> {
         // First the count, then the look, both in the one order that all threads agree on. Whoever sets `draining`
         // and then reads 0 knows that nobody can be on the way in who will not turn round here.
-        self.arrive();
+        let before = self.arrive();
         if self.is_draining() {
             self.leave();
-            return None;
+            return Err(Refusal::Gone);
+        }
+        if most > 0 && before.saturating_sub(self.upgrades()) >= u64::from(most) {
+            self.leave();
+            return Err(Refusal::Busy);
         }
         let began = Instant::now();
-        Some(Passage {
+        Ok(Passage {
             instance: Arc::clone(self),
+            of: None,
+            trial: None,
             visitor: None,
             began,
             upgraded: false,
@@ -109,16 +125,19 @@ impl Instance {
         })
     }
 
-    fn arrive(&self) {
-        self.in_flight.fetch_add(1, Ordering::SeqCst);
+    fn arrive(&self) -> u64 {
+        self.in_flight.fetch_add(1, Ordering::SeqCst)
     }
 
     fn leave(&self) {
         self.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// The next table lists it, with a weight: called before that table serves.
-    pub(crate) fn welcome(&self, backend: &Backend) {
+    /// The next table lists it: called before that table serves. `now` in milliseconds since the start of the edge.
+    pub(crate) fn welcome(&self, backend: &Backend, now: u64) {
+        if !self.joined.swap(true, Ordering::Relaxed) {
+            self.condition.joins(now);
+        }
         let mut place = self.place();
         place.address = backend.address;
         place.release = backend.release;
@@ -147,14 +166,8 @@ impl Instance {
 
     /// Ends event streams and upgraded connections now.
     pub(crate) fn close(&self, grace: Duration) {
-        self.close_within(grace, Duration::ZERO);
-    }
-
-    /// Ends event streams and upgraded connections, each at some moment of a time.
-    pub(crate) fn close_within(&self, grace: Duration, spread: Duration) {
         let mut place = self.place();
         place.grace = grace;
-        place.spread = spread;
         place.closing.cancel();
     }
 
@@ -169,6 +182,24 @@ impl Instance {
     /// Completes when what is left is to be cut.
     pub(crate) fn cutting(&self) -> CancellationToken {
         self.place().cutting.clone()
+    }
+
+    /// How long one of the exchanges that are to end waits before it does: ten milliseconds for each of them, spread
+    /// over at most `longest`.
+    fn pause_before_goodbye(&self, longest: Duration) -> Duration {
+        let many = self.in_flight().max(1);
+        let window = longest.min(Duration::from_millis(10) * u32::try_from(many - 1).unwrap_or(u32::MAX));
+        let number = self.goodbyes.fetch_add(1, Ordering::Relaxed);
+        // Evenly, whatever their number is: multiples of the golden ratio.
+        let part = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48;
+        window * u32::try_from(part).unwrap_or(0) / 65_536
+    }
+
+    /// Says in the log what traffic or a probe changed.
+    pub(crate) fn tell(&self, change: Change) {
+        tracing::warn!(
+            environment = %self.environment, service = %self.service, instance = self.id, "instance {change}"
+        );
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -209,7 +240,7 @@ impl Instance {
             weight: self.weight.load(Ordering::Relaxed),
             draining: self.is_draining(),
             standing: Standing::Fit,
-            ejections: 0,
+            ejections: self.condition.ejections(),
             in_flight: self.in_flight(),
             upgrades: self.upgrades(),
             total: read(&self.total),
@@ -237,6 +268,10 @@ impl Instance {
 #[derive(Debug)]
 pub(crate) struct Passage {
     instance: Arc<Instance>,
+    /// The service that it belongs to, and which of its members the instance is.
+    of: Option<(Arc<Service>, usize)>,
+    /// The right to show that the instance is well again.
+    trial: Option<Trial>,
     visitor: Option<Arc<Visitor>>,
     began: Instant,
     upgraded: bool,
@@ -254,6 +289,27 @@ impl Passage {
         self
     }
 
+    /// Says for which service it is, so that its outcome is noted there.
+    pub(crate) fn belongs_to(&mut self, service: Arc<Service>, index: usize, trial: Option<Trial>) {
+        self.of = Some((service, index));
+        self.trial = trial;
+    }
+
+    /// The instance that the exchange is with.
+    pub(crate) fn index(&self) -> usize {
+        self.of.as_ref().map_or(0, |(_, index)| *index)
+    }
+
+    /// Notes how it went.
+    fn report(&mut self, outcome: Outcome) {
+        let Some((service, index)) = &self.of else { return };
+        let now = clock::now();
+        let change = service.roster.report(*index, outcome, self.trial.take(), now);
+        if let Some(change) = change {
+            self.instance.tell(change);
+        }
+    }
+
     fn count(&mut self) {
         if !std::mem::replace(&mut self.counted, true) {
             self.instance.total.fetch_add(1, Ordering::Relaxed);
@@ -267,21 +323,32 @@ impl Guard for Passage {
         self.instance.latency.add(self.began.elapsed());
         let class = usize::from(status.as_u16() / 100).saturating_sub(1).min(4);
         self.instance.classes[class].fetch_add(1, Ordering::Relaxed);
+        self.report(Outcome::Answered { status: status.as_u16() });
     }
 
     fn upgraded(&mut self) {
         self.upgraded = true;
         self.instance.upgrades.fetch_add(1, Ordering::SeqCst);
+        // A tunnel does not count against the limit of exchanges.
+        if let Some((service, _)) = &self.of {
+            service.counters.queue.move_one();
+        }
     }
 
-    fn moved_on(&mut self, _error: &Error) {
+    fn moved_on(&mut self, error: &Error) {
         self.settled = true;
+        if let Some(outcome) = outcome(error) {
+            self.report(outcome);
+        }
         self.instance.redialled.fetch_add(1, Ordering::Relaxed);
     }
 
     fn failed(&mut self, error: &Error) {
         self.settled = true;
         self.count();
+        if let Some(outcome) = outcome(error) {
+            self.report(outcome);
+        }
         let it = &self.instance;
         let counter = match error {
             Error::Refused { .. } => &it.refused,
@@ -295,6 +362,9 @@ impl Guard for Passage {
 
     fn ended(&mut self, ending: Ending) {
         self.settled = true;
+        if ending == Ending::Broken && !self.instance.cutting().is_cancelled() {
+            self.report(Outcome::Broken);
+        }
         let it = &self.instance;
         match ending {
             Ending::Complete | Ending::Closed => {}
@@ -313,13 +383,14 @@ impl Guard for Passage {
     fn closing(&self) -> Option<Closing> {
         let instance = Arc::clone(&self.instance);
         let closing = instance.place().closing.clone();
+        let spread = self.of.as_ref().map_or(Duration::ZERO, |(service, _)| service.goodbye_spread);
         Some(Box::pin(async move {
             closing.cancelled().await;
-            let spread = instance.place().spread;
-            if !spread.is_zero() {
-                tokio::time::sleep(spread.mul_f64(rand::random())).await;
-            }
-            instance.place().grace
+            let grace = instance.place().grace;
+            // Clients that are all told goodbye at once all come back at once.
+            let pause = instance.pause_before_goodbye(spread.min(grace / 2));
+            tokio::time::sleep(pause).await;
+            grace.saturating_sub(pause)
         }))
     }
 
@@ -341,6 +412,21 @@ impl Drop for Passage {
             self.instance.upgrades.fetch_sub(1, Ordering::SeqCst);
         }
         self.instance.leave();
+        if let Some((service, _)) = &self.of
+            && service.treatment.limits.exchanges > 0
+        {
+            service.counters.queue.move_one();
+        }
+    }
+}
+
+/// What an error says about the instance; nothing if it is about the client.
+fn outcome(error: &Error) -> Option<Outcome> {
+    match error {
+        Error::Refused { .. } => Some(Outcome::Refused),
+        Error::ConnectTimeout { .. } | Error::HeaderTimeout { .. } => Some(Outcome::Timeout),
+        Error::Broken { .. } | Error::Unasked { .. } => Some(Outcome::Broken),
+        Error::NoTarget | Error::ClientGone | Error::ClientSlow { .. } | Error::Request(_) => None,
     }
 }
 
@@ -355,7 +441,7 @@ mod tests {
     fn instance(id: &str) -> Arc<Instance> {
         let backend = Backend { id: id.into(), address: ([127, 0, 0, 1], 1).into(), weight: 1, release: 1 };
         let instance = Instance::new("dev".into(), "web".into(), &backend);
-        instance.welcome(&backend);
+        instance.welcome(&backend, 0);
         Arc::new(instance)
     }
 
@@ -471,7 +557,7 @@ mod tests {
                 threads.spawn(|| {
                     while !ended.load(Ordering::Relaxed) {
                         let found = pointer.load();
-                        let Some(passage) = found.instance.enter() else { continue };
+                        let Ok(passage) = found.instance.enter(0) else { continue };
                         for _ in 0..20 {
                             assert!(!found.stopped.load(Ordering::SeqCst), "inside a stopped instance");
                             std::hint::spin_loop();
@@ -513,16 +599,16 @@ mod tests {
         let backend =
             Backend { id: "web".into(), address: ([127, 0, 0, 1], 2).into(), weight: 3, release: 2 };
         assert!(it.drain(false) && !it.drain(false));
-        assert!(it.enter().is_none() && it.in_flight() == 0);
+        assert!(it.enter(0).is_err() && it.in_flight() == 0);
         it.close(Duration::ZERO);
         it.cut();
         assert!(it.cutting().is_cancelled());
-        it.welcome(&backend);
+        it.welcome(&backend, 0);
         assert!(!it.cutting().is_cancelled());
         // A cut that was on its way when the instance came back finds nothing to cut.
         it.cut();
         assert!(!it.cutting().is_cancelled());
-        assert!(it.enter().is_some());
+        assert!(it.enter(0).is_ok());
         assert_eq!((it.stats().weight, it.stats().release, it.address()), (3, 2, backend.address));
         assert!(!it.is_forgettable(Duration::ZERO));
         it.drain(false);

@@ -96,6 +96,9 @@ pub(crate) struct Line {
     pub(crate) ended: bool,
     pub(crate) decoder: BodyDecoder,
     pub(crate) fault: Option<BodyFault>,
+    /// How many bytes of the body have come, and how many may.
+    pub(crate) received: u64,
+    pub(crate) allowed: u64,
     pub(crate) timer: Timer,
     /// How long a client may take for the next piece of a body, or refuse to take any byte of its answer.
     stall_timeout: Duration,
@@ -115,6 +118,8 @@ impl SharedLine {
             ended: false,
             decoder: BodyDecoder::new(Framing::Empty),
             fault: None,
+            received: 0,
+            allowed: u64::MAX,
             timer: Timer::default(),
             stall_timeout,
             stalled: None,
@@ -209,21 +214,19 @@ impl Line {
     pub(crate) fn begin_body(&mut self, framing: Framing) {
         self.decoder = BodyDecoder::new(framing);
         self.fault = None;
+        self.received = 0;
+        self.allowed = u64::MAX;
         self.stalled = None;
     }
 }
 
 /// The body of a request as it comes over a line.
 #[derive(Debug)]
-pub(crate) struct LineBody {
-    line: SharedLine,
-    /// How much of it is allowed.
-    left: u64,
-}
+pub(crate) struct LineBody(SharedLine);
 
 impl LineBody {
-    pub(crate) fn new(line: SharedLine, most: Option<u64>) -> Self {
-        Self { line, left: most.unwrap_or(u64::MAX) }
+    pub(crate) fn new(line: SharedLine) -> Self {
+        Self(line)
     }
 }
 
@@ -240,8 +243,7 @@ impl Body for LineBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Unreadable>>> {
-        let this = self.get_mut();
-        let mut guard = this.line.lock();
+        let mut guard = self.0.lock();
         let line = &mut *guard;
         let fault = loop {
             if let Some(fault) = line.fault {
@@ -249,10 +251,10 @@ impl Body for LineBody {
             }
             match line.decoder.decode(&mut line.bytes) {
                 Ok(Decoded::Data(data)) => {
-                    let Some(left) = this.left.checked_sub(data.len() as u64) else {
+                    line.received += data.len() as u64;
+                    if line.received > line.allowed {
                         break BodyFault::TooLarge;
-                    };
-                    this.left = left;
+                    }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Ok(Decoded::Trailers(trailers)) => {
@@ -276,11 +278,11 @@ impl Body for LineBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        let line = self.line.lock();
+        let line = self.0.lock();
         line.decoder.is_over() && line.fault.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.line.lock().decoder.left().map_or_else(SizeHint::new, SizeHint::with_exact)
+        self.0.lock().decoder.left().map_or_else(SizeHint::new, SizeHint::with_exact)
     }
 }

@@ -1,23 +1,37 @@
-//! A request's way: find the service, count the request in, forward it, answer.
+//! A request's way: find the route, pass its guard, count the request in on an instance, forward it, answer.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use fairway_forward::{Error, Exchange, Interim, Next, RequestBody, Target, Targets};
+use fairway_forward::{Error, Exchange, Interim, RequestBody, Scheme};
+use fairway_guard::{
+    Asked, Compiled as Guard, Passed, TRACEPARENT, TRACESTATE, Verdict, X_REQUEST_ID, client_address,
+    client_https, find_unambiguous,
+};
+use fairway_health::{Ask, Pick};
 use fairway_route::Miss;
-use http::header::HOST;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http_body_util::Limited;
 
 use crate::answer::{EdgeBody, Refusal, stub};
+use crate::choice::{Choice, Search};
+use crate::clock;
 use crate::connection::Door;
 use crate::edge::Shared;
-use crate::instance::{Instance, Passage};
+use crate::h2;
+use crate::instance::Passage;
 use crate::line::SharedLine;
-use crate::state::{self, Admitted, Service};
+use crate::queue;
+use crate::record::{self, Record};
+use crate::state::{self, Routed, Service};
+use crate::sticky;
 use crate::visitor::Visitor;
 use crate::websocket;
+
+/// Where ACME servers look for the answer to their challenge (RFC 8555, 8.3).
+const CHALLENGES: &str = "/.well-known/acme-challenge/";
 
 /// Who asks.
 pub(crate) struct Asking<'a> {
@@ -31,171 +45,378 @@ pub(crate) struct Asking<'a> {
 
 /// Answers one request.
 pub(crate) async fn answer(asking: Asking<'_>, mut request: Request<RequestBody>) -> Response<EdgeBody> {
-    let Asking { door, visitor, interim, line } = asking;
-    let shared = &*door.shared;
+    let door = asking.door;
     let connects = websocket::is_connect(&request);
     if connects {
         websocket::to_http1(&mut request);
+    } else if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        // The one is for forward proxies; the other shows pages of browsers what is hidden from them.
+        let words = format!("{} is not served here", request.method());
+        let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", words);
+        let mut response = refusal.response(request.headers());
+        // What follows a CONNECT may be meant for somebody else.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return response;
     }
-    let host = match host(&request) {
-        Ok(host) => host,
-        Err(words) => {
-            return Refusal::new(StatusCode::BAD_REQUEST, "bad_request", words.into())
-                .response(request.headers());
+    if request.version() == Version::HTTP_2
+        && let Err((status, words)) = h2::check(&mut request, door.shared.settings.head_fields)
+    {
+        return Refusal::new(status, "bad_request", words.to_owned()).response(request.headers());
+    }
+    if door.scheme == Scheme::Http
+        && let Some(token) = request.uri().path().strip_prefix(CHALLENGES)
+        && let Some(answer) = Box::pin(door.shared.certificates.http01_shared(token)).await
+    {
+        return crate::answer::own(StatusCode::OK, "application/octet-stream", answer);
+    }
+    let mut visit = Visit::default();
+    let go = loop {
+        match look(&asking, &request, &mut visit) {
+            Way::Answer(response) => return *response,
+            Way::Go(go) => break go,
+            Way::Hold(service) => {
+                if let Err(refusal) = Box::pin(hold(&service, &mut visit)).await {
+                    return refusal.response(request.headers());
+                }
+            }
+            Way::Queue(service) => {
+                if let Err(refusal) = Box::pin(wait_for_room(&service, &mut visit)).await {
+                    return refusal.response(request.headers());
+                }
+            }
         }
     };
-    if request.method() == Method::CONNECT {
-        let words = "this is a reverse proxy; CONNECT is not served here".to_owned();
-        return Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method", words).response(request.headers());
-    }
+    forward(asking, request, visit, go, connects).await
+}
+
+/// What is known about a request from one look to the next.
+#[derive(Default)]
+struct Visit {
+    /// The guard that it has passed.
+    passed: Option<(Arc<Guard>, Passed)>,
+    /// Its number among those of its service.
+    number: Option<u64>,
+    /// Since when it waits.
+    since: Option<Instant>,
+    sticky: Option<sticky::Client>,
+}
+
+/// What comes next.
+enum Way {
+    Answer(Box<Response<EdgeBody>>),
+    /// It waits until the service is let go.
+    Hold(Arc<Service>),
+    /// It waits until an instance has room.
+    Queue(Arc<Service>),
+    Go(Go),
+}
+
+struct Go {
+    routed: Arc<Routed>,
+    number: u64,
+    passage: Passage,
+}
+
+/// Looks at the table that serves now.
+fn look(asking: &Asking<'_>, request: &Request<RequestBody>, visit: &mut Visit) -> Way {
+    let Asking { door, .. } = *asking;
+    let shared = &*door.shared;
+    let refuse = |refusal: Refusal<'_>| Way::Answer(Box::new(refusal.response(request.headers())));
+    let bad = |words: &str| refuse(Refusal::new(StatusCode::BAD_REQUEST, "bad_request", words.to_owned()));
+    let host = match host(request) {
+        Ok(host) => host,
+        Err(words) => return bad(words),
+    };
     let path = match request.uri().path() {
         "*" => "/",
         path => path,
     };
-    let (service, chosen, passage) = loop {
+    loop {
         let state = shared.state.load();
-        let Some(door) = state.doors.get(&*door.key) else {
+        let Some(behind) = state.doors.get(&*door.key) else {
             // The listener is being closed and this connection has not been told yet.
-            return unrouted(None, host, path).response(request.headers());
+            return refuse(unrouted(None, host, path));
         };
-        let service = match door.matcher.find(host, path) {
-            Ok(service) => service,
-            Err(miss) => return unrouted(Some((door, miss)), host, path).response(request.headers()),
+        let found = find_unambiguous(
+            path,
+            |path| behind.matcher.find(host, path),
+            |one, other| match (one, other) {
+                (Ok(one), Ok(other)) => one.is_like(other),
+                (Err(_), Err(_)) => true,
+                _ => false,
+            },
+        );
+        let routed = match found {
+            Err(words) => return bad(words),
+            Ok(Err(miss)) => return refuse(unrouted(Some((behind, miss)), host, path)),
+            Ok(Ok(routed)) => routed,
         };
+        let service = &routed.service;
+        if !routed.guard.is_empty()
+            && let Err(answer) = pass(door, request, host, routed, visit)
+        {
+            return Way::Answer(answer);
+        }
         if let Some(boundary) = &service.stub {
             service.counters.stubbed.fetch_add(1, Ordering::Relaxed);
             let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-            return stub(boundary, service.generation, path, reads);
+            let mut response = stub(boundary, service.generation, path, reads);
+            if let Some((guard, passed)) = &visit.passed {
+                let status = response.status();
+                // The edge's own words are too short to be compressed.
+                let _ = guard.after(*passed, status, response.headers_mut());
+            }
+            return Way::Answer(Box::new(response));
         }
-        match service.admit() {
-            Admitted::To(place, passage) => break (Arc::clone(service), place, passage.on(visitor)),
-            Admitted::Nobody => return nobody(shared, service).response(request.headers()),
+        if service.treatment.hold.is_some() {
+            return Way::Hold(Arc::clone(service));
+        }
+        let now = clock::now();
+        let number = *visit.number.get_or_insert_with(|| {
+            service.counters.budget.request(now);
+            service.number()
+        });
+        if let Some(sticky) = &service.treatment.sticky
+            && visit.sticky.is_none()
+        {
+            visit.sticky = Some(sticky::client(sticky, request.headers()));
+        }
+        let sticky = visit.sticky.map(|client| client.hash);
+        match service.admit(&Ask { number, now, sticky, tried: &[] }) {
+            Pick::Instance(choice) => {
+                let routed = Arc::clone(routed);
+                return Way::Go(Go { routed, number, passage: choice.entered });
+            }
+            Pick::AllBusy => return Way::Queue(Arc::clone(service)),
+            Pick::Nobody | Pick::AllTried => return refuse(nobody(shared, service)),
             // Another table serves already: look again.
-            Admitted::Outdated => {}
+            Pick::Outdated => {}
         }
+    }
+}
+
+/// Asks the guard of the route, once for each request.
+fn pass(
+    door: &Door,
+    request: &Request<RequestBody>,
+    host: Option<&str>,
+    routed: &Routed,
+    visit: &mut Visit,
+) -> Result<(), Box<Response<EdgeBody>>> {
+    if visit.passed.as_ref().is_some_and(|(guard, _)| Arc::ptr_eq(guard, &routed.guard)) {
+        return Ok(());
+    }
+    let peer = door.client.ip();
+    let trusted = is_trusted(routed, door);
+    let asked = Asked {
+        method: request.method(),
+        path_and_query: request.uri().path_and_query().map_or("/", |path| path.as_str()),
+        host,
+        headers: request.headers(),
+        client: client_address(peer, request.headers(), &routed.options.trusted),
+        https: client_https(door.scheme == Scheme::Https, request.headers(), trusted),
+        https_port: 443,
+        now_ms: clock::now(),
     };
+    match routed.guard.before(&asked) {
+        Verdict::Pass(passed) => {
+            visit.passed = Some((Arc::clone(&routed.guard), passed));
+            Ok(())
+        }
+        Verdict::Answer(answer) => {
+            let service = &routed.service;
+            let refusal = Refusal::new(answer.status, answer.code, answer.message.into_owned())
+                .of_environment(&service.environment, service.generation)
+                .of_service(&service.name);
+            let mut response = if refusal.message.is_empty() {
+                let mut response = Response::new(EdgeBody::own(bytes::Bytes::new()));
+                *response.status_mut() = answer.status;
+                response
+            } else {
+                refusal.response(request.headers())
+            };
+            response.headers_mut().extend(answer.headers);
+            Err(Box::new(response))
+        }
+    }
+}
+
+fn is_trusted(routed: &Routed, door: &Door) -> bool {
+    let client = door.client.ip();
+    routed.options.trusted.iter().any(|network| network.contains(client))
+}
+
+/// Waits until the service is let go, or something else about it changes.
+async fn hold(service: &Service, visit: &mut Visit) -> Result<(), Refusal<'static>> {
+    let Some(hold) = service.treatment.hold else { return Ok(()) };
+    let refuse = |status, code, words: &str| {
+        Err(Refusal::new(status, code, format!("service `{}` is held: {words}", service.name)))
+    };
+    let Some(place) = service.counters.held.join(hold.queue) else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "hold_full", "too many requests wait already");
+    };
+    let moved = place.moved();
+    let most = Duration::from_millis(hold.most_ms);
+    let left = most.saturating_sub(visit.since.get_or_insert_with(Instant::now).elapsed());
+    if queue::wait(moved, left).await {
+        return Ok(());
+    }
+    refuse(StatusCode::GATEWAY_TIMEOUT, "hold_timeout", "it was not let go in time")
+}
+
+/// Waits until one of the instances may have room.
+async fn wait_for_room(service: &Service, visit: &mut Visit) -> Result<(), Refusal<'static>> {
+    let limits = service.treatment.limits;
+    let refuse = |code, words: &str| {
+        let words = format!("every instance of service `{}` is at its limit: {words}", service.name);
+        Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, words))
+    };
+    let Some(place) = service.counters.queue.join(limits.queue) else {
+        return refuse("queue_full", "too many requests wait already");
+    };
+    let moved = place.moved();
+    let most = Duration::from_millis(limits.queue_ms);
+    let left = most.saturating_sub(visit.since.get_or_insert_with(Instant::now).elapsed());
+    // A place that became free between the look and here is found after a moment all the same.
+    let step = left.min(Duration::from_millis(50));
+    if queue::wait(moved, step).await || step < left {
+        return Ok(());
+    }
+    refuse("queue_timeout", "none had room in time")
+}
+
+async fn forward(
+    asking: Asking<'_>,
+    mut request: Request<RequestBody>,
+    visit: Visit,
+    go: Go,
+    connects: bool,
+) -> Response<EdgeBody> {
+    let Asking { door, visitor, interim, line } = asking;
+    let shared = &*door.shared;
+    let Go { routed, number, passage } = go;
+    let service = &routed.service;
+    let trusted = is_trusted(&routed, door);
+    let mut record = begin(door, &routed, &mut request, number, trusted);
+    if let Some((guard, passed)) = &visit.passed {
+        if passed.authenticated() {
+            request.headers_mut().remove(AUTHORIZATION);
+        }
+        if let Some(most) = guard.body_limit() {
+            request = limit(request, line, most);
+        }
+    }
     let exchange = Exchange {
         client: door.client,
         scheme: door.scheme,
-        trusted: shared.settings.trusts(door.client.ip()),
+        trusted,
         timeouts: service.timeouts,
         protocol: service.protocol,
         client_text: Some(door.client_text.clone()),
         interim: interim.cloned(),
     };
-    let asked = request.headers().get(http::header::ACCEPT).cloned();
-    let choice = Choice::new(shared, visitor, &service, chosen, passage);
-    match door.worker.forwarder.forward(request, choice, &exchange).await {
+    let accept = request.headers().get(ACCEPT).cloned();
+    let search = Search::default();
+    let choice = Choice::new(shared, visitor, &search, Arc::clone(service), number, passage);
+    let forwarded = door.worker.forwarder.forward(request, choice, &exchange).await;
+    if let Some(record) = &mut record {
+        record.member = usize::try_from(search.last.load(Ordering::Relaxed)).ok();
+        record.retries = search.retries.load(Ordering::Relaxed);
+        record.bytes_in = record.bytes_in.max(line.map_or(0, |line| line.lock().received));
+    }
+    let mut response = match forwarded {
         Ok(mut response) => {
             if connects {
                 websocket::to_http2(&mut response);
             }
+            if let Some(record) = &mut record {
+                record.upstream = Some(record.took());
+            }
             response.map(EdgeBody::from)
         }
         Err(error) => {
-            let mut headers = http::HeaderMap::new();
-            headers.extend(asked.map(|accept| (http::header::ACCEPT, accept)));
+            let mut headers = HeaderMap::new();
+            headers.extend(accept.map(|accept| (ACCEPT, accept)));
             let fault = line.and_then(|line| line.lock().fault);
             let client = matches!(error, Error::ClientGone | Error::ClientSlow { .. });
-            match fault {
-                Some(fault) if client => fault.refusal().response(&headers),
-                _ => failed(shared, &service, &error).response(&headers),
+            let refusal = match fault {
+                Some(fault) if client => fault.refusal(),
+                _ => failed(shared, service, &error),
+            };
+            if let Some(record) = &mut record {
+                record.why = Some(refusal.code);
             }
+            refusal.response(&headers)
         }
+    };
+    let status = response.status();
+    if let (Some(client), Some(sticky)) = (visit.sticky, &service.treatment.sticky) {
+        client.remember(sticky, door.scheme == Scheme::Https, response.headers_mut());
     }
+    let encoding = visit
+        .passed
+        .and_then(|(guard, passed)| guard.after(passed, status, response.headers_mut()))
+        .filter(|_| status != StatusCode::SWITCHING_PROTOCOLS);
+    if let Some(record) = &mut record {
+        record.status = Some(status.as_u16());
+    }
+    if record.is_none() && encoding.is_none() {
+        return response;
+    }
+    response.map(|body| body.with(record, encoding))
 }
 
-/// The instances of a service for one request: the chosen one, then the others, then all of them again for as long as
-/// it is worth waiting.
-struct Choice<'a> {
-    shared: &'a Shared,
-    visitor: &'a Arc<Visitor>,
-    service: &'a Service,
-    /// The member that the request is counted on.
-    chosen: usize,
-    first: Option<Passage>,
-    /// What else there is, once that is asked for.
-    others: Option<std::vec::IntoIter<(SocketAddr, Arc<Instance>)>>,
-    /// How many were tried since the last pause.
-    tried: usize,
-    /// Since when nobody could be connected to.
-    waiting: Option<Instant>,
-}
-
-/// How many instances are tried before the first pause, and after each.
-const DIALS: usize = 3;
-/// Between two rounds.
-const PAUSE: Duration = Duration::from_millis(50);
-
-impl Targets for Choice<'_> {
-    type Guard = Passage;
-
-    fn next(&mut self) -> Next<Passage> {
-        if let Some(passage) = self.first.take() {
-            self.tried = 1;
-            let address = self.service.members[self.chosen].address;
-            return Next::Target(Target { address, guard: passage });
-        }
-        if self.tried < DIALS {
-            let from = |tried: bool| if tried { Some(self.service.members[self.chosen].address) } else { None };
-            let tried = from(self.waiting.is_none());
-            if self.others.is_none() {
-                self.others = Some(self.others(tried));
-            }
-            let visitor = self.visitor;
-            let next = self.others.as_mut().and_then(|others| {
-                others.find_map(|(address, instance)| {
-                    Some(Target { address, guard: instance.enter()?.on(visitor) })
-                })
-            });
-            if let Some(target) = next {
-                self.tried += 1;
-                return Next::Target(target);
+/// Begins the line in the access log, if the environment has one, and says what the request is called.
+fn begin(
+    door: &Door,
+    routed: &Routed,
+    request: &mut Request<RequestBody>,
+    number: u64,
+    trusted: bool,
+) -> Option<Box<Record>> {
+    let wanted =
+        routed.options.access_log.and_then(|log| Some((door.shared.access_log.get()?.as_ref()?, log)));
+    let Some((log, wanted)) = wanted else {
+        if !trusted {
+            for name in [X_REQUEST_ID, TRACEPARENT, TRACESTATE] {
+                request.headers_mut().remove(name);
             }
         }
-        let since = *self.waiting.get_or_insert_with(Instant::now);
-        if since.elapsed() + PAUSE > self.service.patience {
-            return Next::Nobody;
-        }
-        (self.tried, self.others) = (0, None);
-        Next::Pause(PAUSE)
-    }
+        return None;
+    };
+    let mut headers = std::mem::take(request.headers_mut());
+    let asked = record::Asked {
+        client: client_address(door.client.ip(), &headers, &routed.options.trusted),
+        method: request.method(),
+        host: request.uri().authority().map_or_else(
+            || headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned),
+            |authority| Some(authority.as_str().to_owned()),
+        ),
+        path: request.uri().path(),
+        protocol: request.version(),
+        tls: door.scheme == Scheme::Https,
+        trusted,
+    };
+    let mut record = Record::begin(log, wanted.one_in, &routed.service, number, asked, &mut headers);
+    record.bytes_in = headers
+        .get(http::header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok())
+        .unwrap_or(0);
+    *request.headers_mut() = headers;
+    Some(record)
 }
 
-impl<'a> Choice<'a> {
-    fn new(
-        shared: &'a Shared,
-        visitor: &'a Arc<Visitor>,
-        service: &'a Service,
-        chosen: usize,
-        passage: Passage,
-    ) -> Self {
-        let first = Some(passage);
-        Self { shared, visitor, service, chosen, first, others: None, tried: 0, waiting: None }
-    }
-
-    /// Of the table that serves now, as far as it has the service, for the one it was chosen from may be old by the
-    /// time that a dial has failed. Not the one at `tried`.
-    fn others(&self, tried: Option<SocketAddr>) -> std::vec::IntoIter<(SocketAddr, Arc<Instance>)> {
-        let members = |service: &Service, from: usize| -> Vec<_> {
-            let places = service.others(from);
-            let of = |place: usize| &service.members[place];
-            places.map(|place| (of(place).address, Arc::clone(&of(place).instance))).collect()
-        };
-        let mut all = members(self.service, self.chosen);
-        let state = self.shared.state.load();
-        let now = state.services.get(&self.service.environment).and_then(|all| all.get(&self.service.name));
-        if let Some(now) = now
-            && !std::ptr::eq(now.as_ref(), self.service)
-            && !now.members.is_empty()
-        {
-            all.extend(members(now, 0));
-            all.extend(now.members.first().map(|first| (first.address, Arc::clone(&first.instance))));
+/// Bounds the body of a request whose length is not known beforehand.
+fn limit(request: Request<RequestBody>, line: Option<&SharedLine>, most: u64) -> Request<RequestBody> {
+    match line {
+        Some(line) => {
+            line.lock().allowed = most;
+            request
         }
-        let chosen = &self.service.members[self.chosen];
-        all.push((chosen.address, Arc::clone(&chosen.instance)));
-        all.retain(|(address, _)| Some(*address) != tried);
-        all.into_iter()
+        None => {
+            let most = usize::try_from(most).unwrap_or(usize::MAX);
+            request.map(|body| RequestBody::new(Limited::new(body, most)))
+        }
     }
 }
 

@@ -20,7 +20,7 @@ impl Edge {
     /// no error.
     pub(crate) async fn restore(&self, inheritance: Option<Inheritance>) -> Result<(), EdgeError> {
         let shared = &self.shared;
-        let Stored { placed, state, removed } = self.stored()?;
+        let Stored { mut placed, state, removed } = self.stored()?;
         let (mut inherited, testament) = match inheritance {
             Some(Inheritance { sockets, testament, .. }) => (sockets, Some(testament)),
             None => (BTreeMap::new(), None),
@@ -47,6 +47,10 @@ impl Edge {
         for (key, sockets) in inherited {
             let (address, count) = (key.address(), sockets.len());
             tracing::error!(%address, count, "no stored table wants this listener of the edge before this one");
+        }
+        for (environment, placed) in &mut placed {
+            let certificates = &placed.table.certificates;
+            placed.problems.extend(shared.certificates.apply(environment, certificates).await);
         }
         // Until here nothing has happened that anybody could notice; from here on it is this edge that serves.
         if let Some(testament) = testament
@@ -81,8 +85,8 @@ impl Edge {
             Ok(Stored { placed, state, removed }) => {
                 control.removed = removed;
                 self.swap(&mut control, placed, state, Vec::new()).await;
-                // Instances that were welcomed again have a mark of their own again.
-                self.close_streams(Duration::ZERO);
+                // Instances that were welcomed again let streams begin that do not end.
+                self.close_streams();
             }
             Err(error) => tracing::error!(%error, "the successor's tables can't be followed"),
         }

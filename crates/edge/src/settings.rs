@@ -1,10 +1,7 @@
 //! What an edge is started with.
 
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use fairway_model::traffic::Network;
 
 /// What an edge is started with. Everything but the home has a default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +22,6 @@ pub struct Settings {
     pub head_fields: usize,
     /// How many clients may be connected at once; more wait to be accepted. Default 8192.
     pub connections: usize,
-    /// Clients whose `X-Forwarded-*` headers are believed. Default: loopback.
-    pub trusted: Vec<Network>,
     /// How long exchanges may take to finish when the process is told to end. Default 10 s.
     pub shutdown_grace: Duration,
     /// How long exchanges may take to finish once a successor serves. Default 60 s.
@@ -50,7 +45,6 @@ impl Settings {
             head_bytes: 64 * 1024,
             head_fields: 128,
             connections: 8192,
-            trusted: Network::LOOPBACK.into(),
             shutdown_grace: Duration::from_secs(10),
             handover_grace: Duration::from_secs(60),
             take_over: false,
@@ -61,9 +55,5 @@ impl Settings {
     /// Where an edge with this home listens for its control API.
     pub fn socket_in(home: &Path) -> PathBuf {
         home.join("edge.sock")
-    }
-
-    pub(crate) fn trusts(&self, client: IpAddr) -> bool {
-        self.trusted.iter().any(|network| network.contains(client))
     }
 }

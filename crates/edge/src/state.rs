@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fairway_forward::{Protocol, Timeouts};
-use fairway_model::traffic::Upstream;
-use fairway_route::{Compiled, Matcher, MatcherBuilder, Stub, Table, Wheel};
+use fairway_guard::Compiled as Guard;
+use fairway_health::{Ask, Budget, Pick, Roster, Rules};
+use fairway_model::traffic::{ListenerTls, Options, Treatment, Upstream};
+use fairway_route::{Compiled, Matcher, MatcherBuilder, Stub, Table};
 
 use crate::instance::{Instance, Passage};
+use crate::queue::Queue;
 
 /// Which listener. Environments may share an address; a port that the edge chose belongs to one listener.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,15 +52,18 @@ pub(crate) struct State {
 /// What is behind one listener.
 #[derive(Debug)]
 pub(crate) struct Door {
-    pub(crate) matcher: Matcher<Arc<Service>>,
+    pub(crate) matcher: Matcher<Arc<Routed>>,
     /// The environments that listen here.
     pub(crate) environments: Vec<Arc<Landmark>>,
+    /// Whether and how TLS is spoken here.
+    pub(crate) tls: Option<ListenerTls>,
 }
 
 #[derive(Default)]
 struct DoorBuilder {
-    matcher: MatcherBuilder<Arc<Service>>,
+    matcher: MatcherBuilder<Arc<Routed>>,
     environments: Vec<Arc<Landmark>>,
+    tls: Option<ListenerTls>,
 }
 
 /// An environment in answers and counters.
@@ -82,6 +88,11 @@ pub(crate) struct ServiceCounters {
     pub(crate) no_instance: AtomicU64,
     pub(crate) stubbed: AtomicU64,
     pub(crate) complaints: Complaints,
+    pub(crate) budget: Budget,
+    /// Requests that wait for an instance that is at its limit.
+    pub(crate) queue: Queue,
+    /// Requests that are held.
+    pub(crate) held: Queue,
 }
 
 /// Keeps the log readable while a service is down: one line a second, with the number of those left out.
@@ -104,6 +115,23 @@ impl Complaints {
     }
 }
 
+/// What a route leads to, and past what.
+#[derive(Debug)]
+pub(crate) struct Routed {
+    pub(crate) service: Arc<Service>,
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) options: Arc<Options>,
+}
+
+impl Routed {
+    /// Whether requests fare alike on both.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let guarded_alike =
+            Arc::ptr_eq(&self.guard, &other.guard) || (self.guard.is_empty() && other.guard.is_empty());
+        guarded_alike && Arc::ptr_eq(&self.service, &other.service)
+    }
+}
+
 /// A service of one table.
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -111,12 +139,13 @@ pub(crate) struct Service {
     pub(crate) environment: Arc<str>,
     pub(crate) generation: u64,
     pub(crate) members: Vec<Member>,
-    wheel: Wheel,
+    pub(crate) roster: Roster,
     pub(crate) stub: Option<Stub>,
     pub(crate) timeouts: Timeouts,
     pub(crate) protocol: Protocol,
-    /// For how long a request waits while nobody accepts connections.
-    pub(crate) patience: Duration,
+    pub(crate) treatment: Treatment,
+    /// Over how long goodbyes are spread.
+    pub(crate) goodbye_spread: Duration,
     pub(crate) counters: Arc<ServiceCounters>,
 }
 
@@ -127,34 +156,24 @@ pub(crate) struct Member {
     pub(crate) address: SocketAddr,
 }
 
-/// What came of looking for an instance.
-#[derive(Debug)]
-pub(crate) enum Admitted {
-    /// The exchange is counted on this member, by index.
-    To(usize, Passage),
-    /// No instance has a weight.
-    Nobody,
-    /// The chosen instance takes no more: the table is no longer the one that serves.
-    Outdated,
-}
-
 impl Service {
-    /// Chooses an instance for the next request and counts it in.
-    pub(crate) fn admit(&self) -> Admitted {
-        let number = self.counters.number.fetch_add(1, Ordering::Relaxed);
-        let Some(chosen) = self.wheel.pick(number) else { return Admitted::Nobody };
-        match self.members[chosen].instance.enter() {
-            Some(passage) => Admitted::To(chosen, passage),
-            None => Admitted::Outdated,
-        }
+    /// The number of the next request.
+    pub(crate) fn number(&self) -> u64 {
+        self.counters.number.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Members that take requests, beginning behind one of them.
-    pub(crate) fn others(&self, than: usize) -> impl Iterator<Item = usize> + use<> {
-        let count = self.members.len();
-        let takes: Vec<usize> =
-            (1..count).map(|step| (than + step) % count).filter(|place| self.wheel.takes(*place)).collect();
-        takes.into_iter()
+    /// Chooses an instance for a request and counts it in.
+    pub(crate) fn admit(self: &Arc<Self>, ask: &Ask<'_>) -> Pick<Passage> {
+        let most = self.treatment.limits.exchanges;
+        let picked = self.roster.pick(ask, |index| self.members[index].instance.enter(most));
+        match picked {
+            Pick::Instance(mut choice) => {
+                let trial = choice.trial.take();
+                choice.entered.belongs_to(Arc::clone(self), choice.index, trial);
+                Pick::Instance(choice)
+            }
+            other => other,
+        }
     }
 }
 
@@ -181,6 +200,8 @@ pub(crate) struct Registry {
     pub(crate) instances: BTreeMap<(Arc<str>, String), Arc<Instance>>,
     pub(crate) services: BTreeMap<(Arc<str>, Arc<str>), Arc<ServiceCounters>>,
     pub(crate) environments: BTreeMap<Arc<str>, Arc<EnvironmentCounters>>,
+    /// What guards remember about clients goes from table to table, by environment and route.
+    guards: HashMap<(Arc<str>, String), Arc<Guard>>,
 }
 
 impl Registry {
@@ -218,28 +239,39 @@ pub(crate) fn build(placed: &BTreeMap<String, Placed>, registry: &mut Registry) 
     let mut state = State::default();
     let mut clashes = Vec::new();
     let mut building: HashMap<DoorKey, DoorBuilder> = HashMap::new();
+    let mut guards = HashMap::new();
     for (name, placed) in placed {
         let environment: Arc<str> = name.as_str().into();
         let generation = placed.table.generation;
-        let services = services(&environment, generation, &placed.compiled, registry);
+        let options = Arc::new(placed.table.options.clone());
+        let services = services(&environment, generation, &options, &placed.compiled, registry);
         let counters = Arc::clone(registry.environments.entry(environment.clone()).or_default());
         let landmark = Arc::new(Landmark { name: environment.clone(), generation, counters });
         let doors: BTreeMap<&String, DoorKey> = placed.doors().collect();
-        for key in doors.values() {
-            building.entry(key.clone()).or_default().environments.push(Arc::clone(&landmark));
+        for (name, key) in &doors {
+            let door = building.entry(key.clone()).or_default();
+            door.environments.push(Arc::clone(&landmark));
+            // Environments that share an address agree, or the stricter one is obeyed.
+            door.tls = door.tls.max(placed.table.tls.get(*name).copied());
         }
         for route in &placed.compiled.routes {
             let key = &doors[&route.listener];
             let builder = &mut building.get_mut(key).expect("made for every door above").matcher;
             let service = Arc::clone(&services[route.service.as_str()]);
-            if let Err(conflict) = builder.insert(route.host.clone(), route.path.clone(), service) {
+            let place = (environment.clone(), format!("{} {}{}", route.listener, route.host, route.path));
+            let before = registry.guards.get(&place).map(Arc::as_ref);
+            let guard = Guard::new(&route.guard, before, rand::random()).expect("the table was checked");
+            let guard = Arc::new(guard);
+            guards.insert(place, Arc::clone(&guard));
+            let routed = Arc::new(Routed { service, guard, options: Arc::clone(&options) });
+            if let Err(conflict) = builder.insert(route.host.clone(), route.path.clone(), routed) {
                 let words = format!(
                     "routes[{}]: {}{} on {} is claimed by environment `{}` already",
                     route.index,
                     route.host,
                     route.path,
                     key.address(),
-                    conflict.first.environment
+                    conflict.first.service.environment
                 );
                 clashes.push(Clash { environment: name.clone(), route: route.index, words });
             }
@@ -248,16 +280,18 @@ pub(crate) fn build(placed: &BTreeMap<String, Placed>, registry: &mut Registry) 
     }
     state.doors = building
         .into_iter()
-        .map(|(key, DoorBuilder { matcher, environments })| {
-            (key, Arc::new(Door { matcher: matcher.build(), environments }))
+        .map(|(key, DoorBuilder { matcher, environments, tls })| {
+            (key, Arc::new(Door { matcher: matcher.build(), environments, tls }))
         })
         .collect();
+    registry.guards = guards;
     (state, clashes)
 }
 
 fn services(
     environment: &Arc<str>,
     generation: u64,
+    options: &Options,
     compiled: &Compiled,
     registry: &mut Registry,
 ) -> HashMap<Arc<str>, Arc<Service>> {
@@ -270,20 +304,27 @@ fn services(
             let instance = Arc::clone(registry.instances.entry(key).or_insert_with(new));
             Member { instance, address: backend.address }
         });
+        let members: Vec<Member> = members.collect();
         let counters = registry.services.entry((environment.clone(), name.clone())).or_default();
+        let seats = service.instances.iter().zip(&members).map(|(backend, member)| fairway_health::Member {
+            id: &backend.id,
+            weight: backend.weight,
+            condition: Arc::clone(&member.instance.condition),
+        });
         let made = Service {
-            members: members.collect(),
+            roster: Roster::new(seats, Rules::from(&service.treatment)),
+            members,
             name: name.clone(),
             environment: environment.clone(),
             generation,
-            wheel: Wheel::new(service.instances.iter().map(|backend| backend.weight)),
             stub: service.stub.clone(),
             timeouts: timeouts(service.timeouts),
             protocol: match service.treatment.upstream {
                 Upstream::Http1 => Protocol::Http1,
                 Upstream::H2c => Protocol::H2c,
             },
-            patience: Duration::from_millis(service.treatment.retries.patience_ms),
+            treatment: service.treatment.clone(),
+            goodbye_spread: Duration::from_millis(options.goodbye_spread_ms),
             counters: Arc::clone(counters),
         };
         services.insert(name, Arc::new(made));

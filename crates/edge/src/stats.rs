@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use fairway_protocol::edge::{EnvironmentStats, ServiceStats, Stats, TableList, TableSummary};
 use fairway_route::Table;
 
+use crate::clock;
 use crate::edge::{Control, Edge};
 
 impl Edge {
@@ -68,7 +69,7 @@ impl Edge {
             let stats = ServiceStats {
                 no_instance: counters.no_instance.load(Ordering::Relaxed),
                 stubbed: counters.stubbed.load(Ordering::Relaxed),
-                waiting: 0,
+                waiting: u64::from(counters.queue.len()) + u64::from(counters.held.len()),
                 instances: BTreeMap::new(),
             };
             environment.services.insert(service.to_string(), stats);
@@ -78,6 +79,19 @@ impl Edge {
             let service = environment.and_then(|it| it.services.get_mut(instance.service.as_ref()));
             if let Some(service) = service {
                 service.instances.insert(instance.id.clone(), instance.stats());
+            }
+        }
+        drop(registry);
+        let (state, now) = (self.shared.state.load(), clock::now());
+        for service in state.services.values().flat_map(std::collections::HashMap::values) {
+            let stats = environments.get_mut(service.environment.as_ref());
+            let Some(stats) = stats.and_then(|it| it.services.get_mut(service.name.as_ref())) else {
+                continue;
+            };
+            for (index, member) in service.members.iter().enumerate() {
+                if let Some(instance) = stats.instances.get_mut(&member.instance.id) {
+                    instance.standing = service.roster.standing(index, now);
+                }
             }
         }
         let connections = u64::try_from(self.shared.connections()).unwrap_or(u64::MAX);

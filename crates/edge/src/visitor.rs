@@ -87,10 +87,6 @@ impl Visitors {
         self.lock().values().cloned().collect()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Visitor>>> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -121,9 +121,11 @@ async fn a_slow_reader_slows_the_sender() {
 
 #[tokio::test]
 async fn headers_of_one_hop_stay_on_it() {
-    let world = World::with(|settings| settings.trusted.clear()).await;
+    let world = World::new().await;
     let web = mirror().await;
-    let address = world.apply(&table(1, &[("web-1", web.address)])).await;
+    let mut it = table(1, &[("web-1", web.address)]);
+    it.options.trusted.clear();
+    let address = world.apply(&it).await;
     let mut client = Client::connect(address).await;
     let headers = [
         ("host", "shop.test"),
@@ -317,7 +319,10 @@ async fn the_forwarder_alone() {
     let response = forwarder.forward(request, web.address, &Exchange::own()).await.unwrap();
     let body = within(response.into_body().collect()).await.unwrap().to_bytes();
     let head = String::from_utf8(body.into()).unwrap();
-    assert!(head.starts_with("GET /me?x=1\nhost: identity.test\nvia: 1.1 fairway\nx-forwarded-for: 127.0.0.1\n"), "{head}");
+    assert!(
+        head.starts_with("GET /me?x=1\nhost: identity.test\nvia: 1.1 fairway\nx-forwarded-for: 127.0.0.1\n"),
+        "{head}"
+    );
     let request =
         Request::builder().method("POST").uri("/").header("host", "a").body(Bytes::from("x")).unwrap();
     let targets = [support::nobody().await, web.address];

@@ -312,3 +312,22 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 fn completions_are_scripts() {
     Project::new(&[]).check(&["completions", "bash"], 0, &["_fairway()"], &[]);
 }
+
+#[test]
+fn looking_at_traffic_starts_nothing_and_says_that_there_is_none() {
+    let project = Project::new(&[("fairway.yaml", GOOD)]);
+    let nothing = "the edge of this machine serves nothing of dev";
+    project.check(&["routes"], 0, &[nothing], &[]);
+    project.check(&["top", "dev"], 0, &[nothing], &[]);
+    project.check(&["routes", "dev", "--json"], 0, &["\"traffic\": null"], &[]);
+    project.check(&["top", "--json", "--once"], 0, &["\"rates\":null"], &[]);
+    project.check(&["routes", "nowhere"], 3, &[], &["there is no environment `nowhere`"]);
+    assert!(!project.path().join(".fairway/host").exists(), "an agent was started");
+}
+
+#[test]
+fn an_interval_that_makes_no_sense_is_refused() {
+    let project = Project::new(&[("fairway.yaml", GOOD)]);
+    project.check(&["top", "-n", "10ms"], 3, &[], &["10ms is too short, the least is 100ms"]);
+    project.check(&["top", "--interval", "fast"], 3, &[], &["--interval: ", "fast"]);
+}

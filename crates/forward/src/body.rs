@@ -72,9 +72,7 @@ impl Reading {
             }
             match std::task::ready!(self.lease.wire.poll_fill(cx)) {
                 Ok(0) => {
-                    return Poll::Ready(
-                        self.decoder.closed().err().map(|error| Err(broken(error))),
-                    );
+                    return Poll::Ready(self.decoder.closed().err().map(|error| Err(broken(error))));
                 }
                 Ok(_) => {}
                 Err(error) => return Poll::Ready(Some(Err(error))),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
 /// Who asks, over what, and how long to wait.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ pub struct Interim(Arc<Mutex<Vec<(StatusCode, HeaderMap)>>>);
 
 impl Interim {
     pub(crate) fn add(&self, status: StatusCode, mut headers: HeaderMap) {
-        crate::headers::response(&mut headers, false);
+        crate::headers::response(&mut headers, Version::HTTP_11, false);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((status, headers));
     }
 

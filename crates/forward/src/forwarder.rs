@@ -120,7 +120,7 @@ impl Forwarder {
                 Message::Http1(mut sending) => {
                     let asked =
                         Asked { method: &method, address, timeouts, interim: exchange.interim.as_ref() };
-                    match h1::attempt(&self.pool, &asked, &mut sending).await {
+                    match h1::attempt(&self.pool, &asked, &mut sending, || targets.may_repeat()).await {
                         Ok((head, lease)) => {
                             let upgrade = Upgrade { asked: upgrade, client, address };
                             return finish(head, lease, sending, guard, upgrade, exchange);
@@ -183,10 +183,10 @@ fn finish<G: Guard>(
     upgrade: Upgrade,
     exchange: &Exchange,
 ) -> Result<Response<Body<G>>, Error> {
-    let ResponseHead { status, mut headers, framing, persistent, .. } = head;
+    let ResponseHead { status, version, mut headers, framing, persistent } = head;
     if status != StatusCode::SWITCHING_PROTOCOLS {
         guard.responded(status);
-        headers::response(&mut headers, false);
+        headers::response(&mut headers, version, false);
         let ends_on_close = is_event_stream(&headers);
         let reading = Reading::new(lease, BodyDecoder::new(framing), sending, persistent);
         let body = Body::http1(reading, guard, exchange.timeouts.idle, ends_on_close);
@@ -200,7 +200,7 @@ fn finish<G: Guard>(
     guard.responded(status);
     let websocket =
         headers.get(UPGRADE).is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    headers::response(&mut headers, true);
+    headers::response(&mut headers, version, true);
     guard.upgraded();
     let (before, stream) = lease.wire.into_parts();
     let target = Prefixed::new(before.freeze(), stream);
@@ -224,7 +224,7 @@ fn finish_h2<G: Guard>(
 ) -> Response<Body<G>> {
     let (mut parts, incoming) = response.into_parts();
     guard.responded(parts.status);
-    headers::response(&mut parts.headers, false);
+    headers::response(&mut parts.headers, parts.version, false);
     let ends_on_close = is_event_stream(&parts.headers);
     let body = Body::http2(incoming, guard, exchange.timeouts.idle, ends_on_close);
     self::response(parts.status, parts.headers, body)

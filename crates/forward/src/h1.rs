@@ -183,13 +183,14 @@ pub(crate) async fn attempt(
     pool: &std::sync::Arc<crate::pool::Pool>,
     asked: &Asked<'_>,
     sending: &mut Sending,
+    mut may_repeat: impl FnMut() -> bool,
 ) -> Result<(ResponseHead, Lease), Failed> {
     let harmless = asked.method.is_idempotent() && sending.is_head_only();
     while let Some(mut lease) = pool.take(asked.address, !harmless) {
         match exchange(&mut lease, asked, sending, pool.head_bytes).await {
             Ok(head) => return Ok((head, lease)),
             Err(Failed::Unsent(_)) => sending.rewind(),
-            Err(Failed::NoAnswer(_)) if harmless => {
+            Err(Failed::NoAnswer(_)) if harmless && may_repeat() => {
                 sending.rewind();
                 break;
             }

@@ -26,6 +26,7 @@ pub(crate) fn request(parts: &mut request::Parts, exchange: &Exchange) -> Result
         return Err(Error::Request("CONNECT is for forward proxies"));
     }
     origin_form(parts)?;
+    let version = parts.version;
     let upgrade = upgrade(parts);
     let trailers = match parts.headers.entry(TE) {
         Entry::Occupied(te) => te.remove_entry_mult().1.any(|value| has_token(&value, "trailers")),
@@ -53,15 +54,15 @@ pub(crate) fn request(parts: &mut request::Parts, exchange: &Exchange) -> Result
         }
     }
     forwarded(&mut parts.headers, exchange);
-    via(&mut parts.headers);
+    via(&mut parts.headers, version);
     Ok(upgrades)
 }
 
 /// Turns a response as received into the response to be sent.
-pub(crate) fn response(headers: &mut HeaderMap, upgraded: bool) {
+pub(crate) fn response(headers: &mut HeaderMap, version: Version, upgraded: bool) {
     let protocol = if upgraded { headers.get(UPGRADE).cloned() } else { None };
     hop_by_hop(headers);
-    via(headers);
+    via(headers, version);
     if upgraded {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         if let Some(protocol) = protocol {
@@ -146,6 +147,10 @@ fn forwarded(headers: &mut HeaderMap, exchange: &Exchange) {
         headers.insert(FORWARDED, joined_with(&before, &element));
     }
     let host = headers.get(HOST).cloned();
+    if host.is_none() {
+        // RFC 9112, 3.2: the message that is sent on is one of HTTP/1.1, and names no host in this way.
+        headers.insert(HOST, HeaderValue::from_static(""));
+    }
     let scheme = HeaderValue::from_static(exchange.scheme.as_str());
     for (name, value) in [(X_FORWARDED_PROTO, Some(scheme)), (X_FORWARDED_HOST, host)] {
         if exchange.trusted && headers.contains_key(&name) {
@@ -168,11 +173,16 @@ fn joined_with(before: &str, last: &HeaderValue) -> HeaderValue {
     HeaderValue::try_from(format!("{before}, {last}")).expect("visible ASCII, as both parts are")
 }
 
-/// RFC 9110, 7.6.3: which proxies a message came through.
-fn via(headers: &mut HeaderMap) {
+/// RFC 9110, 7.6.3: which proxies a message came through, and what was spoken to each.
+fn via(headers: &mut HeaderMap, version: Version) {
+    let value = HeaderValue::from_static(match version {
+        Version::HTTP_10 => "1.0 fairway",
+        Version::HTTP_2 => "2 fairway",
+        _ => "1.1 fairway",
+    });
     match headers.entry(VIA) {
-        Entry::Vacant(via) => _ = via.insert(HeaderValue::from_static("1.1 fairway")),
-        Entry::Occupied(mut via) => via.append(HeaderValue::from_static("1.1 fairway")),
+        Entry::Vacant(via) => _ = via.insert(value),
+        Entry::Occupied(mut via) => via.append(value),
     }
 }
 

@@ -20,6 +20,12 @@ pub trait Targets: Send {
     /// What to do next. It is asked when the request is ready to be sent, and again only when no connection could be made
     /// to the address before, or a pause is over.
     fn next(&mut self) -> Next<Self::Guard>;
+
+    /// Whether a request that harms nobody when it is sent twice may be, because the kept connection that it was sent on
+    /// ended without an answer. A budget may say no.
+    fn may_repeat(&mut self) -> bool {
+        true
+    }
 }
 
 /// What to do next.

@@ -34,21 +34,15 @@ impl Wire {
     /// Connects.
     pub(crate) async fn dial(address: SocketAddr, limit: Option<Duration>) -> Result<Self, Error> {
         let stream = connect(address, limit).await?;
-        Ok(Self {
-            stream,
-            bytes: BytesMut::new(),
-            scanner: HeadScanner::default(),
-            timer: Timer::default(),
-        })
+        Ok(Self { stream, bytes: BytesMut::new(), scanner: HeadScanner::default(), timer: Timer::default() })
     }
 
     /// Whether an idle connection is of use: the target has neither closed it nor said anything unasked. `certain` asks
     /// the system, too; otherwise only what the runtime has noticed counts.
     pub(crate) fn is_quiet(&self, certain: bool) -> bool {
         let mut byte = [0; 1];
-        let quiet = |read: io::Result<usize>| {
-            matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-        };
+        let quiet =
+            |read: io::Result<usize>| matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         self.bytes.is_empty()
             && quiet(self.stream.try_read(&mut byte))
             && (!certain

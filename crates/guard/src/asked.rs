@@ -38,7 +38,8 @@ pub enum Verdict {
     Answer(Box<Answer>),
 }
 
-/// What the way back has to remember of a request.
+/// What the way back has to remember of a request. It belongs to the [`Compiled`](crate::Compiled) that made it, which
+/// the request keeps even when another table serves by the time that its answer comes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Passed {
     pub(crate) https: bool,
@@ -56,6 +57,13 @@ impl Passed {
     /// take it out, or the service sees the key to the environment and takes it for one of its own.
     pub fn authenticated(&self) -> bool {
         self.user.is_some()
+    }
+
+    /// The same, but its answer is not compressed: for an edge that compresses as much at once as it wants to
+    /// ([`Encoder`](crate::Encoder) says what one costs).
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        Self { encoding: None, ..self }
     }
 }
 

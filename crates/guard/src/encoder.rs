@@ -11,7 +11,7 @@ use crate::compression::Encoding;
 /// 4 of 9: measured on JSON, half as long as 6 for 95 % of its effect.
 const LEVEL: u32 = 4;
 
-/// Compresses one body, piece by piece. About 300 KB while it lives.
+/// Compresses one body, piece by piece. About 400 KB while it lives.
 ///
 /// [`push`](Self::push) may keep bytes back for a better ratio. Call [`flush`](Self::flush) whenever nothing follows
 /// for the moment (the service's next piece is pending), so that a page that is written bit by bit stays one; a piece

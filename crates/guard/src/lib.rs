@@ -20,6 +20,13 @@
 //! ([`find_unambiguous`]).
 //!
 //! Compressing is the edge's business, with an [`Encoder`] from here.
+//!
+//! # What it does not do
+//!
+//! * Compressed answers have weak entity tags, so `If-Match` with one fails at a service that compares strongly, as it
+//!   does behind any proxy that compresses. Leave compression off for routes that are edited by `If-Match`.
+//! * Basic auth and a service's own `Authorization` do not go together: a request has room for one of them.
+//! * Rates are counted by each edge for itself.
 
 mod asked;
 mod auth;

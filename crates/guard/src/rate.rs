@@ -7,8 +7,9 @@
 //!
 //! # Memory
 //!
-//! The numbers are kept in a table of fixed size: [`KEYS`] places of 16 bytes (2 MiB of address space for each limited
-//! route, of which only what is used becomes resident), in sets of [`WAYS`]. A client has one set, chosen by a keyed
+//! The numbers are kept in a table of limited size: [`KEYS`] places of 16 bytes, in sets of [`WAYS`]. It is 12 KiB for a
+//! route that nobody asks for, grows by 4 KiB for each of its [`SHARDS`] when that is first used, and ends at 2 MiB. A
+//! client has one set, chosen by a keyed
 //! hash, so nobody can choose whom to share it with. A new client takes a free place of its set, or that of a client
 //! that is paid off. *Nobody who still owes is ever forgotten*, so an attacker can't wash off a debt, own or foreign, by
 //! coming from many addresses.
@@ -24,7 +25,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use fairway_model::traffic::{RateKey, RateLimit};
 use http::{HeaderMap, HeaderName};
@@ -34,7 +35,8 @@ use std::hash::Hasher as _;
 /// How many clients have a number of their own.
 const KEYS: usize = 1 << 17;
 const WAYS: usize = 16;
-const SHARDS: usize = 64;
+/// Each has a lock of its own, and memory when it is first used.
+const SHARDS: usize = 512;
 /// Sets of each shard.
 const SETS: usize = KEYS / WAYS / SHARDS;
 /// How many neighbourhoods have one. Those with the same hash share it.
@@ -49,11 +51,10 @@ pub(crate) struct RateLimiter {
     key: Option<HeaderName>,
     hasher: SipHasher13,
     shards: Box<[Mutex<Box<[Place]>>]>,
-    neighbourhoods: Box<[AtomicU64]>,
+    neighbourhoods: OnceLock<Box<[AtomicU64]>>,
 }
 
-/// Fingerprint of a client (0: free) and its theoretical arrival time in nanoseconds. An array and not a struct,
-/// because a vector of arrays of zeros is memory that the kernel need not find before it is used.
+/// Fingerprint of a client (0: free) and its theoretical arrival time in nanoseconds.
 type Place = [u64; 2];
 
 impl fmt::Debug for RateLimiter {
@@ -73,13 +74,12 @@ impl RateLimiter {
             RateKey::Address => None,
             RateKey::Header(name) => Some(HeaderName::try_from(name).expect("other names were refused")),
         };
-        let shard = || Mutex::new(vec![[0; 2]; SETS * WAYS].into());
         Self {
             rule: Rule::new(*requests, *per_ms, burst.unwrap_or(*requests)),
             key,
             hasher: SipHasher13::new_with_keys(seed, !seed.rotate_left(32)),
-            shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
-            neighbourhoods: std::iter::repeat_with(AtomicU64::default).take(NEIGHBOURHOODS).collect(),
+            shards: std::iter::repeat_with(Mutex::default).take(SHARDS).collect(),
+            neighbourhoods: OnceLock::new(),
         }
     }
 
@@ -94,6 +94,9 @@ impl RateLimiter {
         let set = usize::try_from(set).unwrap_or(0) % (SHARDS * SETS);
         let verdict = {
             let mut shard = self.shards[set / SETS].lock().unwrap_or_else(PoisonError::into_inner);
+            if shard.is_empty() {
+                *shard = [[0; 2]; SETS * WAYS].into();
+            }
             let from = set % SETS * WAYS;
             self.rule.in_set(&mut shard[from..from + WAYS], fingerprint.max(1), now)
         };
@@ -102,7 +105,9 @@ impl RateLimiter {
 
     fn with_neighbours(&self, client: IpAddr, now: u64) -> Result<(), u64> {
         let (hash, _) = self.of_address(client, 16, 32);
-        let arrival = &self.neighbourhoods[usize::try_from(hash).unwrap_or(0) % NEIGHBOURHOODS];
+        let room = || std::iter::repeat_with(AtomicU64::default).take(NEIGHBOURHOODS).collect();
+        let arrival =
+            &self.neighbourhoods.get_or_init(room)[usize::try_from(hash).unwrap_or(0) % NEIGHBOURHOODS];
         let mut verdict = Ok(());
         // Relaxed: the number says all there is to say, nothing else is published with it.
         let _ = arrival.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |arrival| {

@@ -175,9 +175,7 @@ impl Circuit {
 
     /// The trial ended without saying anything: the next request may take it.
     pub(crate) fn give_back(&self, ticket: Ticket) {
-        if !ticket.is_trial() {
-            return;
-        }
+        // What was no trial puts back the word that is there.
         let Ticket(word) = ticket;
         self.replace(word, Word { phase: Phase::Ejected, ..Word::unpack(word) }.pack());
     }
@@ -187,5 +185,10 @@ impl Circuit {
         self.change(|word| {
             (word.phase == Phase::Ejected && word.at > now).then_some(Word { at: now, ..word })
         });
+    }
+
+    /// In, as if nothing had been before. Trials that are under way count for nothing.
+    pub(crate) fn reset(&self, now: u64) {
+        self.change(|_| Some(Word { phase: Phase::In, doublings: 0, at: now }));
     }
 }

@@ -24,8 +24,8 @@ const FIRST: u32 = 100;
 pub struct Condition {
     circuit: Circuit,
     probes: Probes,
-    /// Failures in a row in the lower half, server errors in a row in the upper half. They count only while the
-    /// instance is in. A count that meets an ejection may be lost or left over; it is one of many.
+    /// Failures in a row in the lower half, server errors in a row in the upper half. They count while the instance is
+    /// in, and begin anew when it comes back.
     rows: AtomicU64,
     /// When its slow start began; 0 when it never had one.
     back_since: AtomicU64,
@@ -43,6 +43,15 @@ impl Condition {
     /// The instance joins others that serve already: its slow start begins.
     pub fn joins(&self, now: u64) {
         self.back_since.store(now.max(1), Ordering::Relaxed);
+    }
+
+    /// Another process stands behind the id, such as one at another address: nothing that was known holds. It begins with
+    /// a slow start.
+    pub fn replaced(&self, now: u64) {
+        self.joins(now);
+        self.rows.store(0, Ordering::Relaxed);
+        self.probes.forget();
+        self.circuit.reset(now);
     }
 
     /// Probing begins, or begins anew with another path: what probes said before is forgotten.
@@ -128,13 +137,12 @@ impl Condition {
             return None;
         };
         let for_ms = self.circuit.eject(now, outliers.eject_ms)?;
-        self.rows.store(0, Ordering::Relaxed);
         self.ejections.fetch_add(1, Ordering::Relaxed);
         Some(Change::Ejected { reason, for_ms })
     }
 
     /// Counts failures and errors in a row. None when there are none, or when it is out anyway: what ends now began
-    /// before and was the reason.
+    /// before, and while everything fails, nothing is written.
     fn count(&self, rules: &Rules, outcome: Outcome) -> Option<(u32, u32)> {
         let mut rows = self.rows.load(Ordering::Relaxed);
         let bad = outcome.is_failure() || outcome.is_server_error();
@@ -164,9 +172,13 @@ impl Condition {
 
     /// Notes the answer to a probe.
     pub fn probe(&self, rules: &Rules, good: bool, now: u64) -> Option<Change> {
-        let change = self.probes.note(rules.probe?, good)?;
-        if matches!(change, Change::ProbedUp { .. }) {
+        let probe = rules.probe?;
+        if good && !self.probes.is_up() {
+            // Before it may be up: nobody may see it up with a full share.
             self.joins(now);
+        }
+        let change = self.probes.note(probe, good)?;
+        if matches!(change, Change::ProbedUp { .. }) {
             // Probes know more than the length of an ejection does: it need not be waited for.
             self.circuit.hasten(now);
         }

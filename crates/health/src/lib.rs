@@ -36,10 +36,29 @@
 //!   answer in a panic brings an instance back at once; a failure there is no news.
 //! * Outside of a panic, of each ejected instance at most one trial is on its way at any moment, unless one has not been
 //!   heard of for [`TRIAL_PATIENCE_MS`].
-//! * [`Roster::pick`] takes no lock and allocates nothing. While all is well it reads two words of one instance and
-//!   writes none; reporting a good answer reads two and writes none either.
+//! * [`Roster::pick`] takes no lock and allocates nothing. While all is well it reads at most three words of one instance
+//!   and writes none; reporting a good answer reads one and writes none either.
 //!
 //! What threads may do to each other is proven in `meetings.rs`, in all orders; the rest in `tests/`.
+//!
+//! # In use
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use fairway_health::{Ask, Condition, Member, Outcome, Pick, Roster, Rules};
+//! use fairway_model::traffic::Treatment;
+//!
+//! let known = Arc::new(Condition::new()); // kept for as long as the instance is known
+//! let member = Member { id: "web-7-0", weight: 1, condition: Arc::clone(&known) };
+//! let roster = Roster::new([member], Rules::from(&Treatment::default()));
+//!
+//! let ask = Ask { number: 0, now: 1_000, sticky: None, tried: &[] };
+//! let Pick::Instance(choice) = roster.pick(&ask, |_index| Ok(())) else { unreachable!() };
+//! // … the exchange …
+//! let change = roster.report(choice.index, Outcome::Answered { status: 200 }, choice.trial, 1_020);
+//! assert_eq!(change, None);
+//! ```
 //!
 //! # Time
 //!
@@ -75,6 +94,7 @@ pub use mix::hash;
 pub use outcome::{Change, Outcome, Reason};
 pub use pace::{redial, spread};
 pub use pick::{Ask, Choice, Pick, Refusal};
+pub use probes::is_well;
 pub use retry::{Attempt, Sent};
 pub use roster::{Member, Overview, Roster};
 pub use rules::{ProbeRules, Rules};

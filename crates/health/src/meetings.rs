@@ -178,6 +178,35 @@ fn probes_change_their_mind_once() {
     });
 }
 
+/// Whoever sees it up again sees its slow start, too.
+#[test]
+fn coming_up_meets_a_look() {
+    loom::model(|| {
+        let rules = Rules { probe: Some(ProbeRules { rise: 1, fall: 1 }), ..rules(1) };
+        let condition = Arc::new(Condition::new());
+        assert!(condition.probe(&rules, false, 0).is_some());
+        let [one, other] = [Arc::clone(&condition), Arc::clone(&condition)];
+        let look = move || assert!(!other.is_fit(&rules) || other.share(&rules, 500) == 100);
+        meet(move || one.probe(&rules, true, 500), look);
+        assert_eq!(condition.standing(&rules, 500), Standing::Starting { share: 100 });
+    });
+}
+
+/// What a trial finds out about a process that is gone says nothing about its successor.
+#[test]
+fn a_trial_meets_a_successor() {
+    loom::model(|| {
+        let condition = ejected(&rules(1));
+        let trial = condition.claim(&rules(1), 1_000).unwrap();
+        let [one, other] = [Arc::clone(&condition), Arc::clone(&condition)];
+        meet(
+            move || one.report(&rules(1), Outcome::Broken, Some(trial), 1_000),
+            move || other.replaced(1_000),
+        );
+        assert_eq!(condition.standing(&rules(1), 1_000), Standing::Starting { share: 100 });
+    });
+}
+
 #[test]
 fn the_last_repetition_goes_to_one() {
     loom::model(|| {

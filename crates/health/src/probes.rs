@@ -5,6 +5,13 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::outcome::Change;
 use crate::rules::ProbeRules;
 
+/// Whether the status of a probe's answer says that the instance is well. A redirect does not: it leads to something else,
+/// such as a page to log in that is always there.
+#[must_use]
+pub fn is_well(status: u16) -> bool {
+    (200..300).contains(&status)
+}
+
 /// In the lowest bit whether it is down, above it how many in a row have spoken against that.
 #[derive(Debug, Default)]
 pub(crate) struct Probes(AtomicU64);

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use fairway_health::{
     Ask, Change, Choice, Condition, Outcome, Overview, Pick, ProbeRules, Reason, Refusal, Rules, Standing,
+    is_well,
 };
 use fairway_model::traffic::Outliers;
-use support::{OK, ask, choose, kill, roster};
+use support::{OK, ask, choose, kill, roster, roster_of};
 
 /// F5, F6: a single instance that dies is still probed and still asked; the edge never answers 503 for it by itself.
 #[test]
-fn a_single_instance_is_never_ejected_into_a_503() {
+fn f6_a_single_instance_is_never_ejected_into_a_503() {
     let rules = Rules { probe: Some(ProbeRules { rise: 2, fall: 3 }), ..Rules::default() };
     let roster = roster(&[1], rules);
     let mut changes = Vec::new();
@@ -38,7 +39,7 @@ fn a_single_instance_is_never_ejected_into_a_503() {
 
 /// F7: one failed probe ejected and one good one admitted; all of them unhealthy was a 503.
 #[test]
-fn flapping_instances_neither_leave_nor_come_back_at_once() {
+fn f7_flapping_instances_neither_leave_nor_come_back_at_once() {
     let rules = Rules { probe: Some(ProbeRules { rise: 2, fall: 3 }), ..Rules::default() };
     let roster = roster(&[1, 1], rules);
     for now in 0..10 {
@@ -66,9 +67,35 @@ fn flapping_instances_neither_leave_nor_come_back_at_once() {
     assert!(asked.iter().all(|choice| choice.unfit));
 }
 
+/// F8: a redirect to a login page that answers 200 counted as well.
+#[test]
+fn f8_a_redirect_is_not_well() {
+    let well: Vec<u16> = (100..600).filter(|status| is_well(*status)).collect();
+    assert_eq!(well, Vec::from_iter(200..300));
+}
+
+/// Another process behind the same id starts with a clean record.
+#[test]
+fn a_successor_is_not_held_to_what_its_predecessor_did() {
+    let condition = Arc::new(Condition::new());
+    let probe = Some(ProbeRules { rise: 1, fall: 1 });
+    let rules = Rules { probe, slow_start_ms: 1_000, ..Rules::default() };
+    for _ in 0..5 {
+        condition.report(&rules, Outcome::Refused, None, 0);
+    }
+    condition.probe(&rules, false, 0);
+    condition.replaced(1_000);
+    assert_eq!(condition.standing(&rules, 1_000), Standing::Starting { share: 100 });
+    for _ in 0..4 {
+        assert_eq!(condition.report(&rules, Outcome::Refused, None, 1_000), None);
+    }
+    let expect = Change::Ejected { reason: Reason::Failures(5), for_ms: 5_000 };
+    assert_eq!(condition.report(&rules, Outcome::Refused, None, 1_000), Some(expect));
+}
+
 /// F16: a refused dial goes on to another instance, and a repetition prefers one that is well even in a panic.
 #[test]
-fn a_repetition_goes_to_an_instance_that_is_well() {
+fn f16_a_repetition_goes_to_an_instance_that_is_well() {
     let roster = roster(&[1, 1, 1], Rules::default());
     kill(&roster, 0, 0);
     kill(&roster, 1, 0);
@@ -188,4 +215,96 @@ fn probes_that_are_no_longer_wanted_do_not_count() {
     assert!(condition.is_fit(&Rules::default()));
     condition.forget_probes();
     assert!(condition.is_fit(&probed));
+}
+
+/// Nobody waits for the end of an ejection when probes say that it is well; its share still grows slowly.
+#[test]
+fn probes_shorten_an_ejection() {
+    let probe = Some(ProbeRules { rise: 1, fall: 1 });
+    let roster = roster(&[1, 1], Rules { probe, slow_start_ms: 10_000, ..Rules::default() });
+    kill(&roster, 0, 0);
+    roster.probe(0, false, 0);
+    assert_eq!(choose(&roster, &ask(0, 1_000)).index, 1);
+    assert_eq!(roster.probe(0, true, 1_000), Some(Change::ProbedUp { after: 1 }));
+    assert_eq!(roster.standing(0, 1_000), Standing::Ejected { for_ms: 0 });
+    let trial = choose(&roster, &ask(0, 1_000));
+    assert!(trial.index == 0 && trial.trial.is_some());
+    // And without an ejection, probes alone begin a slow start.
+    roster.probe(1, false, 2_000);
+    roster.probe(1, true, 2_000);
+    assert_eq!(roster.standing(1, 2_000), Standing::Starting { share: 100 });
+}
+
+/// Failures and errors are two rows: an answer of any kind ends the one, a failure does not end the other.
+#[test]
+fn rows_of_failures_and_of_errors_are_apart() {
+    let error = Outcome::Answered { status: 500 };
+    let check = |outcomes: &[Outcome], expect: Option<Reason>| {
+        let outliers = Outliers { consecutive_failures: 3, consecutive_5xx: 3, ..Outliers::default() };
+        let roster = roster(&[1, 1], Rules { outliers, ..Rules::default() });
+        let changes: Vec<_> =
+            outcomes.iter().filter_map(|outcome| roster.report(0, *outcome, None, 0)).collect();
+        let expect = expect.map(|reason| Change::Ejected { reason, for_ms: 5_000 });
+        assert_eq!(changes, Vec::from_iter(expect), "{outcomes:?}");
+    };
+    let (refused, late, broken) = (Outcome::Refused, Outcome::Timeout, Outcome::Broken);
+    check(&[refused, late, broken], Some(Reason::Failures(3)));
+    check(&[refused, late, OK, broken, refused], None);
+    check(&[refused, late, error, broken, refused], None);
+    check(&[error, error, error], Some(Reason::ServerErrors(3)));
+    check(&[error, refused, error, late, error], Some(Reason::ServerErrors(3)));
+    check(&[error, error, OK, error, error], None);
+}
+
+/// In a panic requests go to those that are out, and the first answer ends it.
+#[test]
+fn an_answer_in_a_panic_brings_back_at_once() {
+    let roster = roster(&[1, 1], Rules::default());
+    kill(&roster, 0, 0);
+    kill(&roster, 1, 0);
+    let (failing, answered) = (choose(&roster, &ask(0, 1)), choose(&roster, &ask(0, 1)));
+    assert!(failing.index == 0 && failing.unfit && answered.index == 0 && answered.unfit);
+    // A failure is no news: it was out, and stays so as long as before.
+    assert_eq!(roster.report(0, Outcome::Refused, failing.trial, 2), None);
+    assert_eq!(roster.standing(0, 2), Standing::Ejected { for_ms: 4_998 });
+    assert_eq!(roster.report(0, OK, answered.trial, 2), Some(Change::Readmitted));
+    assert_eq!(roster.overview(), Overview { serving: 2, out: 1, panic: false });
+}
+
+/// Everybody out is a panic whatever the limit says, and those that drain do not count.
+#[test]
+fn when_it_is_a_panic() {
+    let check = |weights: &[u32], percent: u8, dead: &[usize], expect: Overview| {
+        let outliers = Outliers { most_ejected_percent: percent, ..Outliers::default() };
+        let roster = roster(weights, Rules { outliers, ..Rules::default() });
+        dead.iter().for_each(|index| kill(&roster, *index, 0));
+        assert_eq!(roster.overview(), expect, "{weights:?} {percent} {dead:?}");
+    };
+    let overview = |serving, out, panic| Overview { serving, out, panic };
+    check(&[1, 1], 100, &[0, 1], overview(2, 2, true));
+    check(&[1, 1], 255, &[0, 1], overview(2, 2, true));
+    check(&[1, 1], 100, &[0], overview(2, 1, false));
+    check(&[1, 1], 50, &[0], overview(2, 1, false));
+    check(&[1, 1], 49, &[0], overview(2, 1, true));
+    check(&[1, 1], 0, &[0], overview(2, 1, true));
+    check(&[1, 1], 0, &[], overview(2, 0, false));
+    check(&[1, 1, 0, 0], 50, &[0, 2, 3], overview(2, 1, false));
+    check(&[1, 1, 1, 0], 50, &[0, 1], overview(3, 2, true));
+    check(&[0, 0], 50, &[0], overview(0, 0, false));
+    check(&[], 50, &[], overview(0, 0, false));
+}
+
+/// Better an instance that has only just joined than a wait.
+#[test]
+fn slow_start_makes_nobody_wait() {
+    let conditions: [_; 2] = std::array::from_fn(|_| Arc::new(Condition::new()));
+    conditions[0].joins(1_000);
+    let roster = roster_of(&[1, 1], &conditions, Rules { slow_start_ms: 60_000, ..Rules::default() });
+    let enter = |index: usize| if index == 1 { Err(Refusal::Busy) } else { Ok(()) };
+    for number in 0..100 {
+        let sticky = Ask { sticky: Some(number), ..ask(number, 1_000) };
+        for ask in [ask(number, 1_000), sticky] {
+            assert!(matches!(roster.pick(&ask, enter), Pick::Instance(Choice { index: 0, .. })), "{ask:?}");
+        }
+    }
 }

@@ -91,7 +91,8 @@ impl Chunked {
                 }
                 At::Trailers(scanner) => {
                     let end = scanner.find(bytes, MOST_TRAILERS);
-                    let end = end.map_err(|_| BodyError::Trailers("the trailers are malformed or too large"))?;
+                    let end =
+                        end.map_err(|_| BodyError::Trailers("the trailers are malformed or too large"))?;
                     let Some(end) = end else { return Ok(Decoded::More) };
                     let head = bytes.split_to(end);
                     return if end == 2 { Ok(Decoded::End) } else { trailers(&head).map(Decoded::Trailers) };
@@ -131,9 +132,20 @@ fn size(line: &[u8]) -> Result<(u64, usize), BodyError> {
     match rest.trim_ascii_start().first() {
         // Some servers fill the field with blanks.
         None => Ok((size, rest.len())),
-        Some(b';') if !rest.contains(&b'\r') => Ok((size, rest.len())),
+        Some(b';') if is_extension(rest) => Ok((size, rest.len())),
         Some(_) => Err(wrong),
     }
+}
+
+/// Nobody does anything with extensions, so it is enough that everybody agrees where they end.
+fn is_extension(text: &[u8]) -> bool {
+    let quotes = text.iter().filter(|byte| **byte == b'"').count();
+    quotes % 2 == 0 && text.iter().all(|byte| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f))
+}
+
+/// Whether a field may be a trailer.
+pub(crate) fn is_trailer(name: &HeaderName) -> bool {
+    FORBIDDEN.binary_search(&name.as_str()).is_err()
 }
 
 fn trailers(bytes: &[u8]) -> Result<HeaderMap, BodyError> {
@@ -145,7 +157,7 @@ fn trailers(bytes: &[u8]) -> Result<HeaderMap, BodyError> {
     let mut map = HeaderMap::with_capacity(lines.len());
     for line in lines {
         let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| wrong)?;
-        if FORBIDDEN.binary_search(&name.as_str()).is_ok() {
+        if !is_trailer(&name) {
             continue;
         }
         map.append(name, HeaderValue::from_bytes(line.value).map_err(|_| wrong)?);

@@ -6,19 +6,14 @@
 use std::io::IoSlice;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, StatusCode, Version};
 
+use crate::chunked::is_trailer;
 use crate::framing::Framing;
 
 /// The head of a request; `target` in the form in which it is to be sent.
-pub fn request(
-    out: &mut Vec<u8>,
-    method: &Method,
-    target: &str,
-    headers: &HeaderMap,
-    framing: Framing,
-) {
+pub fn request(out: &mut Vec<u8>, method: &Method, target: &str, headers: &HeaderMap, framing: Framing) {
     out.reserve(256 + target.len() + headers.len() * 48);
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
@@ -57,11 +52,15 @@ fn fields(out: &mut Vec<u8>, headers: &HeaderMap, keep_length: bool) {
         if *name == TRANSFER_ENCODING || (*name == CONTENT_LENGTH && !keep_length) {
             continue;
         }
-        out.extend_from_slice(name.as_str().as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value.as_bytes());
-        out.extend_from_slice(b"\r\n");
+        field(out, name, value);
     }
+}
+
+fn field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 fn end(out: &mut Vec<u8>, framing: Framing) {
@@ -95,11 +94,13 @@ pub fn chunk_start(out: &mut Vec<u8>, length: usize) {
 /// Behind the bytes of each chunk.
 pub const CHUNK_END: &[u8] = b"\r\n";
 
-/// The end of a body in chunks.
+/// The end of a body in chunks. Trailers that would change what the message means are left out.
 pub fn last_chunk(out: &mut Vec<u8>, trailers: Option<&HeaderMap>) {
     out.extend_from_slice(b"0\r\n");
-    if let Some(trailers) = trailers {
-        fields(out, trailers, false);
+    for (name, value) in trailers.into_iter().flatten() {
+        if is_trailer(name) {
+            field(out, name, value);
+        }
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -4,7 +4,6 @@ use std::mem::MaybeUninit;
 
 use bytes::Bytes;
 use http::header::{EXPECT, HOST, HeaderMap};
-use http::uri::Authority;
 use http::{Method, Uri, Version};
 
 use crate::MOST_FIELDS;
@@ -108,16 +107,28 @@ fn check_host(version: Version, headers: &HeaderMap) -> Result<(), HeadError> {
     if is_host(host.as_bytes()) { Ok(()) } else { Err(HeadError::Malformed("the Host header is not a host")) }
 }
 
-/// `host[:port]` without a user.
+/// `host[:port]` without a user (RFC 3986, 3.2.2): a name, an IPv4 address, or an IPv6 address in brackets.
 fn is_host(text: &[u8]) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    let (name, port) = match text.iter().position(|byte| *byte == b':') {
-        Some(colon) => (&text[..colon], &text[colon + 1..]),
-        None => (text, &b""[..]),
+    let (name_is_sound, rest) = if let Some(address) = text.strip_prefix(b"[") {
+        let Some(end) = address.iter().position(|byte| *byte == b']') else { return false };
+        let address = std::str::from_utf8(&address[..end]).ok();
+        (address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()), &text[end + 2..])
+    } else {
+        let end = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
+        (end > 0 && text[..end].iter().all(is_of_name), &text[end..])
     };
-    if !name.is_empty() && name.iter().all(plain) && port.len() <= 5 && port.iter().all(u8::is_ascii_digit) {
-        return true;
-    }
-    // Anything rarer, an IPv6 address above all, is worth the parser for it.
-    Authority::try_from(text).is_ok_and(|authority| !text.contains(&b'@') && !authority.host().is_empty())
+    name_is_sound
+        && match rest.split_first() {
+            None => true,
+            Some((b':', port)) => {
+                port.len() <= 5
+                    && port.iter().all(u8::is_ascii_digit)
+                    && port.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0')) <= 65_535
+            }
+            Some(_) => false,
+        }
+}
+
+fn is_of_name(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte)
 }

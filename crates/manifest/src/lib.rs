@@ -53,7 +53,9 @@ pub use place::{NodePlace, Path, Places, Span};
 pub use probe::{Probe, ProbeSettings};
 pub use problem::{Problem, Problems, Report, Severity};
 pub use quantity::{Cpu, Duration, Memory, QuantityError, Size};
-pub use resolve::{Inputs, POSTGRES_SECRET, Resolution, SecretVersions, config, find_environment, resolve};
+pub use resolve::{
+    Inputs, POSTGRES_SECRET, Resolution, SecretVersions, check_passwords, config, find_environment, resolve,
+};
 pub use schema::{config_schema, schema};
 pub use service::{Build, Database, Expose, Limits, Route, Service, Start, Stop};
 pub use sources::Sources;

@@ -105,7 +105,6 @@ pub fn config(
     find_environment(parsed, environment)?;
     let mut problems = Vec::new();
     let resolved = layers::resolve(parsed, environment, process_environment, sources, &mut problems);
-    edge::passwords(parsed, environment, process_environment, &mut problems);
     match Problems::new(problems) {
         Some(problems) => Err(problems),
         None => Ok(resolved
@@ -115,6 +114,21 @@ pub fn config(
             })
             .collect()),
     }
+}
+
+/// Whether the passwords of every guard can be had in this environment, as [`resolve`] will want them.
+///
+/// # Errors
+/// Variables that are not set, and passwords that are too short.
+pub fn check_passwords(
+    parsed: &Parsed,
+    environment: &EnvironmentName,
+    process_environment: &BTreeMap<String, String>,
+) -> Result<(), Problems> {
+    find_environment(parsed, environment)?;
+    let mut problems = Vec::new();
+    edge::passwords(parsed, environment, process_environment, &mut problems);
+    Problems::new(problems).map_or(Ok(()), Err)
 }
 
 /// What the manifest says about an environment, or about the environment that this is an instance of.

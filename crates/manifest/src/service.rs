@@ -161,7 +161,7 @@ pub struct Database {
 #[serde(untagged)]
 pub enum Expose {
     /// One route.
-    One(Route),
+    One(Box<Route>),
     /// Several routes.
     Many(#[schemars(length(min = 1))] Vec<Route>),
 }

@@ -28,7 +28,7 @@ pub(crate) fn did_you_mean<'a>(text: &str, candidates: impl IntoIterator<Item = 
 }
 
 /// What other tools call the things that have keys here.
-const SYNONYMS: [(&str, &str); 41] = [
+const SYNONYMS: &[(&str, &str)] = &[
     ("cmd", "run"),
     ("command", "run"),
     ("entrypoint", "run"),
@@ -70,12 +70,37 @@ const SYNONYMS: [(&str, &str); 41] = [
     ("period", "interval"),
     ("retries", "fall"),
     ("type", "target"),
+    ("ssl", "tls"),
+    ("https", "tls"),
+    ("letsencrypt", "acme"),
+    ("email", "contact"),
+    ("domains", "names"),
+    ("hosts", "names"),
+    ("cert", "chain"),
+    ("middlewares", "guard"),
+    ("auth", "basic_auth"),
+    ("whitelist", "allow"),
+    ("allowlist", "allow"),
+    ("ip_allow_list", "allow"),
+    ("gzip", "compression"),
+    ("encode", "compression"),
+    ("client_max_body_size", "body"),
+    ("max_body_size", "body"),
+    ("period", "per"),
+    ("average", "requests"),
+    ("circuit_breaker", "outliers"),
+    ("outlier_detection", "outliers"),
+    ("max_connections", "exchanges"),
+    ("session_affinity", "sticky"),
+    ("trusted_proxies", "trusted"),
+    ("log", "access_log"),
 ];
 
-/// What a key of other tools is called here.
-pub(crate) fn synonym(text: &str) -> Option<&'static str> {
+/// What a key of other tools is called here, of those that may stand here.
+pub(crate) fn synonym(text: &str, known: &[&str]) -> Option<&'static str> {
     let wanted = text.to_lowercase().replace('-', "_");
-    SYNONYMS.iter().find(|(theirs, _)| *theirs == wanted).map(|(_, ours)| *ours)
+    let meant = SYNONYMS.iter().find(|(theirs, ours)| *theirs == wanted && known.contains(ours));
+    meant.map(|(_, ours)| *ours)
 }
 
 /// `a`, `b` and `c`.

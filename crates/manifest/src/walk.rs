@@ -291,7 +291,8 @@ impl<'a> Walker<'a> {
             let help = if let Some(near) = suggest::nearest(name, known.iter().copied()) {
                 meant.push(near);
                 Some(format!("did you mean `{near}`?"))
-            } else if let Some(ours) = suggest::synonym(name).filter(|ours| known.contains(ours)) {
+            } else if let Some(ours) = suggest::synonym(name, &known) {
+                meant.push(ours);
                 Some(format!("this is called `{ours}` here; `fairway explain` describes it"))
             } else if !listed {
                 listed = true;

@@ -86,6 +86,9 @@ pub enum Fault {
     /// A path pattern that can't be used.
     #[error("path `{0}`: {1}")]
     Path(String, #[source] PathError),
+    /// A guard that can't be obeyed.
+    #[error("guard: {0}")]
+    Guard(String),
     /// Two routes claim the same requests.
     #[error("{host}{path} on listener `{listener}` is claimed by routes[{first}] already")]
     RouteTaken {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use fairway_model::traffic::Guard;
+
 use crate::check::{Entry, Fault, Problem, Problems};
 use crate::host::HostPattern;
 use crate::matcher::{Matcher, MatcherBuilder};
@@ -22,6 +24,8 @@ pub struct CompiledRoute {
     pub path: PathPattern,
     /// Name of the service.
     pub service: String,
+    /// What requests must pass first; without fault.
+    pub guard: Guard,
 }
 
 /// What of a table can be used, and what is wrong with the rest.
@@ -103,6 +107,9 @@ fn routes(
         if !table.services.contains_key(&route.service) {
             fault(Fault::UnknownService(route.service.clone()));
         }
+        for problem in route.guard.check() {
+            fault(Fault::Guard(problem.to_string()));
+        }
         let host = HostPattern::parse(route.host.as_deref())
             .map_err(|error| fault(Fault::Host(route.host.clone().unwrap_or_default(), error)));
         let path =
@@ -124,6 +131,7 @@ fn routes(
                 host,
                 path,
                 service: route.service.clone(),
+                guard: route.guard.clone(),
             });
         }
     }

@@ -21,6 +21,8 @@ const VERSION: std::ops::Range<usize> = 9..11;
 const TLS_1_2: [u8; 2] = [3, 3];
 /// The first byte of a TLS connection: a record that holds a handshake.
 const HANDSHAKE: u8 = 22;
+/// How much of a plain request is read and thrown away.
+const MOST_UNREAD: usize = 64 * 1024;
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nserver: fairway-edge\r\ncontent-type: text/plain\r\n\
 content-length: 51\r\nconnection: close\r\n\r\nThis port speaks TLS: write https:// in the address";
 
@@ -47,10 +49,18 @@ pub enum AcceptError {
 impl Certificates {
     /// Does the handshake of one connection. Give it a deadline; it has none of its own, and dropping it is safe.
     ///
-    /// The same as handing the configuration to a `TlsAcceptor`, except that a client that asks for an unknown name is told
-    /// with the alert made for it (the library knows only `access_denied`), that plain HTTP gets an answer that people
-    /// can read, and that an ACME server's visit ends here.
-    pub async fn accept<IO>(
+    /// The same as handing the configuration to a `TlsAcceptor`, except that a client that asks for an unknown name
+    /// is told with the alert made for it (the library knows only `access_denied`), that plain HTTP gets an answer
+    /// that people can read, and that an ACME server's visit ends here.
+    pub async fn accept<IO>(&self, config: &Arc<ServerConfig>, io: IO) -> Result<TlsStream<IO>, AcceptError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        // A task is as large as the largest thing that it ever waits for. What a handshake needs goes with it.
+        Box::pin(self.handshake(config, io)).await
+    }
+
+    async fn handshake<IO>(
         &self,
         config: &Arc<ServerConfig>,
         mut io: IO,
@@ -59,7 +69,7 @@ impl Certificates {
         IO: AsyncRead + AsyncWrite + Unpin,
     {
         let mut acceptor = Acceptor::default();
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 2048];
         let mut first = true;
         let accepted = loop {
             let read = io.read(&mut buffer).await.map_err(AcceptError::Handshake)?;
@@ -71,6 +81,14 @@ impl Certificates {
                         // It may be gone already; there is nobody else to tell.
                         let _ = io.write_all(PLAIN_HTTP).await;
                         let _ = io.shutdown().await;
+                        // What is left unread would turn the end into a reset, which takes the answer with it.
+                        let mut left = MOST_UNREAD;
+                        while left > 0 {
+                            match io.read(&mut buffer).await {
+                                Ok(read) if read > 0 => left = left.saturating_sub(read),
+                                _ => break,
+                            }
+                        }
                     }
                     return Err(AcceptError::NotTls);
                 }

@@ -16,7 +16,7 @@ use crate::acme::{self, Challenges, Context};
 use crate::clock;
 use crate::config;
 use crate::local::Authority;
-use crate::serving::{Index, Offer, Resolver};
+use crate::serving::{Index, Offer, Rank, Resolver};
 use crate::settings::Settings;
 use crate::unit::Unit;
 use crate::work::{self, Outcome, Tools};
@@ -77,7 +77,7 @@ impl Certificates {
     ///
     /// Outside of a tokio runtime.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
-        let Settings { directory, storage, poll, hook_limit, attempt_limit } = settings;
+        let Settings { directory, storage, poll, hook_limit, attempt_limit, local_lifetime } = settings;
         let (ending, told) = watch::channel(false);
         let challenges = Arc::new(Challenges::default());
         let acme = Context {
@@ -89,7 +89,7 @@ impl Certificates {
             ending: told.clone(),
         };
         let shared = Arc::new(Shared {
-            tools: Tools { directory, acme, poll },
+            tools: Tools { directory, acme, poll, local_lifetime },
             wake: Notify::new(),
             resolver: Arc::new(Resolver { index: ArcSwap::default(), challenges }),
             state: Mutex::default(),
@@ -109,11 +109,11 @@ impl Certificates {
     }
 
     /// Replaces the certificates of one environment; those of others are not touched. What was there already and is
-    /// wanted again stays as it is. When it returns, files are read, local certificates are made, and names that wait for an
-    /// ACME server have what was issued earlier or a self-signed stand-in.
+    /// wanted again stays as it is. When it returns, files are read, local certificates are made, and names that wait
+    /// for an ACME server have what was issued earlier or a self-signed stand-in.
     ///
-    /// The answer is what is wrong, one line for each entry with a problem. A broken entry does not keep the others from
-    /// serving, and it is tried again.
+    /// The answer is what is wrong, one line for each entry with a problem. A broken entry does not keep the others
+    /// from serving, and it is tried again.
     pub async fn apply(&self, environment: &str, wanted: &[Certificate]) -> Vec<String> {
         let _one_at_a_time = self.inner.applying.lock().await;
         let shared = &self.inner.shared;
@@ -178,6 +178,8 @@ impl Certificates {
                 && unit.due.is_some()
             {
                 unit.due = Some(0);
+                // Whoever asks for it knows of everything that failed until now, on other edges too.
+                unit.failures.last = clock::now();
             }
         }
         drop(state);
@@ -189,14 +191,14 @@ impl Certificates {
         self.inner.shared.changes.subscribe()
     }
 
-    /// What to answer to `GET /.well-known/acme-challenge/{token}` (200, `application/octet-stream`), whatever the host.
-    /// None: it is not ours, and the request goes where others go.
+    /// What to answer to `GET /.well-known/acme-challenge/{token}` (200, `application/octet-stream`), whatever the
+    /// host. None: it is not ours, and the request goes where others go.
     pub fn http01(&self, token: &str) -> Option<String> {
         self.inner.shared.resolver.challenges.http(token)
     }
 
-    /// The same, also for the challenges of other edges that share the storage, which is read for tokens that are not ours as
-    /// long as some certificate is proven this way.
+    /// The same, also for the challenges of other edges that share the storage, which is read for tokens that are not
+    /// ours as long as some certificate is proven this way.
     pub async fn http01_shared(&self, token: &str) -> Option<String> {
         if let Some(answer) = self.http01(token) {
             return Some(answer);
@@ -226,7 +228,8 @@ impl Certificates {
         self.inner.shared.resolver.clone()
     }
 
-    /// The root of the local authority, which people's browsers and tools must trust. None while nothing is issued by it.
+    /// The root of the local authority, which people's browsers and tools must trust. None while nothing is issued by
+    /// it.
     pub fn local_root(&self) -> Option<PathBuf> {
         let shared = &self.inner.shared;
         let state = lock(&shared.state);
@@ -256,7 +259,12 @@ impl Shared {
     pub(crate) fn take_due(&self, now: u64) -> (Vec<Unit>, Option<u64>) {
         let mut due = Vec::new();
         let mut next = None;
-        for unit in lock(&self.state).units.values_mut().filter(|unit| !unit.busy) {
+        let mut state = lock(&self.state);
+        // A certificate that has expired gives way to another for the same name.
+        if state.units.values().any(|unit| unit.rank(now / 1000) != unit.told) {
+            self.publish(&mut state);
+        }
+        for unit in state.units.values_mut().filter(|unit| !unit.busy) {
             match unit.due {
                 Some(at) if at <= now => {
                     unit.busy = true;
@@ -290,16 +298,18 @@ impl Shared {
         let now = clock::now();
         let mut seen = BTreeSet::new();
         let mut offers = Vec::new();
-        for unit in
-            environments.values().flatten().filter(|id| seen.insert(*id)).filter_map(|id| units.get(id))
-        {
+        for id in environments.values().flatten().filter(|id| seen.insert(*id)) {
+            let Some(unit) = units.get_mut(id) else { continue };
+            let rank = unit.rank(now);
+            if rank == Rank::OutOfDate && unit.told != rank {
+                tracing::warn!(
+                    names = unit.serves().join(", "),
+                    "a certificate is not in force; clients refuse it"
+                );
+            }
+            unit.told = rank;
             if let Some(pair) = &unit.pair {
-                offers.push(Offer {
-                    id: unit.id.clone(),
-                    names: unit.serves(),
-                    pair: pair.clone(),
-                    rank: unit.rank(now),
-                });
+                offers.push(Offer { id: unit.id.clone(), names: unit.serves(), pair: pair.clone(), rank });
             }
         }
         let (index, names) = Index::new(&offers);

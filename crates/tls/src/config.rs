@@ -14,8 +14,8 @@ use crate::serving::{ACME_TLS, Resolver};
 ///
 /// * Ciphers: those of the provider, all with forward secrecy and AEAD; the client's order counts, because it knows
 ///   whether it has AES in hardware.
-/// * Sessions are resumed by tickets alone. Their keys are random, change every six hours, are accepted for twelve and never
-///   leave the process: an edge that takes over asks for full handshakes once. Nothing is kept per session, so
+/// * Sessions are resumed by tickets alone. Their keys are random, change every six hours, are accepted for twelve and
+///   never leave the process: an edge that takes over asks for full handshakes once. Nothing is kept per session, so
 ///   workers share no lock but the one that is taken for writing when the keys change.
 /// * No early data (0-RTT): it can be replayed, and an edge can't know which requests would mind.
 pub(crate) fn server_config(

@@ -5,11 +5,12 @@
 //!
 //! # Design
 //!
-//! What handshakes look at is an immutable map behind an atomic pointer (`serving`); everything else happens beside it.
-//! A certificate that is wanted is a *unit* (`unit`), whichever environments want it. One task (`worker`) looks which
-//! units are due, does the *work* (`work`) on them and puts its outcome into the unit: the files are read (`files`), the
-//! local authority issues (`local`), an ACME server is asked (`acme`). A failure changes the unit's problem and its next
-//! due time, never what it serves. When something is due is decided by [`plan_renewal`], which is a function.
+//! What handshakes look at is an immutable map behind an atomic pointer (`serving`); everything else happens beside
+//! it. A certificate that is wanted is a *unit* (`unit`), whichever environments want it. One task (`worker`) looks
+//! which units are due, does the *work* (`work`) on them and puts its outcome into the unit: the files are read
+//! (`files`), the local authority issues (`local`), an ACME server is asked (`acme`). A failure changes the unit's
+//! problem and its next due time, never what it serves. When something is due is decided by [`plan_renewal`], which
+//! is a function.
 //!
 //! | source | when the edge starts | later | when it fails |
 //! |---|---|---|---|
@@ -19,8 +20,8 @@
 //!
 //! Names that nobody has a certificate for get none (see `serving` for why).
 //!
-//! What is kept goes through [`Storage`]: accounts, what was issued, and what failed. Before an edge asks a server it looks
-//! whether another one that shares the storage has done so.
+//! What is kept goes through [`Storage`]: accounts, what was issued, and what failed. Before an edge asks a server it
+//! looks whether another one that shares the storage has done so.
 
 mod accept;
 mod acme;

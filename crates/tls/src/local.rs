@@ -20,8 +20,8 @@ use crate::storage::write_private;
 
 /// How long the root is valid: nobody wants to trust one again every year.
 const ROOT: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-/// How long what it signs is valid.
-const LEAF: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// How much of that is left when the root is made anew: more than what it signs will need.
+const ROOT_LEFT: Duration = Duration::from_secs(180 * 24 * 60 * 60);
 /// How long a stand-in is valid. It is made anew with each start.
 const STAND_IN: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Clocks of clients may be behind by this much.
@@ -91,25 +91,25 @@ impl Authority {
         let root_pem = read(&root)?;
         let pair = Pair::from_pem(root_pem.as_bytes(), key_pem.as_bytes())
             .map_err(|error| broken(error.to_string()))?;
-        if pair.facts.not_after < clock::now() + 2 * LEAF.as_secs() {
+        if pair.facts.not_after < clock::now() + ROOT_LEFT.as_secs() {
             // Same key, new dates: who trusted the old file has to trust this one.
             let certificate = params.self_signed(&key)?;
             write_private(&root, certificate.pem().as_bytes(), true)
                 .map_err(|source| write(&root, source))?;
-            tracing::warn!(root = %root.display(), "the local authority was about to expire and has a new root; trust it again");
+            tracing::warn!(root = %root.display(), "the local authority was about to expire; trust its new root");
         }
         Ok(Self { issuer: Issuer::new(params, key) })
     }
 
     /// A certificate for these names.
-    pub(crate) fn issue(&self, names: &[String]) -> Result<Pair, LocalError> {
+    pub(crate) fn issue(&self, names: &[String], lifetime: Duration) -> Result<Pair, LocalError> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name = common_name(names.first().map_or("Fairway", String::as_str));
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        valid_for(&mut params, LEAF);
+        valid_for(&mut params, lifetime);
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Pair::new(vec![certificate.der().clone()], private(&key))?)
     }
@@ -153,7 +153,7 @@ fn valid_for(params: &mut CertificateParams, lifetime: Duration) {
         .ok()
         .and_then(|now| OffsetDateTime::from_unix_timestamp(now).ok())
         .unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    params.not_before = now - SKEW;
+    params.not_before = now - SKEW.min(lifetime);
     params.not_after = now + lifetime;
 }
 

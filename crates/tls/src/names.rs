@@ -7,7 +7,7 @@ use rustls::pki_types::DnsName;
 /// Why a text is not a name for a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a host name; write `example.com`, `*.example.com` or an IP address (letters beyond ASCII in their `xn--` form)"
+    "`{0}` is not a host name; write `example.com`, `*.example.com` or an IP address, letters beyond ASCII as `xn--`"
 )]
 pub(crate) struct NameError(pub(crate) String);
 

@@ -26,10 +26,10 @@ pub struct Attempts {
 /// When to ask for a certificate that replaces the one that is valid from `not_before` to `not_after` (seconds since
 /// 1970; both 0: there is none).
 ///
-/// It is due when a third of its lifetime is left, or up to a twentieth of the lifetime earlier: `jitter`, in `0..1`, says how
-/// much, so that the edges that got theirs on the same day do not ask in the same minute. After a failure the
-/// next attempt waits a minute, then twice as long each time up to six hours, again shortened by the jitter by up to a
-/// quarter (never below the minute).
+/// It is due when a third of its lifetime is left, or up to a twentieth of the lifetime earlier: `jitter`, in `0..1`,
+/// says how much, so that the edges that got theirs on the same day do not ask in the same minute. After a failure
+/// the next attempt waits a minute, then twice as long each time up to six hours, again shortened by the jitter by up
+/// to a quarter (never below the minute).
 pub fn plan_renewal(now: u64, not_before: u64, not_after: u64, attempts: Attempts, jitter: f64) -> When {
     let lifetime = not_after.saturating_sub(not_before);
     let early = share(lifetime / 20, jitter);

@@ -141,10 +141,80 @@ fn asks_for_challenge(hello: &ClientHello<'_>) -> bool {
     protocols.next() == Some(ACME_TLS) && protocols.next().is_none()
 }
 
-/// The first certificate whose key the client can check; if there is none, the first, so that the client gets to say so.
+/// The first certificate whose key the client can check; if there is none, the first, so that the client gets to say
+/// so.
 fn pick<'a>(choice: &'a Choice, schemes: &[SignatureScheme]) -> Option<&'a Arc<CertifiedKey>> {
     if let [only] = &**choice {
         return Some(only);
     }
     choice.iter().find(|c| c.key.choose_scheme(schemes).is_some()).or_else(|| choice.first())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::local;
+
+    /// Pairs to tell apart; making them takes longer than a thousand lookups.
+    static PAIRS: LazyLock<Vec<Pair>> =
+        LazyLock::new(|| (0..6).map(|_| local::stand_in(&["x.test".to_owned()]).unwrap()).collect());
+
+    fn offer() -> impl Strategy<Value = (Vec<String>, Rank)> {
+        let name =
+            proptest::sample::select(vec!["a.b", "*.b", "c.b", "*.a.b", "d.a.b", "b", "*.c", "10.0.0.1"]);
+        let rank = proptest::sample::select(vec![Rank::Good, Rank::OutOfDate, Rank::StandIn]);
+        (proptest::collection::btree_set(name, 1..4), rank)
+            .prop_map(|(names, rank)| (names.into_iter().map(str::to_owned).collect(), rank))
+    }
+
+    /// What the module says, word by word.
+    fn slowly<'a>(offers: &'a [Offer], asked: Option<&str>) -> Option<&'a Offer> {
+        let best = |name: &str| {
+            let candidates = offers.iter().filter(|offer| offer.names.iter().any(|n| n == name));
+            candidates.reduce(|best, next| if next.rank < best.rank { next } else { best })
+        };
+        match asked {
+            Some(name) => best(name).or_else(|| best(&names::wildcard_of(name)?)),
+            None => offers.iter().find(|offer| offer.names.iter().any(|n| n == "10.0.0.1")).or_else(|| {
+                offers.iter().reduce(|best, next| if next.rank < best.rank { next } else { best })
+            }),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_map_finds_what_the_rules_say(wanted in proptest::collection::vec(offer(), 0..6)) {
+            let offers: Vec<Offer> = wanted
+                .into_iter()
+                .enumerate()
+                .map(|(number, (names, rank))| Offer {
+                    id: number.to_string(),
+                    names,
+                    pair: PAIRS[number].clone(),
+                    rank,
+                })
+                .collect();
+            let (index, serving) = Index::new(&offers);
+            let asked = ["a.b", "x.b", "c.b", "d.a.b", "x.a.b", "x.x.a.b", "b", "c", "x.c", "x"];
+            for name in asked.into_iter().map(Some).chain([None]) {
+                let found = index.find(name).map(|choice| &choice[0]);
+                let expect = slowly(&offers, name);
+                prop_assert_eq!(
+                    found.map(Arc::as_ptr), expect.map(|offer| Arc::as_ptr(&offer.pair.key)), "{:?}", name
+                );
+            }
+            // Who is said to serve a name does.
+            for offer in &offers {
+                for name in &offer.names {
+                    let said = serving.get(&offer.id).is_some_and(|names| names.contains(name));
+                    let does = slowly(&offers, Some(name)).is_some_and(|best| best.id == offer.id);
+                    prop_assert_eq!(said, does, "{} {}", offer.id, name);
+                }
+            }
+        }
+    }
 }

@@ -11,7 +11,8 @@ use async_trait::async_trait;
 ///
 /// What is kept holds private keys: nobody but the edges may read it. Several edges that share one storage share
 /// accounts and certificates, answer each other's challenges, and leave orders to whoever created the lease first.
-/// Readers see a document either before or after a write.
+/// Readers see a document either before or after a write. An implementation that speaks to a network has deadlines of
+/// its own: applying certificates waits for what is kept.
 #[async_trait]
 pub trait Storage: Send + Sync + fmt::Debug {
     /// The document, None when there is none.
@@ -101,7 +102,8 @@ impl Storage for Directory {
 }
 
 /// Writes a file that only its owner may read: into a temporary one beside it, to the disk, then renamed, so that a
-/// crash leaves the old content or the new. Without `replace` a file that is there already stays, and the answer is false.
+/// crash leaves the old content or the new. Without `replace` a file that is there already stays, and the answer is
+/// false.
 pub(crate) fn write_private(path: &Path, content: &[u8], replace: bool) -> io::Result<bool> {
     let directory = path.parent().ok_or_else(|| io::Error::other("the path has no directory"))?;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;

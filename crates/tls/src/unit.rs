@@ -24,6 +24,8 @@ pub(crate) struct Unit {
     pub(crate) pair: Option<Pair>,
     /// Whether that is only there until the real one is.
     pub(crate) stand_in: bool,
+    /// How good it was when handshakes were last told.
+    pub(crate) told: Rank,
     /// What is wrong.
     pub(crate) problem: Option<String>,
     /// What failed since it last worked.
@@ -49,7 +51,7 @@ pub(crate) enum WantedError {
     NoNames,
     /// ACME and an address.
     #[error(
-        "{0} is an IP address, for which no certificate is issued by ACME here; write a host name, or use a certificate from files"
+        "{0} is an IP address, which is not ordered by ACME here; write a host name, or use a certificate from files"
     )]
     Address(String),
     /// ACME, a wildcard, and the wrong challenge.
@@ -86,6 +88,7 @@ impl Unit {
             source: wanted.source.clone(),
             pair: None,
             stand_in: false,
+            told: Rank::StandIn,
             problem: None,
             failures: Failures::default(),
             jitter: rand::random::<f64>(),

@@ -9,8 +9,9 @@ use crate::acme::{self, AcmeError, Context, Failures, Lease, Records};
 use crate::clock;
 use crate::files::{self, Look, Stamp};
 use crate::local::{self, Authority, LocalError};
-use crate::pair::Pair;
+use crate::pair::{Facts, Pair};
 use crate::plan::{Attempts, When, plan_renewal};
+use crate::storage::Storage;
 use crate::unit::Unit;
 
 /// How the work on a unit went.
@@ -26,7 +27,9 @@ pub(crate) enum Outcome {
         but: Option<String>,
     },
     /// It did not work; what served serves on.
-    Failed { error: String, not_before: Option<u64> },
+    Failed { error: String },
+    /// The same, from a server that counts: what this edge or another keeps of it.
+    Refused(Failures),
     /// Another edge is at it.
     Waiting,
     /// The process ends; nobody is to blame.
@@ -42,6 +45,8 @@ pub(crate) struct Tools {
     pub(crate) acme: Context,
     /// How often files are looked at.
     pub(crate) poll: Duration,
+    /// How long what the local authority issues is valid.
+    pub(crate) local_lifetime: Duration,
 }
 
 /// What is known of a unit before anything is done: from files at once, from ACME what is kept.
@@ -69,7 +74,7 @@ pub(crate) async fn begin(tools: &Tools, unit: &mut Unit) {
                 }
             }
             if unit.failures.failed > 0 && unit.problem.is_none() {
-                unit.problem = Some(unit.failures.problem.clone());
+                refuse(unit, unit.failures.clone(), false);
             }
             unit.due = Some(unit.plan());
         }
@@ -91,7 +96,10 @@ pub(crate) async fn work(tools: &Tools, unit: &Unit) -> Outcome {
         }
         CertificateSource::Local => {
             let (directory, names) = (tools.directory.clone(), unit.names.clone());
-            let made = tokio::task::spawn_blocking(move || Authority::open(&directory)?.issue(&names)).await;
+            let lifetime = tools.local_lifetime;
+            let made =
+                tokio::task::spawn_blocking(move || Authority::open(&directory)?.issue(&names, lifetime))
+                    .await;
             match made {
                 Ok(Ok(pair)) => Outcome::Serves { pair: Box::new(pair), stamp: None, but: None },
                 Ok(Err(error)) => failed(LocalError::to_string(&error)),
@@ -127,27 +135,17 @@ pub(crate) fn settle(tools: &Tools, unit: &mut Unit, outcome: Outcome) -> bool {
             unit.stamp = stamp;
             unit.problem = but;
             unit.failures = Failures::default();
-            true
+            new
         }
-        Outcome::Failed { error, not_before } => {
+        Outcome::Failed { error } => {
             // What is there now was not read, so whatever comes next is new.
             unit.stamp = None;
             let failed = unit.failures.failed.saturating_add(1);
-            let known = unit.failures.problem == error;
-            unit.failures = Failures::new(failed, clock::now(), not_before, error.clone());
-            let next = if polled {
-                "the files are read again as soon as they change".to_owned()
-            } else {
-                format!("tried again at {}", clock::readable(unit.plan() / 1000))
-            };
-            unit.problem = Some(format!("{error}; {}; {next}", unit.goes_on()));
-            if !known {
-                tracing::warn!(
-                    names = unit.names.join(", "),
-                    problem = unit.problem,
-                    "a certificate has a problem"
-                );
-            }
+            refuse(unit, Failures::new(failed, clock::now(), None, error), polled);
+            false
+        }
+        Outcome::Refused(failures) => {
+            refuse(unit, failures, polled);
             false
         }
     };
@@ -155,30 +153,60 @@ pub(crate) fn settle(tools: &Tools, unit: &mut Unit, outcome: Outcome) -> bool {
     changed
 }
 
+/// Puts a failure into the unit, with words for people; they are logged when they are new.
+fn refuse(unit: &mut Unit, failures: Failures, polled: bool) {
+    let known = unit.failures.problem == failures.problem;
+    unit.failures = failures;
+    let next = if polled {
+        "the files are read again as soon as they change".to_owned()
+    } else {
+        format!("tried again at {}", clock::readable(unit.plan() / 1000))
+    };
+    unit.problem = Some(format!("{}; {}; {next}", unit.failures.problem, unit.goes_on()));
+    if !known {
+        tracing::warn!(names = unit.names.join(", "), problem = unit.problem, "a certificate has a problem");
+    }
+}
+
 /// Asks the ACME server, unless another edge has.
 async fn ask(tools: &Tools, acme: &Acme, unit: &Unit) -> Outcome {
     let records = Records::new(&acme.directory, &unit.names);
     let storage = &*tools.acme.storage;
+    let lease = match Lease::take(storage, records.lease()).await {
+        Ok(Some(lease)) => lease,
+        Ok(None) => return Outcome::Waiting,
+        Err(error) => return not_obtained(storage, &records, unit, &error).await,
+    };
+    // What others did is looked at with the lease in hand: before, they may still be at it.
+    let outcome = match others(tools, acme, unit, &records).await {
+        Some(outcome) => outcome,
+        None => order(tools, acme, unit, &records, &lease).await,
+    };
+    lease.release().await;
+    outcome
+}
+
+/// What another edge got, or tried in vain, since this one last looked.
+async fn others(tools: &Tools, acme: &Acme, unit: &Unit, records: &Records) -> Option<Outcome> {
     if let Ok(Some(pair)) = kept(tools, acme, unit).await {
-        let facts = &pair.facts;
-        let due =
-            plan_renewal(clock::now(), facts.not_before, facts.not_after, Attempts::default(), unit.jitter);
-        let newer =
-            unit.stand_in || unit.pair.as_ref().is_none_or(|ours| facts.not_after > ours.facts.not_after);
+        let Facts { not_before, not_after, .. } = pair.facts;
+        let due = plan_renewal(clock::now(), not_before, not_after, Attempts::default(), unit.jitter);
+        let newer = unit.stand_in || unit.pair.as_ref().is_none_or(|ours| not_after > ours.facts.not_after);
         if newer && due != When::Now {
-            return Outcome::Serves { pair: Box::new(pair), stamp: None, but: None };
+            return Some(Outcome::Serves { pair: Box::new(pair), stamp: None, but: None });
         }
     }
-    let obtained = match Lease::take(storage, records.lease()).await {
-        Ok(None) => return Outcome::Waiting,
-        Ok(Some(lease)) => {
-            let obtained = Box::pin(acme::obtain(&tools.acme, acme, &unit.names, &lease)).await;
-            lease.release().await;
-            obtained
-        }
-        Err(error) => Err(error),
-    };
-    match obtained {
+    // Servers count failures for each name, not for each edge.
+    match acme::load::<Failures>(&*tools.acme.storage, &records.failures()).await {
+        Ok(Some(theirs)) if theirs.last > unit.failures.last => Some(Outcome::Refused(theirs)),
+        // Without this memory the worst is an attempt too many.
+        _ => None,
+    }
+}
+
+async fn order(tools: &Tools, acme: &Acme, unit: &Unit, records: &Records, lease: &Lease<'_>) -> Outcome {
+    let storage = &*tools.acme.storage;
+    match Box::pin(acme::obtain(&tools.acme, acme, &unit.names, lease)).await {
         Ok(obtained) => {
             if unit.failures.failed > 0
                 && let Err(error) = storage.remove(&records.failures()).await
@@ -193,20 +221,22 @@ async fn ask(tools: &Tools, acme: &Acme, unit: &Unit) -> Outcome {
             Outcome::Serves { pair: Box::new(obtained.pair), stamp: None, but }
         }
         Err(AcmeError::Shutdown) => Outcome::GivenUp,
-        Err(error) => {
-            let not_before = match &error {
-                AcmeError::Server { not_before, .. } => *not_before,
-                _ => None,
-            };
-            let error = error.to_string();
-            let failed = unit.failures.failed.saturating_add(1);
-            let failures = Failures::new(failed, clock::now(), not_before, error.clone());
-            if let Err(error) = acme::save(storage, &records.failures(), &failures).await {
-                tracing::warn!(%error, "a failure is not remembered beyond this process");
-            }
-            Outcome::Failed { error, not_before }
-        }
+        Err(error) => not_obtained(storage, records, unit, &error).await,
     }
+}
+
+/// Keeps the failure, for the next edge and for the others.
+async fn not_obtained(storage: &dyn Storage, records: &Records, unit: &Unit, error: &AcmeError) -> Outcome {
+    let not_before = match error {
+        AcmeError::Server { not_before, .. } => *not_before,
+        _ => None,
+    };
+    let failed = unit.failures.failed.saturating_add(1);
+    let failures = Failures::new(failed, clock::now(), not_before, error.to_string());
+    if let Err(error) = acme::save(storage, &records.failures(), &failures).await {
+        tracing::warn!(%error, "a failure is not remembered beyond this process");
+    }
+    Outcome::Refused(failures)
 }
 
 /// What was issued earlier, by this edge or another.
@@ -229,5 +259,5 @@ fn stand_in(unit: &mut Unit) {
 }
 
 fn failed(error: String) -> Outcome {
-    Outcome::Failed { error, not_before: None }
+    Outcome::Failed { error }
 }

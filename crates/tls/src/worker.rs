@@ -34,7 +34,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut ending: watch::Receiver<bool>) 
                 Err(error) => {
                     if let Some(unit) = whose.remove(&error.id()) {
                         let error = format!("a defect of the edge ended the work on it: {error}");
-                        shared.settle(&unit, Outcome::Failed { error, not_before: None });
+                        shared.settle(&unit, Outcome::Failed { error });
                     }
                 }
             },

@@ -8,4 +8,5 @@ mod housekeeping;
 mod programs;
 mod releases;
 mod support;
+mod traffic;
 mod upgrades;

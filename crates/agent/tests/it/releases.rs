@@ -3,7 +3,8 @@
 use crate::support::{Service, World, assignment, environment, get, name, plan, release, until, variable};
 use fairway_model::{
     Assignment, ConfigValue, Digest, EventKind, Failure, FailureKind, Generation, Millis, Phase, Redacted,
-    RouteSpec, SecretVersion,
+    RouteSpec, SecretVersion, TimeoutSpec, TrafficSpec,
+    traffic::{Guard, Options},
 };
 use fairway_target::{Silent, Target as _};
 use std::{
@@ -387,6 +388,59 @@ async fn the_public_listener_has_hosts_and_paths_and_keeps_its_port() {
     release.drain = Millis(1);
     world.apply(&plan(Some(&first), release)).await;
     assert_eq!(world.host.endpoints(&environment()).await.unwrap().public, Some(public));
+}
+
+#[tokio::test]
+async fn a_release_of_nothing_but_guards_and_traffic_starts_nothing() {
+    let world = World::new("").await;
+    let route = |guard| RouteSpec { host: None, path: "/".to_owned(), guard };
+    let release_of = |guard: &Guard, traffic: &TrafficSpec, options: &Options| {
+        let web = good(&world, "web").with(|service| {
+            service.routes.push(route(guard.clone()));
+            service.traffic = traffic.clone();
+        });
+        let mut release = release(&[("web", web.clone())]);
+        release.listener = Some(fairway_model::Listener { address: "127.0.0.1:0".parse().unwrap() });
+        release.edge.options = options.clone();
+        (release, web)
+    };
+    let (usual, web) = release_of(&Guard::default(), &TrafficSpec::default(), &Options::default());
+    world.host.deliver(&web.source).await.unwrap();
+    let first = plan(None, usual.clone());
+    world.apply(&first).await;
+    let (pid, digest) = (world.pid("web").await, usual.services["web"].spec_digest());
+
+    let guard = Guard { body_bytes: Some(1 << 20), ..Guard::default() };
+    let timeouts = TimeoutSpec { header: Some(Millis(9_000)), ..TimeoutSpec::default() };
+    let traffic = TrafficSpec { timeouts, ..TrafficSpec::default() };
+    let options = Options { goodbye_spread_ms: 500, ..Options::default() };
+    let (guarded, _) = release_of(&guard, &traffic, &options);
+    assert_eq!(guarded.services["web"].spec_digest(), digest);
+    let second = plan(Some(&first), guarded);
+    world.apply(&second).await;
+    assert_eq!(world.pid("web").await, pid);
+    let table = || {
+        let text = std::fs::read(world.home().join("edge/tables/test%2Fpr-7.json")).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&text).unwrap()
+    };
+    let public = |table: &serde_json::Value| {
+        let routes = table["routes"].as_array().unwrap().clone();
+        routes.into_iter().find(|route| route["listener"] == "public").unwrap()
+    };
+    let served = table();
+    assert_eq!(public(&served)["guard"], serde_json::json!({ "body_bytes": 1 << 20 }));
+    assert_eq!(served["services"]["web"]["timeouts"]["header_ms"], 9_000);
+    assert_eq!(served["options"]["goodbye_spread_ms"], 500);
+
+    // The way back starts nothing either, and takes all of it away.
+    world.apply(&plan(Some(&second), usual)).await;
+    assert_eq!(world.pid("web").await, pid);
+    let served = table();
+    assert_eq!(
+        (&public(&served)["guard"], &served["options"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
+    assert_eq!(served["services"]["web"]["timeouts"]["header_ms"], 60_000);
 }
 
 #[tokio::test]

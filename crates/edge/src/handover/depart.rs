@@ -64,7 +64,9 @@ impl Edge {
         for visitor in shared.visitors() {
             visitor.tell(Signal::Depart);
         }
-        self.close_streams(half);
+        // Orders and renewals are the successor's business; what is served is served on.
+        shared.certificates.shutdown().await;
+        self.close_streams();
         let quiet = timeout_at(deadline, self.quiet());
         tokio::select! {
             quiet = quiet => {
@@ -93,11 +95,11 @@ impl Edge {
         std::future::pending().await
     }
 
-    /// Ends event streams and upgraded connections, spread over a time, for their clients will all be back.
-    pub(crate) fn close_streams(&self, spread: Duration) {
+    /// Ends event streams and upgraded connections.
+    pub(crate) fn close_streams(&self) {
         let grace = self.shared.settings.shutdown_grace;
         for instance in self.instances() {
-            instance.close_within(grace, spread);
+            instance.close(grace);
         }
     }
 }

@@ -93,6 +93,7 @@ impl Predecessor {
                     environment.services.insert(name.clone(), theirs.clone());
                     continue;
                 };
+                service.waiting += theirs.waiting;
                 for (id, theirs) in &theirs.instances {
                     match service.instances.get_mut(id) {
                         Some(instance) => {

@@ -496,7 +496,15 @@ impl Recorder {
     }
 
     pub async fn answering(answer: impl Fn(&Message) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(([127, 0, 0, 1], 0).into(), answer).await
+    }
+
+    /// At this address, which is free.
+    pub async fn on(at: SocketAddr, answer: impl Fn(&Message) -> Answer + Send + Sync + 'static) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        socket.bind(at).unwrap();
+        let listener = socket.listen(1024).unwrap();
         let address = listener.local_addr().unwrap();
         let log = Arc::new(Mutex::new(Log::default()));
         let (answer, to) = (Arc::new(answer), log.clone());

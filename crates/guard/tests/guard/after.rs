@@ -179,6 +179,15 @@ fn an_answer_to_head_says_what_get_would_get_and_has_no_body() {
 }
 
 #[test]
+fn an_edge_may_have_enough_of_compressing() {
+    let guard = compiled(GZIP);
+    let passed = request("accept-encoding: gzip").passes(&guard).uncompressed();
+    let mut head = headers("content-type: text/plain\ncontent-length: 5000");
+    assert_eq!(guard.after(passed, StatusCode::OK, &mut head), None);
+    assert_eq!(text(&head), "content-length: 5000\ncontent-type: text/plain\nvary: accept-encoding\n");
+}
+
+#[test]
 fn settings_of_compression() {
     let json = r#"{"compression":{"min_bytes":10,"types":["application/vnd."]}}"#;
     let check = |head: &str, expect: bool| {

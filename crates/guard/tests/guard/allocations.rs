@@ -4,7 +4,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use fairway_guard::{client_address, client_https, find_unambiguous};
+use fairway_guard::{Encoder, Encoding, client_address, client_https, find_unambiguous};
 use http::{HeaderMap, StatusCode};
 
 use crate::{compiled, headers, request};
@@ -13,20 +13,27 @@ struct Counting;
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
+    static LIVE: Cell<isize> = const { Cell::new(0) };
 }
 
 // SAFETY: everything is handed to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.set(COUNT.get() + 1);
+        LIVE.set(LIVE.get() + size(layout));
         // SAFETY: the caller's promises are the same.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.set(LIVE.get() - size(layout));
         // SAFETY: the caller's promises are the same.
         unsafe { System.dealloc(pointer, layout) }
     }
+}
+
+fn size(layout: Layout) -> isize {
+    isize::try_from(layout.size()).expect("no layout is larger")
 }
 
 #[global_allocator]
@@ -58,6 +65,8 @@ fn what_passes_every_guard_allocates_nothing() {
     let request = request(
         "origin: https://b.example\ncontent-length: 10\naccept-encoding: br, gzip;q=0.5\nauthorization: Basic Ym9iOmI=",
     );
+    // The first client of its part of the table makes room for it.
+    request.passes(&guard);
     let (passed, count) = allocations(|| request.passes(&guard));
     assert_eq!(count, 0);
     assert_eq!(guard.user(passed), Some("bob"));
@@ -95,4 +104,29 @@ fn what_every_request_is_asked_allocates_nothing() {
     });
     check("https", &|| client_https(false, &headers, true));
     check("path", &|| find_unambiguous("/api/v1/orders/42.json", str::len, |a, b| a == b) == Ok(22));
+}
+
+#[test]
+fn an_encoder_is_not_larger_than_it_says() {
+    let before = LIVE.get();
+    let mut encoder = Encoder::new(Encoding::Gzip);
+    encoder.push(&[b'x'; 65_536]);
+    let bytes = LIVE.get() - before;
+    assert!((100_000..=420_000).contains(&bytes), "{bytes}");
+}
+
+#[test]
+fn a_rate_limit_that_nobody_asks_for_is_small_and_a_flooded_one_is_bounded() {
+    let before = LIVE.get();
+    let guard = compiled(r#"{"rate_limit":{"requests":1,"per_ms":3600000}}"#);
+    let idle = LIVE.get() - before;
+    assert!(idle < 20_000, "{idle}");
+    let mut request = request("");
+    for number in 0..300_000u128 {
+        request.client = std::net::Ipv6Addr::from_bits(0x2001_0db8 << 96 | number << 64).into();
+        request.verdict(&guard);
+    }
+    assert_eq!(request.verdict(&guard), "429 rate_limited");
+    let flooded = LIVE.get() - before;
+    assert!(flooded < 2_200_000, "{flooded}");
 }

@@ -388,3 +388,35 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// What the check of the words accepts can be made ready, and nothing else is.
+    #[test]
+    fn the_check_and_the_compiler_agree(
+        texts in prop::collection::vec("(\\PC{0,12}|[a-z-]{1,8}|https://[a-z.:/*]{1,12}|[0-9a-f]{64})", 8),
+        numbers in prop::collection::vec(prop_oneof![0..5u64, any::<u64>()], 5),
+        flags in any::<[bool; 4]>(),
+    ) {
+        let [realm, name, digest, header, origin, method, expose, kind] = texts.try_into().unwrap();
+        let [requests, per_ms, burst, age, bytes] = numbers.try_into().unwrap();
+        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let guard = serde_json::json!({
+            "basic_auth": flags[0].then(|| serde_json::json!({ "realm": realm, "users": { name: digest } })),
+            "rate_limit": flags[1].then(|| serde_json::json!({
+                "requests": small(requests), "per_ms": per_ms, "burst": small(burst), "key": { "header": header },
+            })),
+            "cors": flags[2].then(|| serde_json::json!({
+                "origins": [origin], "methods": [method], "headers": [header], "expose": [expose],
+                "credentials": flags[3], "max_age_s": age,
+            })),
+            "compression": flags[3].then(|| serde_json::json!({ "types": [kind], "min_bytes": bytes })),
+            "hsts": { "max_age_s": age, "preload": flags[3], "include_subdomains": flags[0] },
+        });
+        let guard: Guard = serde_json::from_value(guard).unwrap();
+        let compiled = Compiled::new(&guard, None, 1);
+        prop_assert_eq!(compiled.is_ok(), guard.check().is_empty());
+        if let Ok(compiled) = compiled {
+            let _ = request("origin: https://a\nx-a: b").verdict(&compiled);
+        }
+    }
+}

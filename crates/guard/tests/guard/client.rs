@@ -157,6 +157,15 @@ fn what_the_next_one_is_told() {
     check("forwarded:", true, "10.0.0.1", None, false, "for=10.0.0.1;proto=http");
 }
 
+#[test]
+fn every_number_of_an_address() {
+    for number in 0..=255u8 {
+        let peer = IpAddr::from([number, 255 - number, 0, 9]);
+        let found = forwarded_header(&HeaderMap::new(), false, peer, None, false);
+        assert_eq!(found, format!("for={peer};proto=http"));
+    }
+}
+
 fn addresses() -> impl Strategy<Value = IpAddr> {
     prop_oneof![
         any::<[u8; 4]>().prop_map(IpAddr::from),

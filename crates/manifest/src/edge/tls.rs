@@ -71,7 +71,7 @@ pub struct LocalCertificate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcmeCertificate {
-    /// Issued by an ACME server and renewed in time.
+    /// Issued by an ACME server and renewed when a third of its lifetime is left. Using a server agrees to its terms.
     #[schemars(extend("examples" = [{"contact": "ops@example.com"}]))]
     pub acme: Acme,
     /// The hosts it is for. When left out: of `files`, those that the certificate itself names; otherwise the hosts of
@@ -130,7 +130,8 @@ pub enum AcmeChallenge {
     /// A program publishes a record.
     Dns {
         /// The program and its first arguments: an absolute path on the host, or a name that is looked up in `PATH`
-        /// there. It is called with `present` or `cleanup`, the name of the record and its value.
+        /// there. It is called with `present` or `cleanup`, the name of the record and its value; `present` returns when
+        /// everybody can see the record, within 120 s.
         #[serde(rename = "dns-01")]
         #[schemars(schema_with = "schema::command", extend("examples" = [["/usr/local/bin/dns-hook"]]))]
         dns_01: Vec<String>,

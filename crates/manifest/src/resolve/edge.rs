@@ -12,6 +12,9 @@ use fairway_model::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What a developer calls this machine, where no route has a host.
+const THIS_MACHINE: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
 /// Passwords are checked on every request by a fast hash, so they must not be words.
 const SHORTEST_PASSWORD: usize = 16;
 
@@ -187,7 +190,7 @@ impl Lowering<'_> {
             if certificate.takes_hosts() {
                 names = std::mem::take(&mut hosts);
                 if names.is_empty() && certificate.acme().is_none() {
-                    names.push("localhost".to_owned());
+                    names.extend(THIS_MACHINE.map(str::to_owned));
                 }
                 if names.is_empty() {
                     let index = index.to_string();

@@ -1,7 +1,7 @@
 //! The edge's options: what is written, what a release makes of it, and what is wrong with the rest.
 
 use crate::support::{parse, problems, resolve_with, service, show, table};
-use fairway_manifest::{Manifest, Sources, config, explain};
+use fairway_manifest::{Manifest, Sources, check_passwords, explain};
 use fairway_model::{
     Digest, Release,
     traffic::{CertificateSource, Guard, Options},
@@ -203,7 +203,7 @@ fn the_probe_of_the_edge_asks_what_ready_asks() {
 /// The names of each certificate of the environment `e`.
 fn names(expose: &str, environment: &str) -> Vec<Vec<String>> {
     let environment = format!("  e: {{ target: local, listen: \"127.0.0.1:80\", {environment} }}\n");
-    let tls = release(&exposed(expose, &environment), "e", &[]).edge.tls.unwrap();
+    let tls = release(&exposed(expose, &environment), "e", &[]).edge.tls.expect("the environment speaks TLS");
     tls.certificates.into_iter().map(|certificate| certificate.names).collect()
 }
 
@@ -223,7 +223,7 @@ fn certificates_are_for_the_hosts_of_the_routes() {
     check(two, "{ acme: {} }, { local: true, names: [b.test] }", &[&["x.test"], &["b.test"]]);
     check(two, r#"{ acme: {}, names: ["www.{environment.domain}"] }"#, &[&["www.x.test"]]);
     check(two, "{ files: { chain: /c, key: /k } }", &[&[]]);
-    check("{ path: / }", "", &[&["localhost"]]);
+    check("{ path: / }", "", &[&["localhost", "127.0.0.1", "::1"]]);
     check(r#"{ host: "*.x.test" }"#, "{ acme: { challenge: { dns-01: [hook] } } }", &[&["*.x.test"]]);
 }
 
@@ -259,12 +259,8 @@ fn passwords_are_looked_for_before_anything_is_built() {
         let set: Vec<(&str, &str)> = set.map(|value| ("E_PW", value)).into_iter().collect();
         let parsed = parse(text);
         let resolved = resolve_with(&parsed, "e", &Sources::new(), &set);
-        let early = config(
-            &parsed,
-            &crate::support::environment("e"),
-            &set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            &Sources::new(),
-        );
+        let set = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let early = check_passwords(&parsed, &crate::support::environment("e"), &set);
         let list = |problems: Option<fairway_manifest::Problems>| {
             problems.map(|it| it.into_vec()).unwrap_or_default()
         };
@@ -299,6 +295,10 @@ fn bad_guards() {
     let route = |guard: &str| with(&format!("guard: {{ {guard} }}"), PLAIN);
     let cases = [
         ("misspelt", route("alow: [10.0.0.0/8]")),
+        (
+            "of other tools",
+            route("whitelist: [10.0.0.0/8], gzip: true, rate_limit: { average: 10, period: 1s }"),
+        ),
         ("not a network", route("allow: [10.0.0.0/33, office]")),
         ("nobody", route("allow: []")),
         ("everybody", route("allow: [0.0.0.0/0]")),

@@ -7,13 +7,17 @@ use serde::{Deserialize, Serialize};
 use super::network::Network;
 
 /// The guards of one route. The default guards nothing and adds nothing.
+///
+/// A request is asked in this order: HTTPS, network, maintenance, preflight (answered by the edge), rate, name and
+/// password, length of the body. [`check`](Self::check) tells what of it can't be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Guard {
     /// Only clients from these networks; everybody when empty. Others are answered 403.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<Network>,
-    /// A name and password are asked for (401, RFC 7617).
+    /// A name and password are asked for (401, RFC 7617). They are the edge's own: the service does not see the
+    /// `Authorization` header of a request that showed them, and can't ask for one of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub basic_auth: Option<BasicAuth>,
     /// How often one client may ask; more is answered 429 with `Retry-After`.
@@ -59,7 +63,8 @@ fn realm() -> String {
     "closed environment".to_owned()
 }
 
-/// A limit on the rate of one client.
+/// A limit on the rate of one client. Each edge counts for itself, and goes on counting over a new table as long as the
+/// limit stays the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateLimit {
@@ -87,7 +92,8 @@ pub enum RateKey {
     /// Its address, behind trusted proxies.
     #[default]
     Address,
-    /// The value of this request header; its address when the header is missing.
+    /// The value of this request header; its address when the header is missing. Only for values that clients can't
+    /// invent: each new one has a full burst.
     Header(String),
 }
 
@@ -109,7 +115,7 @@ fn two_minutes() -> u64 {
     120
 }
 
-/// Calls from pages of other origins (Fetch standard, CORS protocol).
+/// Calls from pages of other origins (Fetch standard, CORS protocol). What the service itself says about it is replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cors {
@@ -132,7 +138,10 @@ pub struct Cors {
 }
 
 /// Compression of answers. Never for event streams, partial answers, answers that are encoded already, `no-transform`,
-/// or answers to requests with cookies or credentials (BREACH).
+/// answers with digests, or answers that set cookies or are to requests with cookies or credentials (BREACH).
+///
+/// Entity tags of compressed answers are weak. A service that compares tags of `If-Match` strongly refuses those, so
+/// leave compression off for routes that are edited that way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Compression {

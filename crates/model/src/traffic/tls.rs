@@ -7,7 +7,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
-    /// Host names, `*.example.com` for one level below. Empty: the names that the certificate itself has.
+    /// Host names, `*.example.com` for one level below, in ASCII (`xn--` for others). Empty: the names that the
+    /// certificate itself has, which only files can mean; what is issued needs names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
     /// Where it comes from.
@@ -27,7 +28,8 @@ pub enum CertificateSource {
     },
     /// Issued by the edge's own authority, for machines of developers. Browsers must be told to trust it once.
     Local,
-    /// Issued by an ACME server (RFC 8555) and renewed in time.
+    /// Issued by an ACME server (RFC 8555) and renewed when a third of its lifetime is left. Using a server agrees to
+    /// its terms of service. Until the first certificate is there, a self-signed one stands in.
     Acme(Acme),
 }
 
@@ -35,13 +37,13 @@ pub enum CertificateSource {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Acme {
-    /// Its directory. Default: Let's Encrypt.
+    /// Its directory, an `https://` address. Default: Let's Encrypt.
     #[serde(default = "directory")]
     pub directory: String,
     /// PEM file with the roots that the server's own certificate is checked against. Default: the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roots: Option<PathBuf>,
-    /// Whom the server may write to.
+    /// Whom the server may write to: a mail address, or a URL that the server knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<String>,
     /// How it is proven that the names are ours.
@@ -63,7 +65,9 @@ pub enum AcmeChallenge {
     /// The edge answers in the handshake of its TLS listeners (RFC 8737).
     TlsAlpn01,
     /// A program publishes a TXT record (RFC 8555, 8.4); needed for wildcards. It is called with `present` or
-    /// `cleanup`, the record's name and its value, and has 120 s.
+    /// `cleanup`, the record's name and its value, has the environment of the edge, and is killed after 120 s. A
+    /// record may have several values at a time (for `example.com` and `*.example.com`): `present` adds one and
+    /// returns when everybody can see it, `cleanup` takes that one away.
     Dns01 {
         /// The program and its first arguments.
         hook: Vec<String>,
@@ -71,7 +75,7 @@ pub enum AcmeChallenge {
 }
 
 /// A listener that speaks TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListenerTls {
     /// The oldest version that is spoken. Default 1.2.
@@ -79,7 +83,7 @@ pub struct ListenerTls {
 }
 
 /// A version of TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum TlsVersion {
     /// TLS 1.2 (RFC 5246) with forward secrecy and AEAD ciphers only.
     #[default]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::RETRY_AFTER;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{Request, StatusCode};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
@@ -83,6 +83,11 @@ impl HttpClient for Https {
                     let until = clock::now().saturating_add(seconds);
                     *busy.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
                 }
+            }
+            // Gateways and the like answer with pages, which say nothing in a message.
+            let kind = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            if answer.status().as_u16() >= 400 && !kind.is_some_and(|kind| kind.contains("json")) {
+                return Err(Error::Other(format!("{host} answered {}", answer.status()).into()));
             }
             Ok(BytesResponse::from(answer))
         })

@@ -1,8 +1,8 @@
 //! One order for a set of names at a time, among all edges that share a storage.
 //!
-//! A lease is a document that is created if absent and rewritten while the order goes on. One whose time is over belongs
-//! to an edge that died. Two edges may come to that conclusion together and both order: that costs a certificate, not
-//! correctness.
+//! A lease is a document that is created if absent and rewritten while the order goes on. One whose time is over
+//! belongs to an edge that died. Two edges may come to that conclusion together and both order: that costs a
+//! certificate, not correctness.
 
 use std::convert::Infallible;
 use std::time::Duration;

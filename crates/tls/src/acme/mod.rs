@@ -111,6 +111,9 @@ pub(crate) fn short_digest(parts: &[&str]) -> String {
 fn words(error: &instant_acme::Error) -> impl fmt::Display {
     match error {
         instant_acme::Error::Api(problem) => client::said(problem),
+        instant_acme::Error::Json(reason) => {
+            format!("what it answered is not ACME ({reason}); check the address of the directory")
+        }
         other => crate::problem::chain_of(other),
     }
 }

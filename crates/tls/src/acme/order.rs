@@ -198,8 +198,10 @@ async fn prove(
     }
     match order.poll_ready(&patience(context)).await {
         Ok(OrderStatus::Ready | OrderStatus::Valid) => Ok(()),
-        Ok(OrderStatus::Invalid) | Err(Error::Api(_)) => Err(why(acme, order).await),
+        Ok(OrderStatus::Invalid) => Err(why(acme, order).await),
         Ok(other) => Err(AcmeError::Ended(format!("{other:?}").to_lowercase())),
+        // The library reports the order's error and one of the question itself (a nonce, a limit) alike.
+        Err(Error::Api(_)) if order.state().error.is_some() => Err(why(acme, order).await),
         Err(error) => Err(failed(error)),
     }
 }

@@ -42,7 +42,8 @@ pub(crate) struct Issued {
     pub(crate) key: String,
 }
 
-/// What failed since it last worked. Kept, so that an edge that is started again and again does not ask again and again.
+/// What failed since it last worked. Kept, so that an edge that is started again and again does not ask again and
+/// again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Failures {
     format: u32,
@@ -129,8 +130,8 @@ pub(crate) async fn load<T: DeserializeOwned>(
     serde_json::from_slice(&content).map(Some).map_err(|error| bad(error.to_string()))
 }
 
-/// Where the answer to a challenge is kept for other edges. None for tokens that a server must not choose (RFC 8555, 8.1:
-/// base64url), which could name anything.
+/// Where the answer to a challenge is kept for other edges. None for tokens that a server must not choose (RFC 8555,
+/// 8.1: base64url), which could name anything.
 pub(crate) fn challenge(token: &str) -> Option<String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     ((1..=256).contains(&token.len()) && token.bytes().all(plain)).then(|| format!("acme/challenges/{token}"))
@@ -145,4 +146,65 @@ pub(crate) async fn save(
     let content = serde_json::to_vec_pretty(document)
         .map_err(|error| AcmeError::Document { document: name.to_owned(), reason: error.to_string() })?;
     Ok(storage.write(name, &content).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::Directory;
+
+    /// Documents as the first edges wrote them. They must load for as long as there are edges.
+    #[tokio::test]
+    async fn format_1() {
+        const ACCOUNT: &str = r#"{"format":1,"contact":"ops@example.com","credentials":{
+            "id":"https://acme.test/acct/1",
+            "key_pkcs8":"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgAAAA",
+            "directory":"https://acme.test/dir"}}"#;
+        const ISSUED: &str = r#"{"format":1,"names":["example.com"],"directory":"https://acme.test/dir",
+            "chain":"-----BEGIN CERTIFICATE-----","key":"-----BEGIN PRIVATE KEY-----"}"#;
+        const FAILURES: &str = r#"{"format":1,"failed":3,"last":1900000000,"problem":"no"}"#;
+        let home = tempfile::tempdir().unwrap();
+        let storage = Directory::new(home.path());
+        storage.write("account", ACCOUNT.as_bytes()).await.unwrap();
+        storage.write("issued", ISSUED.as_bytes()).await.unwrap();
+        storage.write("failures", FAILURES.as_bytes()).await.unwrap();
+        let account: StoredAccount = load(&storage, "account").await.unwrap().unwrap();
+        assert_eq!(account.contact.as_deref(), Some("ops@example.com"));
+        let issued: Issued = load(&storage, "issued").await.unwrap().unwrap();
+        assert_eq!(
+            (issued.names, issued.directory.as_str()),
+            (vec!["example.com".to_owned()], "https://acme.test/dir")
+        );
+        let failures: Failures = load(&storage, "failures").await.unwrap().unwrap();
+        assert_eq!(failures, Failures::new(3, 1_900_000_000, None, "no".to_owned()));
+        // What they are called does not change either.
+        let records = Records::new("https://acme.test/dir", &["b.test".to_owned(), "a.test".to_owned()]);
+        assert_eq!(records.certificate(), "acme/5427093541c0f03b/certificate-c2cb48ebb25f9ea7.json");
+        let sorted = Records::new("https://acme.test/dir", &["a.test".to_owned(), "b.test".to_owned()]);
+        assert_eq!(records.certificate(), sorted.certificate());
+    }
+
+    #[tokio::test]
+    async fn what_is_not_known_is_refused_by_name() {
+        let home = tempfile::tempdir().unwrap();
+        let storage = Directory::new(home.path());
+        for (content, expect) in [
+            (r#"{"format":2}"#, "acme/x.json is not what this edge writes there: its format is 2 and not 1"),
+            ("nonsense", "acme/x.json is not what this edge writes there: expected"),
+            (r#"{"format":1}"#, "acme/x.json is not what this edge writes there: missing field"),
+        ] {
+            storage.write("acme/x.json", content.as_bytes()).await.unwrap();
+            let error = load::<Issued>(&storage, "acme/x.json").await.unwrap_err().to_string();
+            assert!(error.starts_with(expect), "{error}");
+        }
+        assert!(load::<Issued>(&storage, "acme/none.json").await.unwrap().is_none());
+    }
+
+    #[test]
+    fn tokens_name_nothing_else() {
+        assert_eq!(challenge("aZ-_9").as_deref(), Some("acme/challenges/aZ-_9"));
+        for token in ["", "..", "a/b", "a.b", "ä", "a\0", &"a".repeat(257)] {
+            assert_eq!(challenge(token), None, "{token}");
+        }
+    }
 }

@@ -192,3 +192,20 @@ async fn dates_and_names_that_clients_would_refuse_are_told() {
     let serving: Vec<_> = site.certificates.status().iter().map(|s| s.serving).collect();
     assert_eq!(serving, [false, true]);
 }
+
+#[tokio::test]
+async fn one_that_expires_gives_way_to_another() {
+    let site = Site::new().await;
+    let soon = time::OffsetDateTime::now_utc() + time::Duration::seconds(4);
+    let wanted = [
+        put(site.home.path(), "a", &make(&["both.test"], |p| p.not_after = soon)),
+        put(site.home.path(), "b", &make(&["both.test"], |_| {})),
+    ];
+    let problems = site.certificates.apply("prod", &wanted).await;
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let first = site.serves("both.test").await.unwrap();
+    let status = site.wait("the other serves", |status| status[1].serving && !status[0].serving).await;
+    assert!(status[0].problem.as_ref().unwrap().starts_with("it expired on 20"), "{status:?}");
+    assert_eq!(status[1].problem, None);
+    assert_ne!(site.serves("both.test").await.unwrap(), first);
+}

@@ -1,10 +1,12 @@
 //! The edge's own authority.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use fairway_model::traffic::{Certificate, CertificateSource, ListenerTls};
-use fairway_protocol::edge::CertificateOrigin;
+use fairway_protocol::edge::{CertificateOrigin, CertificateStatus};
 use fairway_tls::{Certificates, Settings};
+use rcgen::{CertificateParams, KeyPair};
 
 use crate::support::{Site, connect, trusting};
 
@@ -115,6 +117,34 @@ async fn files_that_are_no_authority_are_named() {
         // What is written there is somebody's; it is not replaced.
         assert_eq!(std::fs::read_to_string(site.path("edge/local-ca").join(file)).unwrap(), content);
     }
+}
+
+#[tokio::test]
+async fn it_is_made_anew_in_time() {
+    let site = Site::with(|s| s.local_lifetime = Duration::from_secs(3), ListenerTls::default()).await;
+    site.certificates.apply("dev", &[local(&["a.test"])]).await;
+    let first = site.certificates.status()[0].not_after.unwrap();
+    let renewed = |status: &[CertificateStatus]| status[0].not_after.unwrap() > first;
+    site.wait("the next one", renewed).await;
+    connect(site.tls, "a.test", trusting(&site.certificates.local_root().unwrap())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_root_that_is_about_to_expire_is_made_anew() {
+    let site = Site::new().await;
+    let directory = site.path("edge/local-ca");
+    std::fs::create_dir_all(&directory).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut old = CertificateParams::default();
+    old.not_after = time::OffsetDateTime::now_utc() + time::Duration::days(30);
+    let old = old.self_signed(&key).unwrap().pem();
+    std::fs::write(directory.join("root.key"), key.serialize_pem()).unwrap();
+    std::fs::write(directory.join("root.pem"), &old).unwrap();
+    assert_eq!(site.certificates.apply("dev", &[local(&["a.test"])]).await, Vec::<String>::new());
+    let root = site.certificates.local_root().unwrap();
+    assert_ne!(std::fs::read_to_string(&root).unwrap(), old);
+    assert_eq!(std::fs::read_to_string(directory.join("root.key")).unwrap(), key.serialize_pem());
+    connect(site.tls, "a.test", trusting(&root)).await.unwrap();
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod acme;
 mod files;
+mod interop;
 mod local;
 mod serving;
 mod support;

@@ -271,12 +271,14 @@ async fn plain_http_is_told_where_it_is() {
     let mut site = Site::new().await;
     for (sent, expect) in [
         (&b"GET / HTTP/1.1\r\nhost: example.com\r\n\r\n"[..], &b"HTTP/1.1 400 Bad Request\r\n"[..]),
+        (&[b'P'; 50_000], b"HTTP/1.1 400 Bad Request\r\n"),
         (b"\x05\x01\x00", b""),
     ] {
         let mut stream = TcpStream::connect(site.tls).await.unwrap();
         stream.write_all(sent).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
+        drop(stream);
         assert!(answer.starts_with(expect), "{}", String::from_utf8_lossy(&answer));
         let (head, body) = std::str::from_utf8(&answer).unwrap().split_once("\r\n\r\n").unwrap_or_default();
         assert!(expect.is_empty() || head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
@@ -306,6 +308,54 @@ async fn a_hello_may_come_in_pieces_and_a_client_may_leave_in_it() {
     stream.write_all(&hello[..20]).await.unwrap();
     drop(stream);
     assert!(matches!(site.handshakes.recv().await, Some(Err(AcceptError::Handshake(_)))));
+}
+
+/// What is no hello, or was one, ends the handshake and nothing else.
+#[tokio::test]
+async fn nonsense_is_survived() {
+    let site = Site::new().await;
+    site.certificates.apply("prod", &files(&site, &[&["example.com"]])).await;
+    let config = site.certificates.server_config(&ListenerTls::default());
+    let name = "example.com".try_into().unwrap();
+    let mut client = rustls::ClientConnection::new(Arc::new(anyone(&[&TLS13, &TLS12])), name).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    // A small generator with a fixed start: the same nonsense each time.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
+    };
+    for _ in 0..2_000 {
+        let mut bytes = hello.clone();
+        for _ in 0..=next(4) {
+            let at = next(bytes.len());
+            match next(4) {
+                0 => bytes[at] = u8::try_from(next(256)).unwrap(),
+                1 => bytes.truncate(at.max(1)),
+                2 if bytes.len() > 1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, u8::try_from(next(256)).unwrap()),
+            }
+        }
+        let (mut theirs, ours) = tokio::io::duplex(64 * 1024);
+        theirs.write_all(&bytes).await.unwrap();
+        theirs.shutdown().await.unwrap();
+        let ended = tokio::time::timeout(DEADLINE, site.certificates.accept(&config, ours)).await;
+        assert!(ended.expect("it ends").is_err(), "{bytes:?}");
+    }
+    assert!(site.serves("example.com").await.is_ok());
+}
+
+/// A task that serves a connection is as large as the largest thing that it ever waits for.
+#[tokio::test]
+async fn a_handshake_leaves_little_room_behind() {
+    let site = Site::new().await;
+    let config = site.certificates.server_config(&ListenerTls::default());
+    let stream = TcpStream::connect(site.plain).await.unwrap();
+    let size = std::mem::size_of_val(&site.certificates.accept(&config, stream));
+    assert!(size <= 256, "{size} bytes");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,11 +1,12 @@
 //! All proxies in one run, in turns: A B C, A B C, …, so that what happens to the machine happens to all of them.
 
 use crate::certificate::Certificate;
-use crate::fairway::Edge;
+use crate::fairway::{Which, Workers};
 use crate::machine::{self, Cores};
 use crate::memory::{self, Held, IDLE, Resident};
 use crate::peer::{Kind, Peer, Setting, free_address};
 use crate::process::{Place, Program, Running};
+use crate::profile;
 use crate::report::{self, Cell, Line, Unit, median, table, thousands};
 use crate::row::{Outcome, Row, Spans};
 use crate::tools::{self, Shape, wrk};
@@ -35,9 +36,12 @@ pub(crate) struct Arguments {
     /// These proxies only
     #[arg(long, value_delimiter = ',', value_enum)]
     peers: Vec<Kind>,
-    /// The edge: `fairway`, or a program that is called `PROGRAM HOME` [default: the `fairway` beside this program]
+    /// Another edge: a `fairway`, or a program that is called `PROGRAM HOME` [default: the one that is built in]
     #[arg(long)]
     edge: Option<PathBuf>,
+    /// Sample the edge with perf in the first round and say where its time goes
+    #[arg(long)]
+    profile: bool,
     /// Put the tables into docs/benchmarks.md
     #[arg(long)]
     write: bool,
@@ -62,10 +66,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Some(_) => Some(Certificate::make(directory.path())?),
         None => None,
     };
-    let edge = match &arguments.edge {
-        Some(edge) => fs::canonicalize(edge).with_context(|| edge.display().to_string())?,
-        None => Edge::program()?,
-    };
+    let edge = Which::choose(arguments.edge.as_deref(), Workers::One)?;
     let setting = Setting {
         place: Place { core: cores.proxy, ours: cores.load },
         upstream,
@@ -75,11 +76,13 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         directory: directory.path(),
     };
     let mut comparison = Comparison::new(&arguments);
-    comparison.limit = direct(upstream).await?;
     comparison.in_rounds(&setting).await?;
     comparison.at_rest(&setting, descriptors).await?;
     let text = comparison.show();
     println!("{text}");
+    for profile in &comparison.profiles {
+        println!("{profile}");
+    }
     if arguments.write {
         report::write(&document(), "edge", &text)?;
         eprintln!("bench: wrote docs/benchmarks.md");
@@ -119,7 +122,12 @@ struct Comparison {
     kinds: Vec<Kind>,
     rounds: usize,
     spans: Spans,
-    limit: Option<f64>,
+    /// Requests per second without a proxy, in each round.
+    limits: Vec<f64>,
+    /// Whether the edge is sampled.
+    profile: bool,
+    /// Where its time goes.
+    profiles: Vec<String>,
     /// The version of our edge.
     version: Option<String>,
     outcomes: BTreeMap<(Row, Kind), Vec<Outcome>>,
@@ -140,7 +148,9 @@ impl Comparison {
             kinds: Kind::ALL.into_iter().filter(wanted).collect(),
             rounds: arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 3 }).max(1),
             spans: Spans { warm_up: Duration::from_secs(1), lasts: Duration::from_secs(seconds) },
-            limit: None,
+            limits: Vec::new(),
+            profile: arguments.profile,
+            profiles: Vec::new(),
             version: None,
             outcomes: BTreeMap::new(),
             resident: BTreeMap::new(),
@@ -176,13 +186,26 @@ impl Comparison {
             peers.push(peer);
         }
         for round in 1..=self.rounds {
+            self.limits.extend(direct(setting.upstream).await?);
             for row in &rows {
                 if row.tool().is_some_and(|tool| tools::program(tool).is_none()) {
                     continue;
                 }
                 for peer in &mut peers {
                     let name = peer.kind.name();
-                    let measured = row.measure(peer, self.spans, &post).await;
+                    let sampled = self.profile && round == 1 && peer.kind == Kind::Fairway;
+                    let measuring = row.measure(peer, self.spans, &post);
+                    let measured = if sampled && row.tool() == Some("wrk") {
+                        // Sampling begins with the warm-up and ends before the load does.
+                        let sampling = profile::sample(*row, peer, setting.directory, self.spans.lasts);
+                        let (measured, sampled) = tokio::join!(measuring, sampling);
+                        if matches!(measured, Ok(Some(_))) {
+                            self.profiles.push(sampled?);
+                        }
+                        measured
+                    } else {
+                        measuring.await
+                    };
                     peer.running.alive()?;
                     let what = || format!("{} through {name}", row.label());
                     let Some(outcome) = measured.with_context(what)? else { continue };
@@ -297,10 +320,10 @@ impl Comparison {
             self.spans.lasts.as_secs(),
             self.spans.warm_up.as_secs()
         )];
-        if let Some(limit) = self.limit {
+        if !self.limits.is_empty() {
             notes.push(format!(
                 "Load generator and upstream alone, without a proxy, on the core that they share: {}/s (64 connections, small body).",
-                thousands(limit)
+                thousands(median(self.limits.clone()))
             ));
         }
         for kind in [Kind::Fairway, Kind::Nginx] {

@@ -13,6 +13,41 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Which program is the edge.
+#[derive(Debug)]
+pub(crate) enum Which {
+    /// A part of this program: the same `fairway_edge::run_blocking` that `fairway edge` calls, with a number of threads.
+    Part {
+        /// This program.
+        program: PathBuf,
+        /// Its threads.
+        workers: Workers,
+    },
+    /// `fairway`, or a program that is called with a home directory alone; with its own number of threads.
+    Program(PathBuf),
+}
+
+/// Threads of an edge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Workers {
+    /// As many as each of the others has.
+    One,
+    /// As many as `fairway edge` has.
+    Two,
+}
+
+impl Which {
+    /// The named one, or the part.
+    pub(crate) fn choose(named: Option<&Path>, workers: Workers) -> anyhow::Result<Self> {
+        Ok(match named {
+            Some(named) => {
+                Self::Program(std::fs::canonicalize(named).with_context(|| named.display().to_string())?)
+            }
+            None => Self::Part { program: std::env::current_exe()?, workers },
+        })
+    }
+}
+
 /// An edge that runs.
 #[derive(Debug)]
 pub(crate) struct Edge {
@@ -24,29 +59,19 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    /// The program next to this one.
-    pub(crate) fn program() -> anyhow::Result<PathBuf> {
-        Ok(std::env::current_exe()?.with_file_name("fairway"))
-    }
-
-    /// Starts `fairway edge`, or the example `edge` when that is the program, and waits until it takes tables.
-    pub(crate) async fn start(
-        program: &Path,
-        directory: &Path,
-        place: Option<Place>,
-    ) -> anyhow::Result<Self> {
-        anyhow::ensure!(
-            program.is_file(),
-            "{} has not been built: run `cargo xtask bench edge`, or name a program with --edge",
-            program.display()
-        );
+    /// Starts it and waits until it takes tables.
+    pub(crate) async fn start(which: &Which, directory: &Path, place: Option<Place>) -> anyhow::Result<Self> {
         let home = directory.join("home");
         std::fs::create_dir_all(&home)?;
-        let words: &[&str] = if program.ends_with("fairway") { &["edge", "--home"] } else { &[] };
-        let mut arguments: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
-        arguments.push(home.as_os_str());
-        let program =
-            Program { name: "fairway", path: program, arguments, environment: Vec::new(), directory };
+        let (path, before, after): (_, &[&str], &[&str]) = match which {
+            Which::Part { program, workers: Workers::One } => (program, &["serve"], &["--workers", "1"]),
+            Which::Part { program, workers: Workers::Two } => (program, &["serve"], &["--workers", "2"]),
+            Which::Program(program) if program.ends_with("fairway") => (program, &["edge", "--home"], &[]),
+            Which::Program(program) => (program, &[], &[]),
+        };
+        let words = |words: &'static [&str]| words.iter().map(OsStr::new);
+        let arguments = words(before).chain([home.as_os_str()]).chain(words(after)).collect();
+        let program = Program { name: "fairway", path, arguments, environment: Vec::new(), directory };
         let mut running = Running::start(&program, place)?;
         let client = Client::in_home(&home);
         let begin = Instant::now();

@@ -12,6 +12,7 @@ mod memory;
 mod message;
 mod peer;
 mod process;
+mod profile;
 mod rate;
 mod report;
 mod row;
@@ -21,7 +22,7 @@ mod tools;
 mod upstream;
 
 use clap::{Parser, Subcommand};
-use std::{net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 #[derive(Parser)]
 #[command(name = "bench-edge", about = "Proxies side by side, and the edge under switches")]
@@ -43,6 +44,13 @@ enum What {
         listen: SocketAddr,
         #[arg(long, default_value = "bench")]
         version: String,
+    },
+    /// The edge as `fairway edge` runs it, with as many threads as are asked for
+    #[command(hide = true)]
+    Serve {
+        home: PathBuf,
+        #[arg(long)]
+        workers: usize,
     },
     /// The process that copies bytes and does nothing else
     #[command(hide = true)]
@@ -76,6 +84,15 @@ fn run(what: What) -> anyhow::Result<ExitCode> {
         What::Upstream { listen, version } => {
             machine::end_with_parent()?;
             here()?.block_on(upstream::serve(listen, &version))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        What::Serve { home, workers } => {
+            machine::end_with_parent()?;
+            fairway_edge::log_to_stderr();
+            fairway_edge::run_blocking(fairway_edge::Settings {
+                workers,
+                ..fairway_edge::Settings::new(home)
+            })?;
             Ok(ExitCode::SUCCESS)
         }
         What::Splice { listen, upstream } => {

@@ -2,7 +2,7 @@
 //! that they add by default or that are usual for them, and write no log unless the row is about logs.
 
 use crate::certificate::Certificate;
-use crate::fairway::Edge;
+use crate::fairway::{Edge, Which};
 use crate::handshakes;
 use crate::process::{Place, Program, Running};
 use crate::tools::program;
@@ -82,7 +82,7 @@ pub(crate) struct Setting<'a> {
     /// For the listeners with TLS; none without `openssl`.
     pub(crate) certificate: Option<&'a Certificate>,
     /// Our program.
-    pub(crate) edge: &'a Path,
+    pub(crate) edge: &'a Which,
     /// This program, of which the splice is a part.
     pub(crate) parts: &'a Path,
     /// Where to write files.

@@ -5,7 +5,7 @@
 //! them: whatever it had not counted breaks, and is counted as failed by its client.
 
 use crate::compare::{document, start_upstream};
-use crate::fairway::{Edge, table_of};
+use crate::fairway::{Edge, Which, Workers, table_of};
 use crate::machine;
 use crate::peer::free_address;
 use crate::process::Running;
@@ -14,7 +14,6 @@ use anyhow::{Context, ensure};
 use fairway_edge::client::Client;
 use fairway_stories::{Kind, Load, Tally, Target, speaks_h2};
 use std::{
-    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -39,7 +38,7 @@ pub(crate) struct Arguments {
     /// At least so many requests in all
     #[arg(long, default_value_t = 1_000_000)]
     requests: u64,
-    /// The edge: `fairway`, or a program that is called `PROGRAM HOME` [default: the `fairway` beside this program]
+    /// Another edge: a `fairway`, or a program that is called `PROGRAM HOME` [default: the one that is built in]
     #[arg(long)]
     edge: Option<PathBuf>,
     /// Put the table into docs/benchmarks.md
@@ -103,10 +102,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     machine::descriptors(65_536);
     let directory = tempfile::Builder::new().prefix("fairway-bench-").tempdir_in("/tmp")?;
     let parts = std::env::current_exe()?;
-    let program = match &arguments.edge {
-        Some(edge) => fs::canonicalize(edge).with_context(|| edge.display().to_string())?,
-        None => Edge::program()?,
-    };
+    let program = Which::choose(arguments.edge.as_deref(), Workers::Two)?;
     let mut edge = Edge::start(&program, directory.path(), None).await?;
     let address = free_address();
     let mut set = Set::start(&parts, directory.path(), 1).await?;

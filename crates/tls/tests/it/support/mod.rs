@@ -1,6 +1,7 @@
 //! What the tests share: an edge that speaks TLS on loopback, clients, and an authority that is none of ours.
 
 pub(crate) mod dns;
+pub(crate) mod double;
 pub(crate) mod pebble;
 
 use std::net::SocketAddr;
@@ -124,8 +125,10 @@ impl Site {
             }
         })
         .await;
-        waited
-            .unwrap_or_else(|_| panic!("not within {DEADLINE:?}: {what}; {:#?}", self.certificates.status()))
+        waited.unwrap_or_else(|_| {
+            let log = std::fs::read_to_string(self.path("pebble/log")).unwrap_or_default();
+            panic!("not within {DEADLINE:?}: {what}; {:#?}\n{log}", self.certificates.status())
+        })
     }
 
     /// A handshake with a client that takes any certificate. The answer is the certificate's names and issuer.
