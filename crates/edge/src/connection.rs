@@ -66,7 +66,8 @@ pub(crate) async fn serve(
         _ => h2::is_chosen(&door, &line, &presence).await,
     };
     match is_h2 {
-        Some(true) => h2::serve(door, line, presence).await,
+        // A task is as large as the largest thing that it ever waits for, also while it is idle.
+        Some(true) => Box::pin(h2::serve(door, line, presence)).await,
         Some(false) => h1::serve(&door, line, &presence).await,
         None => {}
     }

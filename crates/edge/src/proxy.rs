@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use fairway_forward::{Error, Exchange, Interim, RequestBody, Scheme};
 use fairway_guard::{
-    Asked, Compiled as Guard, Passed, TRACEPARENT, TRACESTATE, Verdict, X_REQUEST_ID, client_address,
-    client_https, find_unambiguous,
+    Asked, Compiled as Guard, Passed, Verdict, client_address, client_https, find_unambiguous,
 };
 use fairway_health::{Ask, Pick};
 use fairway_route::Miss;
@@ -86,7 +85,79 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Request<RequestBody>
             }
         }
     };
-    forward(asking, request, visit, go, connects).await
+    let Asking { visitor, interim, line, .. } = asking;
+    let shared = &*door.shared;
+    let Go { routed, number, passage } = go;
+    let service = &routed.service;
+    let trusted = is_trusted(&routed, door);
+    let mut record = begin(door, &routed, &mut request, number, trusted);
+    if let Some((guard, passed)) = &visit.passed {
+        if passed.authenticated() {
+            request.headers_mut().remove(AUTHORIZATION);
+        }
+        if let Some(most) = guard.body_limit() {
+            request = limit(request, line, most);
+        }
+    }
+    let exchange = Exchange {
+        client: door.client,
+        scheme: door.scheme,
+        trusted,
+        identified: record.is_some(),
+        timeouts: service.timeouts,
+        protocol: service.protocol,
+        client_text: Some(door.client_text.clone()),
+        interim: interim.cloned(),
+    };
+    let accept = request.headers().get(ACCEPT).cloned();
+    let search = Search::default();
+    let choice = Choice::new(shared, visitor, &search, Arc::clone(service), number, passage);
+    let forwarded = door.worker.forwarder.forward(request, choice, &exchange).await;
+    if let Some(record) = &mut record {
+        record.member = usize::try_from(search.last.load(Ordering::Relaxed)).ok();
+        record.retries = search.retries.load(Ordering::Relaxed);
+        record.bytes_in = record.bytes_in.max(line.map_or(0, |line| line.lock().received));
+    }
+    let mut response = match forwarded {
+        Ok(mut response) => {
+            if connects {
+                websocket::to_http2(&mut response);
+            }
+            if let Some(record) = &mut record {
+                record.upstream = Some(record.took());
+            }
+            response.map(EdgeBody::from)
+        }
+        Err(error) => {
+            let mut headers = HeaderMap::new();
+            headers.extend(accept.map(|accept| (ACCEPT, accept)));
+            let fault = line.and_then(|line| line.lock().fault);
+            let client = matches!(error, Error::ClientGone | Error::ClientSlow { .. });
+            let refusal = match fault {
+                Some(fault) if client => fault.refusal(),
+                _ => failed(shared, service, &error),
+            };
+            if let Some(record) = &mut record {
+                record.why = Some(refusal.code);
+            }
+            refusal.response(&headers)
+        }
+    };
+    let status = response.status();
+    if let (Some(client), Some(sticky)) = (visit.sticky, &service.treatment.sticky) {
+        client.remember(sticky, door.scheme == Scheme::Https, response.headers_mut());
+    }
+    let encoding = visit
+        .passed
+        .and_then(|(guard, passed)| guard.after(passed, status, response.headers_mut()))
+        .filter(|_| status != StatusCode::SWITCHING_PROTOCOLS);
+    if let Some(record) = &mut record {
+        record.status = Some(status.as_u16());
+    }
+    if record.is_none() && encoding.is_none() {
+        return response;
+    }
+    response.map(|body| body.with(record, encoding))
 }
 
 /// What is known about a request from one look to the next.
@@ -285,87 +356,6 @@ async fn wait_for_room(service: &Service, visit: &mut Visit) -> Result<(), Refus
     refuse("queue_timeout", "none had room in time")
 }
 
-async fn forward(
-    asking: Asking<'_>,
-    mut request: Request<RequestBody>,
-    visit: Visit,
-    go: Go,
-    connects: bool,
-) -> Response<EdgeBody> {
-    let Asking { door, visitor, interim, line } = asking;
-    let shared = &*door.shared;
-    let Go { routed, number, passage } = go;
-    let service = &routed.service;
-    let trusted = is_trusted(&routed, door);
-    let mut record = begin(door, &routed, &mut request, number, trusted);
-    if let Some((guard, passed)) = &visit.passed {
-        if passed.authenticated() {
-            request.headers_mut().remove(AUTHORIZATION);
-        }
-        if let Some(most) = guard.body_limit() {
-            request = limit(request, line, most);
-        }
-    }
-    let exchange = Exchange {
-        client: door.client,
-        scheme: door.scheme,
-        trusted,
-        timeouts: service.timeouts,
-        protocol: service.protocol,
-        client_text: Some(door.client_text.clone()),
-        interim: interim.cloned(),
-    };
-    let accept = request.headers().get(ACCEPT).cloned();
-    let search = Search::default();
-    let choice = Choice::new(shared, visitor, &search, Arc::clone(service), number, passage);
-    let forwarded = door.worker.forwarder.forward(request, choice, &exchange).await;
-    if let Some(record) = &mut record {
-        record.member = usize::try_from(search.last.load(Ordering::Relaxed)).ok();
-        record.retries = search.retries.load(Ordering::Relaxed);
-        record.bytes_in = record.bytes_in.max(line.map_or(0, |line| line.lock().received));
-    }
-    let mut response = match forwarded {
-        Ok(mut response) => {
-            if connects {
-                websocket::to_http2(&mut response);
-            }
-            if let Some(record) = &mut record {
-                record.upstream = Some(record.took());
-            }
-            response.map(EdgeBody::from)
-        }
-        Err(error) => {
-            let mut headers = HeaderMap::new();
-            headers.extend(accept.map(|accept| (ACCEPT, accept)));
-            let fault = line.and_then(|line| line.lock().fault);
-            let client = matches!(error, Error::ClientGone | Error::ClientSlow { .. });
-            let refusal = match fault {
-                Some(fault) if client => fault.refusal(),
-                _ => failed(shared, service, &error),
-            };
-            if let Some(record) = &mut record {
-                record.why = Some(refusal.code);
-            }
-            refusal.response(&headers)
-        }
-    };
-    let status = response.status();
-    if let (Some(client), Some(sticky)) = (visit.sticky, &service.treatment.sticky) {
-        client.remember(sticky, door.scheme == Scheme::Https, response.headers_mut());
-    }
-    let encoding = visit
-        .passed
-        .and_then(|(guard, passed)| guard.after(passed, status, response.headers_mut()))
-        .filter(|_| status != StatusCode::SWITCHING_PROTOCOLS);
-    if let Some(record) = &mut record {
-        record.status = Some(status.as_u16());
-    }
-    if record.is_none() && encoding.is_none() {
-        return response;
-    }
-    response.map(|body| body.with(record, encoding))
-}
-
 /// Begins the line in the access log, if the environment has one, and says what the request is called.
 fn begin(
     door: &Door,
@@ -376,14 +366,7 @@ fn begin(
 ) -> Option<Box<Record>> {
     let wanted =
         routed.options.access_log.and_then(|log| Some((door.shared.access_log.get()?.as_ref()?, log)));
-    let Some((log, wanted)) = wanted else {
-        if !trusted {
-            for name in [X_REQUEST_ID, TRACEPARENT, TRACESTATE] {
-                request.headers_mut().remove(name);
-            }
-        }
-        return None;
-    };
+    let (log, wanted) = wanted?;
     let mut headers = std::mem::take(request.headers_mut());
     let asked = record::Asked {
         client: client_address(door.client.ip(), &headers, &routed.options.trusted),

@@ -44,7 +44,8 @@ impl DoorKey {
 /// Everything a request needs to find its way.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    pub(crate) doors: HashMap<DoorKey, Arc<Door>>,
+    /// Few: comparing keys is cheaper than hashing one.
+    pub(crate) doors: BTreeMap<DoorKey, Arc<Door>>,
     /// By environment and name.
     pub(crate) services: HashMap<Arc<str>, HashMap<Arc<str>, Arc<Service>>>,
 }

@@ -43,7 +43,11 @@ impl Worker {
         })?;
         Ok(Self {
             handle,
-            forwarder: Forwarder::new(fairway_forward::Settings::default()),
+            forwarder: Forwarder::new(fairway_forward::Settings {
+                // As many as clients ask at once; those that nobody needs are closed after a while.
+                most_idle: 1024,
+                ..fairway_forward::Settings::default()
+            }),
             visitors: Arc::default(),
             connections: TaskTracker::new(),
             ending,

@@ -78,6 +78,16 @@ async fn lengths_that_contradict() {
     check("length and chunks", both, true, Client::Either("fine")).await;
 }
 
+/// Passed on without the coding it would be something else, and where it ends nobody knows.
+#[tokio::test]
+async fn codings_of_answers() {
+    for bad in ["xchunked", "chunked, chunked", "identity", "chunked, gzip", "\"chunked\"", "\x0bchunked"] {
+        let bytes =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: {bad}\r\n\r\nfine{POISON}");
+        check(bad, bytes, true, Client::BadGateway).await;
+    }
+}
+
 #[tokio::test]
 async fn heads_that_are_none() {
     let with = |line: &str| format!("HTTP/1.1 200 OK\r\n{line}\r\nContent-Length: 4\r\n\r\nfine");

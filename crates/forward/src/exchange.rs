@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use fairway_http1::Present;
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
 /// Who asks, over what, and how long to wait.
@@ -16,6 +17,9 @@ pub struct Exchange {
     /// Whether the client may say whom it asks for. If not, its `X-Forwarded-*` headers are replaced; if so, they are
     /// appended to (`-For`) or kept (`-Proto`, `-Host`).
     pub trusted: bool,
+    /// Whether `X-Request-Id` and `traceparent` of the request are this side's own, and not what an untrusted client
+    /// claims.
+    pub identified: bool,
     /// How long to wait for what.
     pub timeouts: Timeouts,
     /// What the target speaks.
@@ -33,6 +37,7 @@ impl Exchange {
             client,
             scheme: Scheme::Http,
             trusted: false,
+            identified: false,
             timeouts: Timeouts::default(),
             protocol: Protocol::Http1,
             client_text: None,
@@ -69,7 +74,8 @@ pub struct Interim(Arc<Mutex<Vec<(StatusCode, HeaderMap)>>>);
 
 impl Interim {
     pub(crate) fn add(&self, status: StatusCode, mut headers: HeaderMap) {
-        crate::headers::response(&mut headers, Version::HTTP_11, false);
+        let present = Present::of(&headers);
+        crate::headers::response(&mut headers, present, Version::HTTP_11, false);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((status, headers));
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fairway_http1::{BodyDecoder, ResponseHead};
+use fairway_http1::{BodyDecoder, Present, ResponseHead};
 use http::header::{CONTENT_TYPE, UPGRADE};
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use hyper::upgrade::OnUpgrade;
@@ -84,18 +84,22 @@ impl Forwarder {
         let (mut parts, body) = request.into_parts();
         let body = body.into();
         let client = parts.extensions.remove::<OnUpgrade>();
-        let upgrade = headers::request(&mut parts, exchange)?;
+        let added = headers::request(&mut parts, exchange)?;
+        let upgrade = added.upgrade;
         let method = parts.method.clone();
         let mut message = match exchange.protocol {
             Protocol::Http1 => {
                 let target = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-                let (head, framing) = h1::encode(&parts.method, target, &parts.headers, &body);
+                let (head, framing) = h1::encode(&parts.method, target, &parts.headers, &added, &body);
                 Message::Http1(Sending::new(head, body, framing))
             }
             Protocol::H2c if upgrade => {
                 return Err(Error::Request("the service speaks HTTP/2, which has no such upgrade"));
             }
-            Protocol::H2c => Message::H2c(Box::new(h2::request(parts, body)?)),
+            Protocol::H2c => {
+                added.put(&mut parts.headers);
+                Message::H2c(Box::new(h2::request(parts, body)?))
+            }
         };
         // Why the address before gave nothing, and who watched.
         let mut watched: Option<T::Guard> = None;
@@ -107,7 +111,7 @@ impl Forwarder {
                     if let Some(mut guard) = watched.take() {
                         guard.moved_on(&last);
                     }
-                    tokio::time::sleep(pause).await;
+                    Box::pin(tokio::time::sleep(pause)).await;
                     continue;
                 }
                 Next::Nobody => break,
@@ -131,18 +135,20 @@ impl Forwarder {
                         }
                     }
                 }
-                Message::H2c(request) => match h2::attempt(&self.pool, address, *request, timeouts).await {
-                    Ok(response) => return Ok(finish_h2(response, guard, exchange)),
-                    Err((failed, Some(unsent))) => {
-                        message = Message::H2c(unsent);
-                        failed
+                Message::H2c(request) => {
+                    match Box::pin(h2::attempt(&self.pool, address, *request, timeouts)).await {
+                        Ok(response) => return Ok(finish_h2(response, guard, exchange)),
+                        Err((failed, Some(unsent))) => {
+                            message = Message::H2c(unsent);
+                            failed
+                        }
+                        Err((failed, None)) => {
+                            let error = failed.into_error();
+                            guard.failed(&error);
+                            return Err(error);
+                        }
                     }
-                    Err((failed, None)) => {
-                        let error = failed.into_error();
-                        guard.failed(&error);
-                        return Err(error);
-                    }
-                },
+                }
             };
             match failed {
                 Failed::Unsent(error) => {
@@ -183,11 +189,11 @@ fn finish<G: Guard>(
     upgrade: Upgrade,
     exchange: &Exchange,
 ) -> Result<Response<Body<G>>, Error> {
-    let ResponseHead { status, version, mut headers, framing, persistent } = head;
+    let ResponseHead { status, version, mut headers, present, framing, persistent } = head;
     if status != StatusCode::SWITCHING_PROTOCOLS {
         guard.responded(status);
-        headers::response(&mut headers, version, false);
-        let ends_on_close = is_event_stream(&headers);
+        headers::response(&mut headers, present, version, false);
+        let ends_on_close = present.has(Present::CONTENT_TYPE) && is_event_stream(&headers);
         let reading = Reading::new(lease, BodyDecoder::new(framing), sending, persistent);
         let body = Body::http1(reading, guard, exchange.timeouts.idle, ends_on_close);
         return Ok(response(status, headers, body));
@@ -200,7 +206,7 @@ fn finish<G: Guard>(
     guard.responded(status);
     let websocket =
         headers.get(UPGRADE).is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    headers::response(&mut headers, version, true);
+    headers::response(&mut headers, present, version, true);
     guard.upgraded();
     let (before, stream) = lease.wire.into_parts();
     let target = Prefixed::new(before.freeze(), stream);
@@ -224,7 +230,8 @@ fn finish_h2<G: Guard>(
 ) -> Response<Body<G>> {
     let (mut parts, incoming) = response.into_parts();
     guard.responded(parts.status);
-    headers::response(&mut parts.headers, parts.version, false);
+    let present = Present::of(&parts.headers);
+    headers::response(&mut parts.headers, present, parts.version, false);
     let ends_on_close = is_event_stream(&parts.headers);
     let body = Body::http2(incoming, guard, exchange.timeouts.idle, ends_on_close);
     self::response(parts.status, parts.headers, body)

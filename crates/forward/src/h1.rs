@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::exchange::{Interim, Timeouts};
+use crate::headers::Added;
 use crate::pool::Lease;
 use crate::request_body::RequestBody;
 use crate::wire::Wire;
@@ -197,7 +198,8 @@ pub(crate) async fn attempt(
             Err(failed) => return Err(failed),
         }
     }
-    let mut lease = match pool.dial(asked.address, asked.timeouts.connect).await {
+    // Rare, and large while it lasts.
+    let mut lease = match Box::pin(pool.dial(asked.address, asked.timeouts.connect)).await {
         Ok(lease) => lease,
         Err(error) => return Err(Failed::Unsent(error)),
     };
@@ -314,6 +316,7 @@ pub(crate) fn encode(
     method: &Method,
     target: &str,
     headers: &HeaderMap,
+    added: &Added,
     body: &RequestBody,
 ) -> (Vec<u8>, Framing) {
     let framing = if body.is_end_stream() {
@@ -324,6 +327,6 @@ pub(crate) fn encode(
         body.size_hint().exact().map_or(Framing::Chunked, Framing::Length)
     };
     let mut head = Vec::new();
-    fairway_http1::encode::request(&mut head, method, target, headers, framing);
+    fairway_http1::encode::request(&mut head, method, target, headers, &added.lines(), framing);
     (head, framing)
 }

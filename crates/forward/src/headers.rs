@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
+use fairway_http1::Present;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::PathAndQuery;
 use http::{Method, Uri, Version, request};
@@ -18,28 +19,70 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
-/// Turns a request as received into the request to be sent. Returns whether it asks for an upgrade.
-pub(crate) fn request(parts: &mut request::Parts, exchange: &Exchange) -> Result<bool, Error> {
+/// What a request gets on its way. It is written behind the request's own headers.
+#[derive(Debug)]
+pub(crate) struct Added {
+    /// Whether it asks for an upgrade.
+    pub(crate) upgrade: bool,
+    forwarded_for: HeaderValue,
+    /// Not when a trusted client said it already.
+    proto: Option<&'static str>,
+    host: Option<HeaderValue>,
+    via: &'static str,
+}
+
+impl Added {
+    /// As lines.
+    pub(crate) fn lines(&self) -> [(&'static str, &[u8]); 4] {
+        // Without a value a header is left out; an empty one would say something.
+        [
+            ("x-forwarded-for", self.forwarded_for.as_bytes()),
+            ("via", self.via.as_bytes()),
+            ("x-forwarded-proto", self.proto.unwrap_or_default().as_bytes()),
+            ("x-forwarded-host", self.host.as_ref().map_or(&b""[..], HeaderValue::as_bytes)),
+        ]
+    }
+
+    /// As headers of a map.
+    pub(crate) fn put(self, headers: &mut HeaderMap) {
+        headers.insert(X_FORWARDED_FOR, self.forwarded_for);
+        headers.append(VIA, HeaderValue::from_static(self.via));
+        if let Some(proto) = self.proto {
+            headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
+        }
+        if let Some(host) = self.host {
+            headers.insert(X_FORWARDED_HOST, host);
+        }
+    }
+}
+
+/// Turns a request as received into the request to be sent.
+pub(crate) fn request(parts: &mut request::Parts, exchange: &Exchange) -> Result<Added, Error> {
     if parts.method == Method::CONNECT {
         return Err(Error::Request("CONNECT is for forward proxies"));
     }
     origin_form(parts)?;
-    let version = parts.version;
-    let upgrade = upgrade(parts);
-    let trailers = match parts.headers.entry(TE) {
-        Entry::Occupied(te) => te.remove_entry_mult().1.any(|value| has_token(&value, "trailers")),
-        Entry::Vacant(_) => false,
-    };
-    hop_by_hop(&mut parts.headers);
-    if exchange.interim.is_none() {
+    let headers = &mut parts.headers;
+    let present = Present::of(headers);
+    let upgrade = if present.has(Present::UPGRADE) { upgrade(parts.version, headers) } else { None };
+    let trailers =
+        present.has(Present::TE) && headers.get_all(TE).iter().any(|value| has_token(value, "trailers"));
+    hop_by_hop(headers, present);
+    if present.has(Present::TE) {
+        headers.remove(TE);
+    }
+    if exchange.interim.is_none() && present.has(Present::EXPECT) {
         // The server side answers 100 itself when the body is first asked for.
-        parts.headers.remove(EXPECT);
+        headers.remove(EXPECT);
     }
     let upgrades = upgrade.is_some();
     if trailers {
-        parts.headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(TE, HeaderValue::from_static("trailers"));
     }
     // HTTP/2 knows no connection headers, and TE only with this value (RFC 9113, 8.2.2).
     if exchange.protocol == Protocol::Http1 && (trailers || upgrades) {
@@ -48,21 +91,27 @@ pub(crate) fn request(parts: &mut request::Parts, exchange: &Exchange) -> Result
             (true, false) => "te",
             _ => "upgrade",
         };
-        parts.headers.insert(CONNECTION, HeaderValue::from_static(value));
+        headers.insert(CONNECTION, HeaderValue::from_static(value));
         if let Some(protocol) = upgrade {
-            parts.headers.insert(UPGRADE, protocol);
+            headers.insert(UPGRADE, protocol);
         }
     }
-    forwarded(&mut parts.headers, exchange);
-    via(&mut parts.headers, version);
-    Ok(upgrades)
+    let added = forwarded(headers, present, parts.version, upgrades, exchange);
+    parts.version = Version::HTTP_11;
+    parts.extensions = http::Extensions::new();
+    Ok(added)
 }
 
 /// Turns a response as received into the response to be sent.
-pub(crate) fn response(headers: &mut HeaderMap, version: Version, upgraded: bool) {
+pub(crate) fn response(headers: &mut HeaderMap, present: Present, version: Version, upgraded: bool) {
     let protocol = if upgraded { headers.get(UPGRADE).cloned() } else { None };
-    hop_by_hop(headers);
-    via(headers, version);
+    hop_by_hop(headers, present);
+    let via = HeaderValue::from_static(via(version));
+    if present.has(Present::VIA) {
+        headers.append(VIA, via);
+    } else {
+        headers.insert(VIA, via);
+    }
     if upgraded {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         if let Some(protocol) = protocol {
@@ -92,27 +141,42 @@ fn origin_form(parts: &mut request::Parts) -> Result<(), Error> {
 }
 
 /// The protocol that the client wants to switch to. HTTP/1.0 can't.
-fn upgrade(parts: &request::Parts) -> Option<HeaderValue> {
-    let asked = parts.version == Version::HTTP_11
-        && parts.headers.get_all(CONNECTION).iter().any(|value| has_token(value, "upgrade"));
+fn upgrade(version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
+    let asked = version == Version::HTTP_11
+        && headers.get_all(CONNECTION).iter().any(|value| has_token(value, "upgrade"));
     if !asked {
         return None;
     }
-    let protocol = parts.headers.get(UPGRADE)?;
+    let protocol = headers.get(UPGRADE)?;
     // h2c by upgrade would make the target speak frames that nobody here reads.
     (!has_token(protocol, "h2c")).then(|| protocol.clone())
 }
 
 /// Removes what is meant for one connection only.
-fn hop_by_hop(headers: &mut HeaderMap) {
-    if let Entry::Occupied(connection) = headers.entry(CONNECTION) {
-        let named: Vec<HeaderValue> = connection.remove_entry_mult().1.collect();
-        for token in named.iter().flat_map(tokens) {
-            remove_named(headers, token);
+fn hop_by_hop(headers: &mut HeaderMap, present: Present) {
+    if present.has(Present::CONNECTION) {
+        // Nearly always it names nothing that is not removed anyway.
+        let usual = |value: &HeaderValue| {
+            let value = value.as_bytes();
+            [&b"keep-alive"[..], b"close", b"upgrade"].iter().any(|usual| value.eq_ignore_ascii_case(usual))
+        };
+        if !headers.get_all(CONNECTION).iter().all(usual) {
+            let named: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+            for token in named.iter().flat_map(tokens) {
+                remove_named(headers, token);
+            }
         }
+        headers.remove(CONNECTION);
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE] {
-        headers.remove(name);
+    for (there, name) in [
+        (Present::KEEP_ALIVE, KEEP_ALIVE),
+        (Present::PROXY_CONNECTION, PROXY_CONNECTION),
+        (Present::TRANSFER_ENCODING, TRANSFER_ENCODING),
+        (Present::UPGRADE, UPGRADE),
+    ] {
+        if present.has(there) {
+            headers.remove(name);
+        }
     }
 }
 
@@ -125,20 +189,36 @@ fn remove_named(headers: &mut HeaderMap, token: &str) {
     }
 }
 
-fn forwarded(headers: &mut HeaderMap, exchange: &Exchange) {
+fn forwarded(
+    headers: &mut HeaderMap,
+    present: Present,
+    version: Version,
+    upgrade: bool,
+    exchange: &Exchange,
+) -> Added {
     let client = exchange.client_text.clone().unwrap_or_else(|| client_text(exchange.client));
-    let chain = if exchange.trusted { joined(headers, &X_FORWARDED_FOR) } else { None };
-    let chain = match chain {
-        Some(before) => joined_with(&before, &client),
-        None => client,
-    };
-    headers.insert(X_FORWARDED_FOR, chain);
+    let mut chain = None;
+    if present.has(Present::X_FORWARDED_FOR) {
+        chain = if exchange.trusted { joined(headers, &X_FORWARDED_FOR) } else { None };
+        headers.remove(X_FORWARDED_FOR);
+    }
+    let forwarded_for = chain.map_or_else(|| client.clone(), |before| joined_with(&before, &client));
     if !exchange.trusted {
         // Whoever reads these takes them for the word of a proxy.
-        for name in [FORWARDED, X_REAL_IP, X_FORWARDED_PORT] {
-            headers.remove(name);
+        for (there, name) in [
+            (Present::FORWARDED, FORWARDED),
+            (Present::X_REAL_IP, X_REAL_IP),
+            (Present::X_FORWARDED_PORT, X_FORWARDED_PORT),
+            (Present::X_FORWARDED_PROTO, X_FORWARDED_PROTO),
+            (Present::X_FORWARDED_HOST, X_FORWARDED_HOST),
+        ] {
+            if present.has(there) {
+                headers.remove(name);
+            }
         }
-    } else if let Some(before) = joined(headers, &FORWARDED) {
+    } else if present.has(Present::FORWARDED)
+        && let Some(before) = joined(headers, &FORWARDED)
+    {
         // RFC 7239: who says who asked before must say it of this hop, too.
         let client = exchange.client.ip().to_canonical();
         let node = if client.is_ipv4() { format!("{client}") } else { format!("\"[{client}]\"") };
@@ -146,20 +226,38 @@ fn forwarded(headers: &mut HeaderMap, exchange: &Exchange) {
         let element = HeaderValue::try_from(element).expect("visible ASCII");
         headers.insert(FORWARDED, joined_with(&before, &element));
     }
+    if !exchange.trusted && !exchange.identified {
+        for (there, name) in [
+            (Present::X_REQUEST_ID, X_REQUEST_ID),
+            (Present::TRACEPARENT, TRACEPARENT),
+            (Present::TRACESTATE, TRACESTATE),
+        ] {
+            if present.has(there) {
+                headers.remove(name);
+            }
+        }
+    }
+    let said = |what: Present| exchange.trusted && present.has(what);
     let host = headers.get(HOST).cloned();
     if host.is_none() {
         // RFC 9112, 3.2: the message that is sent on is one of HTTP/1.1, and names no host in this way.
         headers.insert(HOST, HeaderValue::from_static(""));
     }
-    let scheme = HeaderValue::from_static(exchange.scheme.as_str());
-    for (name, value) in [(X_FORWARDED_PROTO, Some(scheme)), (X_FORWARDED_HOST, host)] {
-        if exchange.trusted && headers.contains_key(&name) {
-            continue;
-        }
-        match value {
-            Some(value) => headers.insert(name, value),
-            None => headers.remove(name),
-        };
+    Added {
+        upgrade,
+        forwarded_for,
+        proto: (!said(Present::X_FORWARDED_PROTO)).then(|| exchange.scheme.as_str()),
+        host: host.filter(|_| !said(Present::X_FORWARDED_HOST)),
+        via: via(version),
+    }
+}
+
+/// RFC 9110, 7.6.3: which proxy a message came through, and what was spoken to it.
+fn via(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0 fairway",
+        Version::HTTP_2 => "2 fairway",
+        _ => "1.1 fairway",
     }
 }
 
@@ -171,19 +269,6 @@ pub fn client_text(client: SocketAddr) -> HeaderValue {
 fn joined_with(before: &str, last: &HeaderValue) -> HeaderValue {
     let last = last.to_str().expect("made of visible ASCII");
     HeaderValue::try_from(format!("{before}, {last}")).expect("visible ASCII, as both parts are")
-}
-
-/// RFC 9110, 7.6.3: which proxies a message came through, and what was spoken to each.
-fn via(headers: &mut HeaderMap, version: Version) {
-    let value = HeaderValue::from_static(match version {
-        Version::HTTP_10 => "1.0 fairway",
-        Version::HTTP_2 => "2 fairway",
-        _ => "1.1 fairway",
-    });
-    match headers.entry(VIA) {
-        Entry::Vacant(via) => _ = via.insert(value),
-        Entry::Occupied(mut via) => via.append(value),
-    }
 }
 
 /// All values of a list header as one; none when there is none or one is not text.

@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::request_body::RequestBody;
 use crate::wire::Wire;
 
-/// How long an idle connection keeps the memory that it read into.
-const WARM: Duration = Duration::from_secs(2);
+/// How soon it is noticed that a target has closed a connection that nobody uses. Whoever wants to use it notices at once.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Idle connections by address, newest last. A connection that is in use belongs to its exchange.
 #[derive(Debug)]
@@ -122,20 +122,14 @@ impl Pool {
     }
 }
 
-/// Closes connections that nobody has used for a while, and takes their memory from those that rest; ends when none is
-/// left.
+/// Closes connections that nobody has used for a while; ends when none is left.
 async fn sweep(pool: Weak<Pool>, idle_for: Duration) {
     loop {
-        tokio::time::sleep((idle_for / 2).min(WARM)).await;
+        tokio::time::sleep((idle_for / 2).min(LOOK)).await;
         let Some(pool) = pool.upgrade() else { return };
         let mut shelves = pool.lock();
         for shelf in shelves.by_address.values_mut() {
-            shelf.retain_mut(|kept| {
-                if kept.since.elapsed() > WARM {
-                    kept.wire.bytes = BytesMut::new();
-                }
-                kept.since.elapsed() < idle_for && kept.wire.is_quiet(false)
-            });
+            shelf.retain(|kept| kept.since.elapsed() < idle_for && kept.wire.is_quiet(false));
         }
         shelves.by_address.retain(|_, shelf| !shelf.is_empty());
         if shelves.by_address.is_empty() {
@@ -148,9 +142,10 @@ async fn sweep(pool: Weak<Pool>, idle_for: Duration) {
 
 impl Lease {
     /// Gives the connection back: the exchange on it is complete.
-    pub(crate) fn release(self) {
+    pub(crate) fn release(mut self) {
         // Bytes that nobody asked for: what follows can't be trusted.
         if self.wire.bytes.is_empty() {
+            self.wire.bytes = BytesMut::new();
             self.pool.keep(self.address, self.wire);
         }
     }

@@ -1,6 +1,7 @@
 //! One HTTP/1.1 connection to a target.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use fairway_http1::HeadScanner;
 use fairway_http1::encode::Outgoing;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::io::poll_read_buf;
@@ -17,8 +18,10 @@ use tokio_util::io::poll_read_buf;
 use crate::error::Error;
 use crate::timer::Timer;
 
-/// How much room a read gets. A page with its head mostly fits, so that it takes one call.
-const ROOM: usize = 32 * 1024;
+/// How much is read at once through the stack. A page with its head mostly fits.
+const SOME: usize = 20 * 1024;
+/// How much is read at once when more than that comes.
+const MUCH: usize = 64 * 1024;
 
 /// A connection that speaks HTTP/1.1.
 #[derive(Debug)]
@@ -28,13 +31,21 @@ pub(crate) struct Wire {
     pub(crate) bytes: BytesMut,
     pub(crate) scanner: HeadScanner,
     pub(crate) timer: Timer,
+    /// Whether the last read took all that it could.
+    plenty: bool,
 }
 
 impl Wire {
     /// Connects.
     pub(crate) async fn dial(address: SocketAddr, limit: Option<Duration>) -> Result<Self, Error> {
         let stream = connect(address, limit).await?;
-        Ok(Self { stream, bytes: BytesMut::new(), scanner: HeadScanner::default(), timer: Timer::default() })
+        Ok(Self {
+            stream,
+            bytes: BytesMut::new(),
+            scanner: HeadScanner::default(),
+            timer: Timer::default(),
+            plenty: false,
+        })
     }
 
     /// Whether an idle connection is of use: the target has neither closed it nor said anything unasked. `certain` asks
@@ -58,11 +69,23 @@ impl Wire {
     }
 
     /// Reads more; 0 at the end.
+    ///
+    /// The first piece goes through the stack into memory of just its size: hundreds of connections that each read into
+    /// a large buffer of their own would not fit into any cache, and would hold that memory while they are idle.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.bytes.capacity() - self.bytes.len() < 1024 {
-            self.bytes.reserve(ROOM);
+        if self.plenty {
+            self.bytes.reserve(MUCH);
+            let count = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.bytes))?;
+            self.plenty = count >= SOME;
+            return Poll::Ready(Ok(count));
         }
-        poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.bytes)
+        let mut space = [const { MaybeUninit::uninit() }; SOME];
+        let mut piece = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
+        let count = piece.filled().len();
+        self.plenty = count == SOME;
+        self.bytes.extend_from_slice(piece.filled());
+        Poll::Ready(Ok(count))
     }
 
     /// Writes all of it.

@@ -12,14 +12,25 @@ use http::{Method, StatusCode, Version};
 use crate::chunked::is_trailer;
 use crate::framing::Framing;
 
-/// The head of a request; `target` in the form in which it is to be sent.
-pub fn request(out: &mut Vec<u8>, method: &Method, target: &str, headers: &HeaderMap, framing: Framing) {
-    out.reserve(256 + target.len() + headers.len() * 48);
+/// The head of a request; `target` in the form in which it is to be sent, `more` as further
+/// headers but for those with an empty value.
+pub fn request(
+    out: &mut Vec<u8>,
+    method: &Method,
+    target: &str,
+    headers: &HeaderMap,
+    more: &[(&str, &[u8])],
+    framing: Framing,
+) {
+    out.reserve(384 + target.len() + headers.len() * 64);
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
     fields(out, headers, false);
+    for (name, value) in more.iter().filter(|(_, value)| !value.is_empty()) {
+        line(out, name, value);
+    }
     end(out, framing);
 }
 
@@ -32,7 +43,7 @@ pub fn response(
     headers: &HeaderMap,
     framing: Framing,
 ) {
-    out.reserve(256 + headers.len() * 48);
+    out.reserve(384 + headers.len() * 64);
     out.extend_from_slice(if version == Version::HTTP_10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
@@ -57,9 +68,15 @@ fn fields(out: &mut Vec<u8>, headers: &HeaderMap, keep_length: bool) {
 }
 
 fn field(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    out.extend_from_slice(name.as_str().as_bytes());
+    line(out, name.as_str(), value.as_bytes());
+}
+
+fn line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    // Once, and not for each of the four parts.
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
-    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }
 

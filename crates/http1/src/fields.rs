@@ -5,18 +5,21 @@ use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use httparse::Header;
 
 use crate::error::HeadError;
+use crate::present::Present;
 
-/// Field lines as a map; the values share the bytes of the head.
-pub(crate) fn map(head: &Bytes, lines: &[Header<'_>]) -> Result<HeaderMap, HeadError> {
-    let mut map = HeaderMap::with_capacity(lines.len() + 8);
+/// Field lines as a map, and which of those that matter are there; the values share the bytes of the head.
+pub(crate) fn map(head: &Bytes, lines: &[Header<'_>]) -> Result<(HeaderMap, Present), HeadError> {
+    let mut map = HeaderMap::with_capacity(lines.len() + 1);
+    let mut present = Present::default();
     for line in lines {
         let name = HeaderName::from_bytes(line.name.as_bytes())
             .map_err(|_| HeadError::Malformed("a header name is not a token"))?;
         let value = HeaderValue::from_maybe_shared(head.slice_ref(line.value))
             .map_err(|_| HeadError::Malformed("a header value has forbidden bytes"))?;
+        present = present.and(Present::named(name.as_str()));
         map.append(name, value);
     }
-    Ok(map)
+    Ok((map, present))
 }
 
 /// The elements of a list header (RFC 9110, 5.6.1).

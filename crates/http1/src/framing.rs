@@ -4,6 +4,7 @@ use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use http::{Method, StatusCode, Version};
 
 use crate::error::HeadError;
+use crate::present::Present;
 
 /// How the end of a body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,14 @@ pub enum Framing {
 }
 
 /// Of a request. Nothing ambiguous is accepted.
-pub(crate) fn of_request(version: Version, headers: &HeaderMap) -> Result<Framing, HeadError> {
+pub(crate) fn of_request(
+    version: Version,
+    headers: &HeaderMap,
+    present: Present,
+) -> Result<Framing, HeadError> {
+    if !present.has(Present::TRANSFER_ENCODING.and(Present::CONTENT_LENGTH)) {
+        return Ok(Framing::Empty);
+    }
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
         if headers.contains_key(CONTENT_LENGTH) {
@@ -51,6 +59,7 @@ pub(crate) fn of_response(
     method: &Method,
     status: StatusCode,
     headers: &HeaderMap,
+    present: Present,
 ) -> Result<Framing, HeadError> {
     if method == Method::HEAD
         || status.is_informational()
@@ -59,9 +68,14 @@ pub(crate) fn of_response(
     {
         return Ok(Framing::Empty);
     }
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        if headers.contains_key(CONTENT_LENGTH) {
+    if !present.has(Present::TRANSFER_ENCODING.and(Present::CONTENT_LENGTH)) {
+        return Ok(Framing::UntilClose);
+    }
+    if present.has(Present::TRANSFER_ENCODING)
+        && let mut codings = headers.get_all(TRANSFER_ENCODING).iter()
+        && let Some(coding) = codings.next()
+    {
+        if present.has(Present::CONTENT_LENGTH) {
             return Err(HeadError::Framing("the response has both Content-Length and Transfer-Encoding"));
         }
         return match codings.next() {

@@ -25,6 +25,7 @@ mod error;
 mod fields;
 mod framing;
 mod head;
+mod present;
 mod request;
 mod response;
 
@@ -32,6 +33,7 @@ pub use body::{BodyDecoder, Decoded};
 pub use error::{BodyError, HeadError};
 pub use framing::Framing;
 pub use head::{HeadScanner, skip_empty_lines};
+pub use present::Present;
 pub use request::{RequestHead, request_head};
 pub use response::{ResponseHead, response_head};
 

@@ -10,6 +10,7 @@ use crate::MOST_FIELDS;
 use crate::error::HeadError;
 use crate::fields;
 use crate::framing::{self, Framing};
+use crate::present::Present;
 
 /// What the head of a request says.
 #[derive(Debug)]
@@ -55,16 +56,17 @@ pub fn request_head(head: &Bytes, most_fields: usize) -> Result<RequestHead, Hea
     }
     let target = Uri::from_maybe_shared(head.slice_ref(target.as_bytes()))
         .map_err(|_| HeadError::Malformed("the request target is not a URI"))?;
-    let headers = fields::map(head, parsed.headers)?;
+    let (headers, present) = fields::map(head, parsed.headers)?;
     check_target(&method, &target)?;
     check_host(version, &headers)?;
-    let framing = framing::of_request(version, &headers)?;
+    let framing = framing::of_request(version, &headers, present)?;
     let persistent = if version == Version::HTTP_11 {
-        !fields::connection_has(&headers, b"close")
+        !(present.has(Present::CONNECTION) && fields::connection_has(&headers, b"close"))
     } else {
         fields::connection_has(&headers, b"keep-alive")
     };
-    let expects_continue = match headers.get(EXPECT) {
+    let expectation = if present.has(Present::EXPECT) { headers.get(EXPECT) } else { None };
+    let expects_continue = match expectation {
         None => false,
         Some(value) if value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
             // RFC 9110, 10.1.1: from a client of HTTP/1.0 it is ignored.

@@ -10,6 +10,7 @@ use crate::MOST_FIELDS;
 use crate::error::HeadError;
 use crate::fields;
 use crate::framing::{self, Framing};
+use crate::present::Present;
 
 /// What the head of a response says.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct ResponseHead {
     pub version: Version,
     /// Every field as it came.
     pub headers: HeaderMap,
+    /// Which of those that matter are there.
+    pub present: Present,
     /// How long the body is.
     pub framing: Framing,
     /// Whether the connection may be used again once the body is read.
@@ -43,12 +46,19 @@ pub fn response_head(head: &Bytes, method: &Method, most_fields: usize) -> Resul
     };
     let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
     let status = StatusCode::from_u16(code).map_err(|_| HeadError::Malformed("the status is not one"))?;
-    let headers = fields::map(head, parsed.headers)?;
-    let framing = framing::of_response(method, status, &headers)?;
+    let (headers, present) = fields::map(head, parsed.headers)?;
+    let framing = framing::of_response(method, status, &headers, present)?;
     let open = if version == Version::HTTP_11 {
-        !fields::connection_has(&headers, b"close")
+        !(present.has(Present::CONNECTION) && fields::connection_has(&headers, b"close"))
     } else {
         fields::connection_has(&headers, b"keep-alive")
     };
-    Ok(ResponseHead { status, version, headers, framing, persistent: open && framing != Framing::UntilClose })
+    Ok(ResponseHead {
+        status,
+        version,
+        headers,
+        present,
+        framing,
+        persistent: open && framing != Framing::UntilClose,
+    })
 }

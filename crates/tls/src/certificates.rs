@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use fairway_model::traffic::{AcmeChallenge, Certificate, CertificateSource, ListenerTls};
@@ -40,6 +41,7 @@ struct Inner {
     tickets: Arc<dyn ProducesTickets>,
     ending: watch::Sender<bool>,
     worker: Mutex<Option<JoinHandle<()>>>,
+    shutdown_limit: Duration,
     /// Held while an environment's set is replaced.
     applying: tokio::sync::Mutex<()>,
 }
@@ -77,7 +79,8 @@ impl Certificates {
     ///
     /// Outside of a tokio runtime.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
-        let Settings { directory, storage, poll, hook_limit, attempt_limit, local_lifetime } = settings;
+        let Settings { directory, storage, poll, hook_limit, attempt_limit, shutdown_limit, local_lifetime } =
+            settings;
         let (ending, told) = watch::channel(false);
         let challenges = Arc::new(Challenges::default());
         let acme = Context {
@@ -103,6 +106,7 @@ impl Certificates {
                 tickets,
                 ending,
                 worker: Mutex::new(Some(worker)),
+                shutdown_limit,
                 applying: tokio::sync::Mutex::default(),
             }),
         })
@@ -243,9 +247,12 @@ impl Certificates {
     pub async fn shutdown(&self) {
         self.inner.ending.send_replace(true);
         let worker = lock(&self.inner.worker).take();
-        if let Some(worker) = worker {
-            // It ends by itself; a panic in it has been reported by the runtime.
-            let _ = worker.await;
+        if let Some(mut worker) = worker
+            // A panic in it has been reported by the runtime.
+            && tokio::time::timeout(self.inner.shutdown_limit, &mut worker).await.is_err()
+        {
+            tracing::warn!("an order did not take its challenge away in time; its record stays behind");
+            worker.abort();
         }
     }
 

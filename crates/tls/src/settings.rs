@@ -17,6 +17,9 @@ pub struct Settings {
     pub poll: Duration,
     /// How long the program of a DNS-01 challenge may take for one call. Default 120 s.
     pub hook_limit: Duration,
+    /// How long `shutdown` waits for orders to take their challenges away. Default 5 s; programs that run then are
+    /// killed.
+    pub shutdown_limit: Duration,
     /// How long what the local authority issues is valid. Default 90 days; renewed with a third left.
     pub local_lifetime: Duration,
     /// How long one attempt to get a certificate may take, waiting for its server included. Default 10 min.
@@ -33,6 +36,7 @@ impl Settings {
             poll: Duration::from_secs(2),
             hook_limit: Duration::from_secs(120),
             attempt_limit: Duration::from_secs(600),
+            shutdown_limit: Duration::from_secs(5),
             local_lifetime: Duration::from_secs(90 * 24 * 60 * 60),
         }
     }

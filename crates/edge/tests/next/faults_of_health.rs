@@ -1,9 +1,9 @@
 //! The faults of `faults.rs` that are about health and about holding requests.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as loudly as the tests")]
 
-mod support;
 #[path = "support/raw.rs"]
 mod raw;
+mod support;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -63,7 +63,8 @@ impl Instance {
 
 fn probed(generation: u64, instances: &[(&str, SocketAddr)], probe: impl FnOnce(&mut Probe)) -> Table {
     let mut table = table(generation, instances);
-    let mut asked = Probe { path: "/up".into(), host: None, interval_ms: 20, timeout_ms: 500, rise: 2, fall: 3 };
+    let mut asked =
+        Probe { path: "/up".into(), host: None, interval_ms: 20, timeout_ms: 500, rise: 2, fall: 3 };
     probe(&mut asked);
     let treatment = &mut table.services.get_mut("web").unwrap().treatment;
     treatment.probe = Some(asked);
@@ -180,7 +181,8 @@ async fn f07_an_instance_that_stumbles_stays() {
         _ => Answer::bytes("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo"),
     })
     .await;
-    let address = world.apply(&probed(1, &[("one", one.recorder.address()), ("two", two.address())], |_| {})).await;
+    let address =
+        world.apply(&probed(1, &[("one", one.recorder.address()), ("two", two.address())], |_| {})).await;
     one.probed(20).await;
     assert_eq!(serving(address).await, ["one", "two"]);
 }

@@ -339,9 +339,8 @@ impl Wire {
 
     /// Reads once. A connection that was reset has ended.
     pub async fn fill(&mut self) -> usize {
-        let mut bytes = [0; 16 * 1024];
-        let read = self.stream.read(&mut bytes).await.unwrap_or(0);
-        self.buffer.extend_from_slice(&bytes[..read]);
+        self.buffer.reserve(16 * 1024);
+        let read = self.stream.read_buf(&mut self.buffer).await.unwrap_or(0);
         self.ended |= read == 0;
         read
     }

@@ -51,10 +51,15 @@ impl Stage {
         (client, instance, arrived)
     }
 
-    /// The same on the connection that the edge has kept.
+    /// The same when the edge may have kept this connection to the instance. It need not use it: each of its workers
+    /// has its own.
     pub async fn ask_again(&self, head: &str, mut instance: Wire) -> (Wire, Wire, Head) {
         let mut client = self.client().await;
         client.send(format!("{head}\r\n\r\n")).await;
+        let mut instance = tokio::select! {
+            read = instance.fill() => if read > 0 { instance } else { self.instance().await },
+            fresh = self.instance() => fresh,
+        };
         let arrived = instance.head().await;
         (client, instance, arrived)
     }

@@ -33,7 +33,7 @@ pub(super) async fn run(arguments: &args::Apply, context: &Context) -> Result<u8
         delivery.settle(&environment, &*target, manner).await?;
         confirm(&planned, arguments.yes, arguments.events, context).await?;
         let work = delivery.apply_saved(planned, &*target);
-        let applied = until_interrupted(&delivery, &environment, &*target, work).await?;
+        let applied = Box::pin(until_interrupted(&delivery, &environment, &*target, work)).await?;
         return Ok(done(&applied, begin, arguments.events, context));
     }
     if !is_environment && looks_like_a_file(&arguments.what) {

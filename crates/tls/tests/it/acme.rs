@@ -313,26 +313,32 @@ async fn an_order_is_given_up_and_cleaned_up_when_the_edge_ends() {
     if pebble::missing() {
         return;
     }
-    let site = Site::new().await;
-    let pebble = Pebble::start(&site, DAYS_90).await;
-    let script = format!(
-        "{PUBLISH}\nif [ \"$2\" = present ]; then mkfifo \"$1/wait\"; touch \"$1/ready\"; cat \"$1/wait\"; fi"
-    );
-    let challenge = hook(&site, &pebble.records, &script);
-    site.certificates.apply("prod", &[acme(&pebble, challenge, &["example.com"])]).await;
-    let ready = pebble.records.join("ready");
-    let called = async {
-        while !ready.exists() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, called).await.unwrap();
-    tokio::time::timeout(DEADLINE, site.certificates.shutdown()).await.unwrap();
-    let calls = std::fs::read_to_string(pebble.records.join("calls")).unwrap();
-    assert!(calls.ends_with("cleanup _acme-challenge.example.com\n"), "{calls}");
-    // Giving up is no failure: the next edge asks at once.
-    assert!(!walk(&site.path("edge/storage")).iter().any(|p| p.to_string_lossy().contains("failures")));
-    assert!(site.serves("example.com").await.is_ok());
+    let waits = r#"mkfifo "$1/wait.$2"; touch "$1/ready"; cat "$1/wait.$2""#;
+    for (script, clean) in [
+        (format!("{PUBLISH}\nif [ $2 = present ]; then {waits}; fi"), true),
+        // Its end is not waited for for ever.
+        (format!("{waits}\n{PUBLISH}"), false),
+    ] {
+        let limit = if clean { DEADLINE } else { Duration::from_millis(500) };
+        let site = Site::with(|s| s.shutdown_limit = limit, ListenerTls::default()).await;
+        let pebble = Pebble::start(&site, DAYS_90).await;
+        let challenge = hook(&site, &pebble.records, &script);
+        site.certificates.apply("prod", &[acme(&pebble, challenge, &["example.com"])]).await;
+        let ready = pebble.records.join("ready");
+        let called = async {
+            while !ready.exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, called).await.unwrap();
+        tokio::time::timeout(DEADLINE, site.certificates.shutdown()).await.unwrap();
+        let calls = std::fs::read_to_string(pebble.records.join("calls")).unwrap_or_default();
+        assert_eq!(calls.ends_with("cleanup _acme-challenge.example.com\n"), clean, "{calls}");
+        // Giving up is no failure: the next edge asks at once.
+        let kept = walk(&site.path("edge/storage"));
+        assert!(!kept.iter().any(|p| p.to_string_lossy().contains("failures")), "{kept:?}");
+        assert!(site.serves("example.com").await.is_ok());
+    }
 }
 
 #[tokio::test]

@@ -420,6 +420,7 @@ mod tests {
             peers: vec![Kind::Splice],
             edge: None,
             write: false,
+            profile: false,
         };
         Comparison::new(&arguments)
     }
