@@ -32,7 +32,8 @@ fn settings(mut arguments: impl Iterator<Item = String>) -> Result<fairway_edge:
         match argument.as_str() {
             "--take-over" => settings.take_over = true,
             "--grace" => {
-                let ms = arguments.next().and_then(|ms| ms.parse().ok()).ok_or("--grace needs milliseconds")?;
+                let ms =
+                    arguments.next().and_then(|ms| ms.parse().ok()).ok_or("--grace needs milliseconds")?;
                 settings.shutdown_grace = Duration::from_millis(ms);
             }
             workers => {

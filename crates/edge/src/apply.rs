@@ -274,8 +274,7 @@ impl Edge {
             ));
         }
         let here = instance.in_flight();
-        let answer =
-            CloseAnswer { in_flight: here + in_flight, upgrades: instance.upgrades() + upgrades };
+        let answer = CloseAnswer { in_flight: here + in_flight, upgrades: instance.upgrades() + upgrades };
         instance.close(grace);
         if here > 0 {
             tokio::spawn(cut(Arc::clone(shared), instance, grace));

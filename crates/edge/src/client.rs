@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fairway_protocol::edge::{
-    Applied, CertificateList, CloseAnswer, CloseRequest, EdgeInfo, Problem, ProblemCode, ShutdownRequest, Stats,
-    TableList,
+    Applied, CertificateList, CloseAnswer, CloseRequest, EdgeInfo, Problem, ProblemCode, ShutdownRequest,
+    Stats, TableList,
 };
 use fairway_route::Table;
 use http::header::{CONTENT_TYPE, HOST};
@@ -109,11 +109,7 @@ impl Client {
         let path = format!("/v1/environments/{}/table", segment(environment));
         match self.ask(Method::GET, &path, Bytes::new()).await {
             Ok(table) => Ok(Some(table)),
-            Err(ClientError::Refused(problem))
-                if problem.code == ProblemCode::Unknown =>
-            {
-                Ok(None)
-            }
+            Err(ClientError::Refused(problem)) if problem.code == ProblemCode::Unknown => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -133,11 +129,7 @@ impl Client {
     pub async fn certificates(&self) -> Result<Option<CertificateList>, ClientError> {
         match self.ask(Method::GET, "/v1/certificates", Bytes::new()).await {
             Ok(list) => Ok(Some(list)),
-            Err(ClientError::Refused(problem))
-                if problem.code == ProblemCode::Unknown =>
-            {
-                Ok(None)
-            }
+            Err(ClientError::Refused(problem)) if problem.code == ProblemCode::Unknown => Ok(None),
             Err(error) => Err(error),
         }
     }

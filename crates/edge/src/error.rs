@@ -24,7 +24,9 @@ pub enum EdgeError {
         home: PathBuf,
     },
     /// The edge that runs in this home keeps its listeners.
-    #[error("the edge in {home} hands nothing over: {why}; it serves on and this one did not start, try it again")]
+    #[error(
+        "the edge in {home} hands nothing over: {why}; it serves on and this one did not start, try it again"
+    )]
     NotHandedOver {
         /// The home both want.
         home: PathBuf,

@@ -1,8 +1,8 @@
 //! A bound address and the loop that accepts from it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

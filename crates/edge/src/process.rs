@@ -56,10 +56,12 @@ pub async fn run(settings: Settings) -> Result<(), EdgeError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
     let info = edge.info();
     tracing::info!(pid = info.pid, version = info.version, home = %home.display(), descriptors, "edge serves");
-    let mut told = async || tokio::select! {
-        asked = shutdowns.recv() => asked.unwrap_or(grace),
-        _ = terminate.recv() => grace,
-        _ = interrupt.recv() => grace,
+    let mut told = async || {
+        tokio::select! {
+            asked = shutdowns.recv() => asked.unwrap_or(grace),
+            _ = terminate.recv() => grace,
+            _ = interrupt.recv() => grace,
+        }
     };
     let departed = async {
         if let Some(heir) = heirs.recv().await {

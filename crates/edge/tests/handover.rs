@@ -154,7 +154,9 @@ async fn a_websocket_is_told_to_come_back() {
     assert_eq!(within(socket.next()).await.unwrap().unwrap(), Message::text("here"));
     let second = Process::start(&home, &["--take-over"]);
     second.answers().await;
-    let Message::Close(Some(frame)) = within(socket.next()).await.unwrap().unwrap() else { panic!("no close") };
+    let Message::Close(Some(frame)) = within(socket.next()).await.unwrap().unwrap() else {
+        panic!("no close")
+    };
     assert_eq!(u16::from(frame.code), 1012);
     let mut socket = connect().await;
     socket.send(Message::text("back")).await.unwrap();
@@ -255,7 +257,8 @@ async fn two_successors_at_once() {
     first.answers().await;
     assert_eq!(fetch(address, "/").await.1, "web");
     // As many as like at the same moment: whoever answers in the end is one that did not give up.
-    let mut all: Vec<Process> = (0..3).map(|_| Process::start(&home, &["--take-over", "--grace", "100"])).collect();
+    let mut all: Vec<Process> =
+        (0..3).map(|_| Process::start(&home, &["--take-over", "--grace", "100"])).collect();
     let mut codes = Vec::new();
     for process in &mut all {
         if !process.answers_or_ends().await {

@@ -126,11 +126,7 @@ async fn meet(estate: &Estate, stream: UnixStream, heirs: &mpsc::Sender<Heir>, t
 }
 
 /// Hands everything over; the version and process of the successor.
-async fn bequeath(
-    estate: &Estate,
-    sender: &Sender,
-    receiver: &mut Receiver,
-) -> Result<(String, u32), Kept> {
+async fn bequeath(estate: &Estate, sender: &Sender, receiver: &mut Receiver) -> Result<(String, u32), Kept> {
     let Ok(mut lock) = estate.lock.try_lock() else {
         return Err(Kept::Refused("another successor is taking over already".into()));
     };

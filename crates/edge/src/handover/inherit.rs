@@ -51,17 +51,19 @@ pub(crate) async fn take_over(settings: &Settings) -> Result<TakeOver, EdgeError
             return Ok(Err("it is another user's".to_owned()));
         }
         let (sender, mut receiver) = wire(stream);
-        let hello = Asks::Hello {
-            formats: vec![FORMAT],
-            version: settings.version.clone(),
-            pid: std::process::id(),
-        };
+        let hello =
+            Asks::Hello { formats: vec![FORMAT], version: settings.version.clone(), pid: std::process::id() };
         // One that refuses at once may have closed its end already; what it said is there all the same.
         let said = sender.say(&hello).await;
         match receiver.hear::<Says>().await {
             Ok(Says::Bequest { version, pid, listeners, descriptors, .. }) => {
                 let descriptors = receiver.descriptors(descriptors).await?;
-                tracing::info!(pid, version, listeners = listeners.len(), "taking over from the edge that runs");
+                tracing::info!(
+                    pid,
+                    version,
+                    listeners = listeners.len(),
+                    "taking over from the edge that runs"
+                );
                 let mut descriptors = descriptors.into_iter();
                 let lock = descriptors.next().map(File::from).ok_or_else(|| strange("no lock"))?;
                 let mut sockets = BTreeMap::new();

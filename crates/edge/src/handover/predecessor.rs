@@ -126,7 +126,9 @@ impl Predecessor {
 async fn listen(mut receiver: Receiver, hearing: watch::Sender<Heard>) {
     loop {
         match receiver.hear::<Says>().await {
-            Ok(Says::Stats { stats } | Says::Yours { stats }) => hearing.send_modify(|heard| heard.stats = stats),
+            Ok(Says::Stats { stats } | Says::Yours { stats }) => {
+                hearing.send_modify(|heard| heard.stats = stats)
+            }
             Ok(Says::Followed { number, stats }) => hearing.send_modify(|heard| {
                 heard.followed = number;
                 heard.stats = stats;

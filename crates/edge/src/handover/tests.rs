@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
-
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

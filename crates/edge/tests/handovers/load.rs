@@ -3,9 +3,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -67,9 +67,11 @@ impl Web {
                         });
                         let mut response = Response::new(none());
                         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-                        for (name, value) in
-                            [("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", &accept)]
-                        {
+                        for (name, value) in [
+                            ("connection", "upgrade"),
+                            ("upgrade", "websocket"),
+                            ("sec-websocket-accept", &accept),
+                        ] {
                             response.headers_mut().insert(name, value.parse().unwrap());
                         }
                         response
