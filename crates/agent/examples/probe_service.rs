@@ -9,7 +9,8 @@
 //! | `PATIENCE_MS` | for `unready-soon`: how long it stays ready |
 //! | `NEED` | base URL that readiness depends on, for `needs` |
 //!
-//! The agent reads its timing from lines `lease=1500` in the file `timing` of its home.
+//! The agent reads its timing from lines `lease=1500` in the file `timing` of its home. Agent and edge say that their
+//! version is what a line `version=` there says; with a line `edge=broken` an edge does not start.
 //!
 //! `GET /ready` is the readiness probe and `GET /live` the liveness probe, `GET /env` shows the environment,
 //! `GET /slow` answers after 800 ms, `GET /hang` never, `GET /die` ends the process, `GET /pid` tells its id,
@@ -18,7 +19,7 @@
 
 use axum::{Router, http::StatusCode, routing::get};
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
@@ -29,17 +30,23 @@ fn main() {
     match args.first().map(String::as_str) {
         Some("edge") => {
             fairway_edge::log_to_stderr();
-            let settings = fairway_edge::Settings::new(home());
+            if written(&home(), "edge").is_some() {
+                eprintln!("this edge is broken");
+                std::process::exit(1);
+            }
+            let mut settings = fairway_edge::Settings::new(home());
+            settings.take_over = args.iter().any(|arg| arg == "--take-over");
+            settings.version = version(&home());
+            // An edge that is succeeded ends soon.
+            settings.shutdown_grace = Duration::from_secs(1);
             fairway_edge::run_blocking(settings).expect("the edge runs");
         }
         Some("agent") => {
             tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
             let executable = std::env::current_exe().expect("this program has a path");
-            let mut settings = fairway_agent::AgentSettings::new(home(), executable, "test");
-            let written = std::fs::read_to_string(home().join("timing")).unwrap_or_default();
+            let mut settings = fairway_agent::AgentSettings::new(home(), executable, version(&home()));
             let millis = |name: &str| {
-                let (_, millis) =
-                    written.lines().filter_map(|line| line.split_once('=')).find(|(key, _)| *key == name)?;
+                let millis = written(&home(), name)?;
                 Some(Duration::from_millis(millis.parse().expect("milliseconds")))
             };
             let timing = &mut settings.timing;
@@ -93,6 +100,17 @@ fn main() {
             .expect("a runtime")
             .block_on(serve()),
     }
+}
+
+/// A line of the file `timing`.
+fn written(home: &Path, name: &str) -> Option<String> {
+    let lines = std::fs::read_to_string(home.join("timing")).unwrap_or_default();
+    let mut lines = lines.lines().filter_map(|line| line.split_once('='));
+    lines.find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+}
+
+fn version(home: &Path) -> String {
+    written(home, "version").unwrap_or_else(|| "test".to_owned())
 }
 
 fn sleep(duration: Duration) {

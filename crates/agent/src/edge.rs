@@ -3,6 +3,10 @@
 //! The edge does not depend on the agent. It is started in a session of its own, serves its last tables from its own
 //! disk when it is started again, and outlives the agent. The agent watches its process, starts it again when it ends,
 //! and compares its tables with what they should be whenever that has happened, and every now and then.
+//!
+//! An edge of another version than the agent's own program is succeeded by one of this version, which takes the
+//! listeners over from it. The old one is let go: it finishes what is under way and ends by itself. If that does not
+//! work the old one serves on.
 
 use crate::{AgentSettings, disk, disk::Survives, fail, home::Home};
 use fairway_edge::client::{Client, ClientError};
@@ -58,6 +62,8 @@ pub(crate) struct Edge {
     spec: Spec,
     journal: PathBuf,
     limit: Duration,
+    /// The version of the agent's own program, which is the edge's too.
+    version: String,
     process: Mutex<Option<Instance>>,
     status: watch::Sender<Option<Status>>,
 }
@@ -67,7 +73,8 @@ impl Edge {
         let mut env: std::collections::BTreeMap<String, String> =
             settings.inherited.iter().cloned().collect();
         env.insert(TAG.into(), home.root().display().to_string());
-        let args = vec!["edge".to_owned(), "--home".to_owned(), home.short().display().to_string()];
+        let home_argument = home.short().display().to_string();
+        let args = ["edge", "--home", &home_argument, "--take-over"].map(str::to_owned).to_vec();
         let backoff = Backoff {
             initial: Duration::from_millis(10),
             max: Duration::from_secs(5),
@@ -91,6 +98,7 @@ impl Edge {
             spec,
             journal: home.edge_journal(),
             limit: settings.timing.edge,
+            version: settings.version.clone(),
             process: Mutex::new(None),
             status: watch::Sender::new(None),
         }
@@ -99,7 +107,8 @@ impl Edge {
     /// Takes over the edge that runs, or starts one, and waits until it answers.
     pub(crate) async fn ensure(&self) -> Result<EdgeInfo, EdgeError> {
         let mut process = self.process.lock().await;
-        if process.is_none() {
+        let begins = process.is_none();
+        if begins {
             let known: Option<Identity> = disk::read_json(&self.journal).ok().flatten();
             let known =
                 known.filter(Identity::is_running).or_else(|| find_by_env(TAG, &self.spec.env[TAG]).pop());
@@ -117,8 +126,60 @@ impl Edge {
             *process = Some(instance);
         }
         let exits = process.as_ref().map_or(0, |instance| instance.status().exits);
-        drop(process);
-        self.answers(exits).await
+        if !begins {
+            drop(process);
+            return self.answers(exits).await;
+        }
+        let info = self.answers(exits).await?;
+        // Whoever adopts a process that is on its way out, because its successor was not written down in time, looks
+        // after the wrong one.
+        let known = process.as_ref().and_then(|instance| instance.status().identity);
+        if known.is_some_and(|known| known.pid != info.pid)
+            && let Ok(identity) = Identity::of(info.pid)
+            && let Adoption::Adopted(instance) = Instance::adopt(&identity, self.spec.clone())
+        {
+            self.follow(&instance);
+            *process = Some(instance);
+        }
+        if info.version == self.version {
+            return Ok(info);
+        }
+        match self.succeed(&mut process, &info).await {
+            Ok(info) => Ok(info),
+            Err(error) => {
+                let (old, new, error) = (&info.version, &self.version, fail::chain(&error));
+                tracing::error!(old, new, error, "the edge of the other version serves on");
+                Ok(info)
+            }
+        }
+    }
+
+    /// Starts an edge that takes over from the one that runs.
+    async fn succeed(&self, process: &mut Option<Instance>, old: &EdgeInfo) -> Result<EdgeInfo, EdgeError> {
+        tracing::info!(old = old.version, new = self.version, "the edge is succeeded by one of this version");
+        let successor = Instance::start(self.spec.clone())
+            .await
+            .map_err(|error| EdgeError::NotStarted { why: fail::chain(&error) })?;
+        let deadline = Instant::now() + self.limit;
+        loop {
+            let status = successor.status();
+            if let Ok(info) = self.client.info().await
+                && status.identity.is_some_and(|identity| identity.pid == info.pid)
+            {
+                self.follow(&successor);
+                // Letting go of the old one does not stop it.
+                *process = Some(successor);
+                return Ok(info);
+            }
+            if status.exits > 0 || Instant::now() >= deadline {
+                let lines = log::tail(&self.spec.log.path, 5).unwrap_or_default().join(" | ");
+                if let Err(error) = successor.stop().await {
+                    tracing::error!(error = %fail::chain(&error), "the successor is left");
+                }
+                return Err(EdgeError::NotStarted { why: format!("its log ends with: {lines}") });
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Waits until it answers.
@@ -144,18 +205,19 @@ impl Edge {
     /// Writes down who the edge is, whenever that changes.
     fn follow(&self, instance: &Instance) {
         let (mut process, status, journal) = (instance.watch(), self.status.clone(), self.journal.clone());
+        let write_down = move |now: Status| {
+            if let Some(identity) = &now.identity
+                && let Err(error) = disk::write_json(&journal, identity, Survives::Process)
+            {
+                tracing::error!(%error, "the edge's process could not be written down");
+            }
+            status.send_replace(Some(now));
+        };
+        // At once, so that it is never the one before this one that is written down last.
+        write_down(process.borrow_and_update().clone());
         tokio::spawn(async move {
-            loop {
-                let now = process.borrow_and_update().clone();
-                if let Some(identity) = &now.identity
-                    && let Err(error) = disk::write_json(&journal, identity, Survives::Process)
-                {
-                    tracing::error!(%error, "the edge's process could not be written down");
-                }
-                status.send_replace(Some(now));
-                if process.changed().await.is_err() {
-                    return;
-                }
+            while process.changed().await.is_ok() {
+                write_down(process.borrow_and_update().clone());
             }
         });
     }

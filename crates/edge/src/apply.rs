@@ -47,6 +47,7 @@ impl Edge {
     async fn apply_whole(&self, table: Table) -> Result<Applied, Problem> {
         let shared = &self.shared;
         let mut control = shared.control.lock().await;
+        self.stays()?;
         let environment = table.environment.clone();
         let current = control.placed.get(&environment).map(|placed| Arc::clone(&placed.table));
         if let Some(removed) = control.removed.get(&environment)
@@ -109,6 +110,7 @@ impl Edge {
             changes.push(format!("! {problem}"));
         }
         self.swap(&mut control, placed, state, bound).await;
+        self.lead().await;
         let table = &control.placed[&environment].table;
         tracing::info!(
             %environment, generation = table.generation, revision = table.revision, changes = changes.join("; "),
@@ -120,6 +122,7 @@ impl Edge {
     async fn remove_whole(&self, environment: &str, generation: u64) -> Result<(), Problem> {
         let shared = &self.shared;
         let mut control = shared.control.lock().await;
+        self.stays()?;
         let current = control.placed.get(environment).map(|placed| Arc::clone(&placed.table));
         if let Some(current) = &current
             && current.generation > generation
@@ -140,9 +143,29 @@ impl Edge {
         placed.remove(environment);
         let (state, _) = build(&placed, &mut shared.registry());
         self.swap(&mut control, placed, state, Vec::new()).await;
+        self.lead().await;
         shared.certificates.remove(environment).await;
         tracing::info!(%environment, generation, "environment removed");
         Ok(())
+    }
+
+    /// Refuses changes once a successor serves.
+    pub(crate) fn stays(&self) -> Result<(), Problem> {
+        if !self.shared.departing.is_cancelled() {
+            return Ok(());
+        }
+        Err(problem(
+            ProblemCode::Moved,
+            "another edge has taken over from this one".to_owned(),
+            "Connect to the control socket again and repeat the request.",
+        ))
+    }
+
+    /// Lets the edge before this one follow, so that instances that left get no request from it either.
+    async fn lead(&self) {
+        if let Some(predecessor) = self.shared.predecessor.get() {
+            predecessor.follow().await;
+        }
     }
 
     /// The moment of change. Nothing in here can fail.
@@ -221,7 +244,22 @@ impl Edge {
     ) -> Result<CloseAnswer, Problem> {
         let shared = &self.shared;
         let key = (Arc::<str>::from(environment), id.to_owned());
-        let Some(instance) = shared.registry().instances.get(&key).cloned() else {
+        let before = shared.predecessor.get();
+        let there = before.and_then(|predecessor| predecessor.in_flight(environment, id));
+        let known = shared.registry().instances.get(&key).cloned();
+        if known.as_ref().is_none_or(|instance| instance.is_draining()) && there.is_some() {
+            let (shared, environment, id) = (Arc::clone(shared), environment.to_owned(), id.to_owned());
+            tokio::spawn(async move {
+                if let Some(predecessor) = shared.predecessor.get() {
+                    predecessor.close(environment, id, grace).await;
+                }
+            });
+        }
+        let (in_flight, upgrades) = there.unwrap_or_default();
+        let Some(instance) = known else {
+            if there.is_some() {
+                return Ok(CloseAnswer { in_flight, upgrades });
+            }
             return Err(problem(
                 ProblemCode::Unknown,
                 format!("environment `{environment}` has no instance `{id}` here"),
@@ -235,9 +273,10 @@ impl Edge {
                 "Send a table without it first.",
             ));
         }
-        let answer = CloseAnswer { in_flight: instance.in_flight(), upgrades: instance.upgrades() };
+        let here = instance.in_flight();
+        let answer = CloseAnswer { in_flight: here + in_flight, upgrades: instance.upgrades() + upgrades };
         instance.close(grace);
-        if answer.in_flight > 0 {
+        if here > 0 {
             tokio::spawn(cut(Arc::clone(shared), instance, grace));
         }
         Ok(answer)

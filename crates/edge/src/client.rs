@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fairway_protocol::edge::{
-    Applied, CertificateList, CloseAnswer, CloseRequest, EdgeInfo, Problem, ShutdownRequest, Stats, TableList,
+    Applied, CertificateList, CloseAnswer, CloseRequest, EdgeInfo, Problem, ProblemCode, ShutdownRequest,
+    Stats, TableList,
 };
 use fairway_route::Table;
 use http::header::{CONTENT_TYPE, HOST};
@@ -17,6 +18,9 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use crate::settings::Settings;
+
+/// Between two attempts while one edge takes over from another.
+const MOVING: Duration = Duration::from_millis(5);
 
 /// Asks one edge. Each call makes a connection of its own, so a client outlives restarts of the edge.
 #[derive(Clone, Debug)]
@@ -105,11 +109,7 @@ impl Client {
         let path = format!("/v1/environments/{}/table", segment(environment));
         match self.ask(Method::GET, &path, Bytes::new()).await {
             Ok(table) => Ok(Some(table)),
-            Err(ClientError::Refused(problem))
-                if problem.code == fairway_protocol::edge::ProblemCode::Unknown =>
-            {
-                Ok(None)
-            }
+            Err(ClientError::Refused(problem)) if problem.code == ProblemCode::Unknown => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -129,11 +129,7 @@ impl Client {
     pub async fn certificates(&self) -> Result<Option<CertificateList>, ClientError> {
         match self.ask(Method::GET, "/v1/certificates", Bytes::new()).await {
             Ok(list) => Ok(Some(list)),
-            Err(ClientError::Refused(problem))
-                if problem.code == fairway_protocol::edge::ProblemCode::Unknown =>
-            {
-                Ok(None)
-            }
+            Err(ClientError::Refused(problem)) if problem.code == ProblemCode::Unknown => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -204,17 +200,22 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, ClientError> {
-        let (status, answer) =
-            tokio::time::timeout(self.limit, self.exchange(method, path, body))
-                .await
-                .map_err(|_| ClientError::Timeout { socket: self.socket.clone(), after: self.limit })??;
-        if status.is_success() {
-            return Ok(answer);
-        }
-        match serde_json::from_slice::<Problem>(&answer) {
-            Ok(problem) => Err(ClientError::Refused(problem)),
-            Err(_) => Err(self.broken(format!("status {status} without a problem"))),
-        }
+        let answered = async {
+            loop {
+                let (status, answer) = self.exchange(method.clone(), path, body.clone()).await?;
+                if status.is_success() {
+                    return Ok(answer);
+                }
+                match serde_json::from_slice::<Problem>(&answer) {
+                    // The other one is about to put its socket into this place.
+                    Ok(problem) if problem.code == ProblemCode::Moved => tokio::time::sleep(MOVING).await,
+                    Ok(problem) => return Err(ClientError::Refused(problem)),
+                    Err(_) => return Err(self.broken(format!("status {status} without a problem"))),
+                }
+            }
+        };
+        let late = |_| ClientError::Timeout { socket: self.socket.clone(), after: self.limit };
+        tokio::time::timeout(self.limit, answered).await.map_err(late)?
     }
 
     async fn exchange(

@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::problem;
@@ -37,30 +38,44 @@ const MOST_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct ControlSocket {
     listener: UnixListener,
+    home: PathBuf,
 }
 
 impl ControlSocket {
-    /// Binds the socket for this user only. Whoever calls this holds the lock of the home, so a socket that is there
-    /// is a left-over.
+    /// Binds the socket for this user only, where nobody looks for it. Whoever calls this holds the lock of the home, or
+    /// is the one successor of whoever does, so a socket that is there is a left-over.
     pub(crate) fn bind(home: &Path) -> Result<Self, EdgeError> {
         let path = Settings::socket_in(home);
         let failed = |source| EdgeError::Socket { path: path.clone(), source };
-        // Made where nobody looks for it and renamed when its mode is right, so that there is no moment in which
-        // others could connect, and none without a socket.
-        let beside = home.join("edge.sock.tmp");
+        let beside = beside(home);
         match fs::remove_file(&beside) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
         let listener = UnixListener::bind(&beside).map_err(failed)?;
         fs::set_permissions(&beside, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        fs::rename(&beside, &path).map_err(failed)?;
-        Ok(Self { listener })
+        Ok(Self { listener, home: home.to_owned() })
+    }
+
+    /// Puts it into its place. Its mode is right already, so there is no moment in which others could connect, and none
+    /// without a socket.
+    pub(crate) fn publish(&self) -> Result<(), EdgeError> {
+        let path = Settings::socket_in(&self.home);
+        fs::rename(beside(&self.home), &path).map_err(|source| EdgeError::Socket { path, source })
+    }
+
+    /// Makes another one in its place.
+    fn again(&mut self) -> Result<(), EdgeError> {
+        let again = Self::bind(&self.home)?;
+        again.publish()?;
+        *self = again;
+        Ok(())
     }
 
     /// Answers until `closing` is cancelled; requests under way are finished. Requests to shut down go to `shutdown`.
     pub(crate) async fn serve(
-        self,
+        mut self,
+        taken_back: Arc<Notify>,
         edge: Edge,
         shutdown: mpsc::Sender<Duration>,
         closing: CancellationToken,
@@ -70,6 +85,12 @@ impl ControlSocket {
             let accepted = tokio::select! {
                 biased;
                 () = closing.cancelled() => break,
+                () = taken_back.notified() => {
+                    if let Err(error) = self.again() {
+                        tracing::error!(%error, "the control socket could not be put back");
+                    }
+                    continue;
+                }
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
@@ -86,6 +107,10 @@ impl ControlSocket {
         tasks.close();
         tasks.wait().await;
     }
+}
+
+fn beside(home: &Path) -> PathBuf {
+    home.join("edge.sock.tmp")
 }
 
 async fn connection(
@@ -130,6 +155,7 @@ async fn route(
     shutdown: &mpsc::Sender<Duration>,
     request: Request<Incoming>,
 ) -> Result<Answer, Problem> {
+    edge.stays()?;
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let segments: Vec<&str> = path.split('/').skip(1).collect();
@@ -257,6 +283,7 @@ fn status(code: ProblemCode) -> StatusCode {
         ProblemCode::Table => StatusCode::UNPROCESSABLE_ENTITY,
         ProblemCode::Malformed => StatusCode::BAD_REQUEST,
         ProblemCode::Unknown => StatusCode::NOT_FOUND,
+        ProblemCode::Moved => StatusCode::MISDIRECTED_REQUEST,
         ProblemCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ProblemCode::Storage => StatusCode::INSUFFICIENT_STORAGE,
         ProblemCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -16,12 +16,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
 use crate::error::EdgeError;
+use crate::handover::{Inheritance, Predecessor};
+use crate::instance::Instance;
 use crate::listener::Listener;
 use crate::probe::Probers;
 use crate::settings::Settings;
 use crate::state::{DoorKey, Placed, Registry, State};
 use crate::store::Store;
-use crate::visitor::Visitor;
+use crate::visitor::{Signal, Visitor};
 use crate::worker::Worker;
 
 /// An edge that serves. Clones are the same edge.
@@ -50,6 +52,10 @@ pub(crate) struct Shared {
     registry: Mutex<Registry>,
     /// Parent of every listener's token.
     pub(crate) closing: CancellationToken,
+    /// Cancelled once a successor has the listeners.
+    pub(crate) departing: CancellationToken,
+    /// The edge that had the listeners before.
+    pub(crate) predecessor: OnceLock<Predecessor>,
     pub(crate) started: Instant,
 }
 
@@ -98,6 +104,14 @@ impl Edge {
     /// When the home can't be used. What is wrong with single tables or listeners is logged and listed by
     /// [`Edge::tables`]; the others serve.
     pub async fn start(settings: Settings) -> Result<Self, EdgeError> {
+        Self::start_with(settings, None).await
+    }
+
+    /// The same with what a predecessor left.
+    pub(crate) async fn start_with(
+        settings: Settings,
+        inheritance: Option<Inheritance>,
+    ) -> Result<Self, EdgeError> {
         let directory = settings.home.join("edge").join("tables");
         make_directory(&settings.home)?;
         make_directory(&directory)?;
@@ -117,11 +131,13 @@ impl Edge {
             control: tokio::sync::Mutex::default(),
             registry: Mutex::default(),
             closing: CancellationToken::new(),
+            departing: CancellationToken::new(),
+            predecessor: OnceLock::new(),
             started: Instant::now(),
             settings,
         });
         let edge = Self { shared };
-        edge.restore().await?;
+        edge.restore(inheritance).await?;
         Ok(edge)
     }
 
@@ -134,7 +150,7 @@ impl Edge {
     pub fn info(&self) -> EdgeInfo {
         EdgeInfo {
             api: API_VERSION,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: self.shared.settings.version.clone(),
             pid: std::process::id(),
             uptime_seconds: self.shared.started.elapsed().as_secs(),
         }
@@ -154,28 +170,47 @@ impl Edge {
             listener.close().await;
         }
         drop(control);
-        let instances: Vec<_> = shared.registry().instances.values().cloned().collect();
-        for instance in &instances {
+        // Those whose listener a successor has.
+        for visitor in shared.visitors() {
+            visitor.tell(Signal::Finish);
+        }
+        for instance in self.instances() {
             instance.close(grace);
         }
-        let quiet = async {
-            for worker in &shared.workers {
-                worker.connections.close();
-                worker.connections.wait().await;
-            }
-            // Tunnels outlive the connections they came from.
-            let mut look = tokio::time::interval(Duration::from_millis(20));
-            while instances.iter().any(|instance| instance.in_flight() > 0) {
-                look.tick().await;
-            }
-        };
-        if tokio::time::timeout_at(deadline, quiet).await.is_err() {
-            let left: u64 = instances.iter().map(|instance| instance.in_flight()).sum();
-            tracing::warn!(in_flight = left, "the time to finish is up, what is left is cut");
+        if let Some(predecessor) = shared.predecessor.get() {
+            predecessor.end(grace).await;
+        }
+        if tokio::time::timeout_at(deadline, self.quiet()).await.is_err() {
+            tracing::warn!(in_flight = self.in_flight(), "the time to finish is up, what is left is cut");
         }
         if certificates.await.is_err() {
             tracing::error!("the end of the certificates' work ended with a panic");
         }
+    }
+
+    /// Completes when nothing is under way, here and in the edge before this one.
+    pub(crate) async fn quiet(&self) {
+        for worker in &self.shared.workers {
+            worker.connections.close();
+            worker.connections.wait().await;
+        }
+        // Tunnels outlive the connections they came from.
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        while self.in_flight() > 0 {
+            look.tick().await;
+        }
+        if let Some(predecessor) = self.shared.predecessor.get() {
+            predecessor.gone().await;
+        }
+    }
+
+    /// Exchanges that have begun here and not ended.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.shared.registry().instances.values().map(|instance| instance.in_flight()).sum()
+    }
+
+    pub(crate) fn instances(&self) -> Vec<Arc<Instance>> {
+        self.shared.registry().instances.values().cloned().collect()
     }
 }
 

@@ -23,6 +23,16 @@ pub enum EdgeError {
         /// The home both want.
         home: PathBuf,
     },
+    /// The edge that runs in this home keeps its listeners.
+    #[error(
+        "the edge in {home} hands nothing over: {why}; it serves on and this one did not start, try it again"
+    )]
+    NotHandedOver {
+        /// The home both want.
+        home: PathBuf,
+        /// What it said.
+        why: String,
+    },
     /// The control socket can't be bound.
     #[error(
         "the control socket {path} can't be bound; nothing was served, a socket path has at most 107 bytes"

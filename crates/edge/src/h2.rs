@@ -50,7 +50,8 @@ pub(crate) async fn is_chosen(door: &Door, line: &SharedLine, presence: &Presenc
                 Poll::Pending => break,
             }
         }
-        if presence.visitor.heed(cx) > Signal::Stay {
+        let told = presence.visitor.heed(cx);
+        if told == Signal::Cut || (told == Signal::Finish && line.bytes.is_empty()) {
             return Poll::Ready(None);
         }
         let settings = &door.shared.settings;

@@ -17,6 +17,8 @@
 //! * **State on disk** is the last good table of each environment and the one before it, each replaced as a whole.
 //!   On start they serve at once. A file that can't be read costs its environment the step back to the one before it
 //!   and the other environments nothing.
+//! * **An upgrade is not an outage.** A successor in the same home takes the listening sockets over while it and the one
+//!   before it both run (`--take-over`); what is under way ends where it began. Counters of a successor start at zero.
 //! * **A broken entry is alone.** Tables from the socket must be without fault; from a stored one whatever is sound
 //!   is served.
 //!
@@ -35,6 +37,7 @@ mod edge;
 mod error;
 mod h1;
 mod h2;
+mod handover;
 mod histogram;
 mod instance;
 mod line;

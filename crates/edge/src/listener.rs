@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
+use rustix::net::sockopt::socket_reuseport;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +41,8 @@ pub(crate) struct Listener {
     pub(crate) address: SocketAddr,
     closing: CancellationToken,
     accepting: Vec<JoinHandle<()>>,
+    /// What a successor would inherit.
+    sockets: Vec<Arc<TcpListener>>,
 }
 
 impl Bound {
@@ -59,18 +63,62 @@ impl Bound {
         Ok(Self { key, address, sockets })
     }
 
+    /// Goes on with the sockets of a predecessor. Where there are fewer than workers and they share their address,
+    /// others join them; no socket is given up, for connections wait in its queue.
+    pub(crate) fn inherit(key: DoorKey, mut sockets: Vec<StdListener>, workers: usize) -> io::Result<Self> {
+        let first = sockets.first().ok_or_else(|| io::Error::other("no socket was inherited"))?;
+        let address = first.local_addr()?;
+        let mut shared = true;
+        for socket in &sockets {
+            shared &= socket_reuseport(socket)?;
+        }
+        while shared && sockets.len() < workers {
+            match socket(address, true) {
+                Ok(socket) => sockets.push(socket),
+                Err(error) => {
+                    tracing::warn!(%address, %error, "an inherited listener has no socket for each worker");
+                    break;
+                }
+            }
+        }
+        Ok(Self { key, address, sockets })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.sockets.len()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn into_sockets(self) -> Vec<StdListener> {
+        self.sockets
+    }
+
     /// Begins to accept.
     pub(crate) fn accept(self, shared: &Arc<Shared>) -> Listener {
         let closing = shared.closing.child_token();
         let key = Arc::new(self.key);
         let mut accepting = Vec::new();
+        let mut sockets = Vec::new();
         for (socket, worker) in self.sockets.into_iter().zip(shared.workers.iter().cycle()) {
             let (shared, worker, key, closing) =
                 (Arc::clone(shared), Arc::clone(worker), Arc::clone(&key), closing.clone());
             let handle = worker.handle.clone();
+            let watched = {
+                let _here = handle.enter();
+                TcpListener::from_std(socket)
+            };
+            let socket = match watched {
+                Ok(socket) => Arc::new(socket),
+                Err(error) => {
+                    tracing::error!(%error, address = %self.address, "a listener can't be watched");
+                    continue;
+                }
+            };
+            sockets.push(Arc::clone(&socket));
             accepting.push(handle.spawn(accept(shared, worker, key, socket, closing)));
         }
-        Listener { address: self.address, closing, accepting }
+        Listener { address: self.address, closing, accepting, sockets }
     }
 }
 
@@ -87,11 +135,24 @@ impl Listener {
     /// Stops accepting; returns when the address is free. Connections end after the exchange they are in.
     pub(crate) async fn close(self) {
         self.closing.cancel();
+        self.let_go().await;
+    }
+
+    /// Returns when nobody here accepts from it any more. To be called once that has been said, here or to all by
+    /// [`Shared::departing`].
+    pub(crate) async fn let_go(self) {
+        // The last one who has a socket closes it, and that is to be whoever looked into its queue last.
+        drop(self.sockets);
         for accepting in self.accepting {
             if accepting.await.is_err() {
                 tracing::error!(address = %self.address, "the accept loop ended with a panic");
             }
         }
+    }
+
+    /// What a successor needs to go on with it.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.sockets.iter().map(|socket| socket.as_fd())
     }
 }
 
@@ -99,16 +160,9 @@ async fn accept(
     shared: Arc<Shared>,
     worker: Arc<Worker>,
     key: Arc<DoorKey>,
-    socket: StdListener,
+    listener: Arc<TcpListener>,
     closing: CancellationToken,
 ) {
-    let listener = match TcpListener::from_std(socket) {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::error!(%error, address = %key.address(), "a listener can't be watched");
-            return;
-        }
-    };
     // Who is told to finish when this listener closes.
     let mut here: Vec<std::sync::Weak<crate::visitor::Visitor>> = Vec::new();
     let mut serve = |stream, client| {
@@ -134,6 +188,8 @@ async fn accept(
         let accepted = tokio::select! {
             biased;
             () = closing.cancelled() => break,
+            // Who is in the queue is the successor's, and who is here is told by whoever began this.
+            () = shared.departing.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {

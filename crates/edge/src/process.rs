@@ -1,6 +1,7 @@
 //! The edge as a process: lock, socket, signals.
 
 use std::fs::{File, TryLockError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::control::ControlSocket;
 use crate::edge::{Edge, make_directory};
 use crate::error::EdgeError;
+use crate::handover::{Estate, HandoverSocket, Inheritance, TakeOver, take_over};
 use crate::settings::Settings;
 
 /// How long an edge waits for the one before it in the same home: a killed process takes a moment to be gone.
@@ -25,30 +27,62 @@ pub async fn run(settings: Settings) -> Result<(), EdgeError> {
     let grace = settings.shutdown_grace;
     let descriptors = raise_descriptors();
     make_directory(&home.join("edge"))?;
-    let lock = lock(&settings).await?;
-    let edge = Edge::start(settings).await?;
+    let (lock, inheritance) = own(&settings).await?;
     let socket = ControlSocket::bind(&home)?;
+    let edge = Edge::start_with(settings, inheritance).await?;
+    socket.publish()?;
+    let handover = HandoverSocket::bind(&home);
+    if let Some(predecessor) = edge.shared.predecessor.get() {
+        predecessor.serving().await;
+    }
+    let estate = Arc::new(Estate {
+        edge: edge.clone(),
+        lock: tokio::sync::Mutex::new(Some(lock)),
+        taken_back: Arc::default(),
+    });
     let (shutdown, mut shutdowns) = mpsc::channel(1);
     let closing = CancellationToken::new();
-    let control = tokio::spawn(socket.serve(edge.clone(), shutdown, closing.clone()));
+    let taken_back = Arc::clone(&estate.taken_back);
+    let control = tokio::spawn(socket.serve(taken_back, edge.clone(), shutdown, closing.clone()));
+    let (heir, mut heirs) = mpsc::channel(1);
+    match handover {
+        Ok(handover) => drop(tokio::spawn(handover.serve(estate, heir.clone(), closing.clone()))),
+        Err(error) => {
+            tracing::warn!(%error, "no successor will be able to take over from this edge without a gap");
+        }
+    }
     let refused = |source| EdgeError::System { what: "a signal handler", source };
     let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
     let info = edge.info();
     tracing::info!(pid = info.pid, version = info.version, home = %home.display(), descriptors, "edge serves");
-    let grace = tokio::select! {
-        asked = shutdowns.recv() => asked.unwrap_or(grace),
-        _ = terminate.recv() => grace,
-        _ = interrupt.recv() => grace,
+    let mut told = async || {
+        tokio::select! {
+            asked = shutdowns.recv() => asked.unwrap_or(grace),
+            _ = terminate.recv() => grace,
+            _ = interrupt.recv() => grace,
+        }
     };
-    tracing::info!(grace_ms = grace.as_millis(), "edge ends");
+    let departed = async {
+        if let Some(heir) = heirs.recv().await {
+            edge.depart(heir).await;
+        }
+    };
+    let end = tokio::select! {
+        grace = told() => Some(grace),
+        () = departed => None,
+    };
+    // The sockets stay where they are: a successor renames its own over them, and removing them here could remove
+    // those. The lock goes with the process, unless a successor has it.
+    if let Some(grace) = end {
+        tracing::info!(grace_ms = grace.as_millis(), "edge ends");
+        closing.cancel();
+        edge.shutdown(grace).await;
+    }
     closing.cancel();
-    edge.shutdown(grace).await;
     if control.await.is_err() {
         tracing::error!("the control socket ended with a panic");
     }
-    // The path stays: a successor renames its own socket over it, and removing it here could remove that one.
-    drop(lock);
     Ok(())
 }
 
@@ -94,16 +128,26 @@ fn raise_descriptors() -> Option<u64> {
     }
 }
 
-/// One edge in a home. The lock goes with the process, however it ends; one that is ending is waited for.
-async fn lock(settings: &Settings) -> Result<File, EdgeError> {
+/// One edge in a home. The lock goes with the process, however it ends; one that is ending is waited for, one that runs
+/// is asked for what it has if that is wanted.
+async fn own(settings: &Settings) -> Result<(File, Option<Inheritance>), EdgeError> {
     let path = settings.home.join("edge").join("lock");
     let failed = |source| EdgeError::Home { path: path.clone(), what: "could not be locked", source };
     let file = File::create(&path).map_err(failed)?;
+    let mut ask = settings.take_over;
     let deadline = Instant::now() + SUCCESSION;
     let mut again = tokio::time::interval(Duration::from_millis(10));
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok((file, None)),
+            Err(TryLockError::WouldBlock) if std::mem::take(&mut ask) => match take_over(settings).await? {
+                TakeOver::Inherited(inheritance) => {
+                    let Inheritance { lock, .. } = &*inheritance;
+                    let lock = lock.try_clone().map_err(failed)?;
+                    return Ok((lock, Some(*inheritance)));
+                }
+                TakeOver::Nobody(error) => tracing::warn!(%error, "nobody hands anything over"),
+            },
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
                 again.tick().await;
             }

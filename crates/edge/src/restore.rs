@@ -8,17 +8,96 @@ use fairway_route::Compiled;
 
 use crate::edge::{Edge, Shared};
 use crate::error::EdgeError;
+use crate::handover::Inheritance;
 use crate::listener::Bound;
-use crate::state::{DoorKey, Placed, build};
+use crate::state::{DoorKey, Placed, State, build};
 
 /// How often listeners that could not be bound at the start are tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 impl Edge {
-    /// Serves the stored tables. Only a directory that can't be read is an error.
-    pub(crate) async fn restore(&self) -> Result<(), EdgeError> {
+    /// Serves the stored tables, on the listeners of a predecessor if there is one. What is wrong with single tables is
+    /// no error.
+    pub(crate) async fn restore(&self, inheritance: Option<Inheritance>) -> Result<(), EdgeError> {
         let shared = &self.shared;
-        let found = shared.store.load().map_err(|error| EdgeError::Home {
+        let Stored { mut placed, state, removed } = self.stored()?;
+        let (mut inherited, testament) = match inheritance {
+            Some(Inheritance { sockets, testament, .. }) => (sockets, Some(testament)),
+            None => (BTreeMap::new(), None),
+        };
+        let wanted: BTreeSet<DoorKey> =
+            placed.values().flat_map(|placed| placed.doors().map(|(_, key)| key)).collect();
+        let mut bound = Vec::new();
+        let mut missing = false;
+        let workers = shared.workers.len();
+        for key in wanted {
+            let address = key.address();
+            let listener = match inherited.remove(&key) {
+                Some(sockets) => Bound::inherit(key, sockets, workers),
+                None => Bound::bind(key, workers),
+            };
+            match listener {
+                Ok(listener) => bound.push(listener),
+                Err(error) => {
+                    missing = true;
+                    tracing::error!(%address, %error, "a stored listener can't be bound; it is tried again every second");
+                }
+            }
+        }
+        for (key, sockets) in inherited {
+            let (address, count) = (key.address(), sockets.len());
+            tracing::error!(%address, count, "no stored table wants this listener of the edge before this one");
+        }
+        for (environment, placed) in &mut placed {
+            let certificates = &placed.table.certificates;
+            placed.problems.extend(shared.certificates.apply(environment, certificates).await);
+        }
+        // Until here nothing has happened that anybody could notice; from here on it is this edge that serves.
+        if let Some(testament) = testament
+            && let Some(predecessor) = testament.claim(&shared.settings).await?
+        {
+            let _ = shared.predecessor.set(predecessor);
+        }
+        for (environment, placed) in &placed {
+            let table = &placed.table;
+            tracing::info!(
+                environment,
+                generation = table.generation,
+                revision = table.revision,
+                problems = placed.problems.join("; "),
+                "stored table serves"
+            );
+        }
+        let mut control = shared.control.lock().await;
+        control.removed = removed;
+        self.swap(&mut control, placed, state, bound).await;
+        drop(control);
+        if missing {
+            tokio::spawn(bind_later(Arc::downgrade(shared)));
+        }
+        Ok(())
+    }
+
+    /// Serves the tables that a successor has stored, to those who are still here.
+    pub(crate) async fn follow(&self) {
+        let mut control = self.shared.control.lock().await;
+        match self.stored() {
+            Ok(Stored { placed, state, removed }) => {
+                control.removed = removed;
+                self.swap(&mut control, placed, state, Vec::new()).await;
+                // Instances that were welcomed again let streams begin that do not end.
+                self.close_streams();
+            }
+            Err(error) => tracing::error!(%error, "the successor's tables can't be followed"),
+        }
+        if let Some(predecessor) = self.shared.predecessor.get() {
+            predecessor.follow().await;
+        }
+    }
+
+    /// Only a directory that can't be read is an error.
+    fn stored(&self) -> Result<Stored, EdgeError> {
+        let found = self.shared.store.load().map_err(|error| EdgeError::Home {
             path: error.path,
             what: "could not be read",
             source: error.source,
@@ -34,49 +113,21 @@ impl Edge {
             let table = Arc::new(decoded.table);
             placed.insert(environment, Placed { table, compiled: Arc::new(compiled), problems });
         }
-        let (state, clashes) = build(&placed, &mut shared.registry());
+        let (state, clashes) = build(&placed, &mut self.shared.registry());
         for clash in clashes {
             if let Some(placed) = placed.get_mut(&clash.environment) {
                 placed.problems.push(clash.words);
             }
         }
-        let wanted: BTreeSet<DoorKey> =
-            placed.values().flat_map(|placed| placed.doors().map(|(_, key)| key)).collect();
-        let mut bound = Vec::new();
-        let mut missing = false;
-        for key in wanted {
-            let address = key.address();
-            match Bound::bind(key, shared.workers.len()) {
-                Ok(listener) => bound.push(listener),
-                Err(error) => {
-                    missing = true;
-                    tracing::error!(%address, %error, "a stored listener can't be bound; it is tried again every second");
-                }
-            }
-        }
-        for (environment, placed) in &placed {
-            let table = &placed.table;
-            tracing::info!(
-                environment,
-                generation = table.generation,
-                revision = table.revision,
-                problems = placed.problems.join("; "),
-                "stored table serves"
-            );
-        }
-        for (environment, placed) in &mut placed {
-            let certificates = &placed.table.certificates;
-            placed.problems.extend(shared.certificates.apply(environment, certificates).await);
-        }
-        let mut control = shared.control.lock().await;
-        control.removed = found.removed;
-        self.swap(&mut control, placed, state, bound).await;
-        drop(control);
-        if missing {
-            tokio::spawn(bind_later(Arc::downgrade(shared)));
-        }
-        Ok(())
+        Ok(Stored { placed, state, removed: found.removed })
     }
+}
+
+/// What is on disk, ready for use.
+struct Stored {
+    placed: BTreeMap<String, Placed>,
+    state: State,
+    removed: BTreeMap<String, u64>,
 }
 
 /// Binds listeners that were taken at the start, until none is missing: a predecessor may be on its way out.
@@ -88,6 +139,10 @@ async fn bind_later(shared: Weak<Shared>) {
             return;
         }
         let mut control = shared.control.lock().await;
+        // Binding them is the successor's business then.
+        if shared.departing.is_cancelled() {
+            return;
+        }
         let wanted: BTreeSet<DoorKey> =
             control.placed.values().flat_map(|placed| placed.doors().map(|(_, key)| key)).collect();
         let mut missing = false;

@@ -24,6 +24,13 @@ pub struct Settings {
     pub connections: usize,
     /// How long exchanges may take to finish when the process is told to end. Default 10 s.
     pub shutdown_grace: Duration,
+    /// How long exchanges may take to finish once a successor serves. Default 60 s.
+    pub handover_grace: Duration,
+    /// Whether to take the listeners over from an edge that runs in this home; without one it makes no difference.
+    /// Default no: then that edge is left alone and this one does not start.
+    pub take_over: bool,
+    /// What it says its version is. Default: that of this crate.
+    pub version: String,
 }
 
 impl Settings {
@@ -39,6 +46,9 @@ impl Settings {
             head_fields: 128,
             connections: 8192,
             shutdown_grace: Duration::from_secs(10),
+            handover_grace: Duration::from_secs(60),
+            take_over: false,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
 

@@ -7,7 +7,7 @@ use fairway_protocol::edge::{EnvironmentStats, ServiceStats, Stats, TableList, T
 use fairway_route::Table;
 
 use crate::clock;
-use crate::edge::Edge;
+use crate::edge::{Control, Edge};
 
 impl Edge {
     /// The heads of the tables that serve.
@@ -43,8 +43,13 @@ impl Edge {
 
     /// What went through, of one environment or of all.
     pub async fn stats(&self, only: Option<&str>) -> Stats {
+        let control = self.shared.control.lock().await;
+        self.stats_under(&control, only)
+    }
+
+    /// The same for whoever holds the lock.
+    pub(crate) fn stats_under(&self, control: &Control, only: Option<&str>) -> Stats {
         let positions: BTreeMap<String, (u64, u64)> = {
-            let control = self.shared.control.lock().await;
             let of = |placed: &crate::state::Placed| (placed.table.generation, placed.table.revision);
             control.placed.iter().map(|(name, placed)| (name.clone(), of(placed))).collect()
         };
@@ -90,6 +95,11 @@ impl Edge {
             }
         }
         let connections = u64::try_from(self.shared.connections()).unwrap_or(u64::MAX);
-        Stats { environments, connections }
+        let mut stats = Stats { environments, connections };
+        // What is in flight in the edge before this one is in flight: whoever waits for an instance waits for both.
+        if let Some(predecessor) = self.shared.predecessor.get() {
+            predecessor.add_to(&mut stats, only);
+        }
+        stats
     }
 }

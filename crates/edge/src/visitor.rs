@@ -14,6 +14,8 @@ use crate::instance::Instance;
 pub(crate) enum Signal {
     /// Nothing.
     Stay,
+    /// End after the exchange that is under way, or the next one if there is none.
+    Depart,
     /// End after the exchange that is under way.
     Finish,
     /// End now.
@@ -57,7 +59,8 @@ impl Visitor {
     pub(crate) fn told(&self) -> Signal {
         match self.signal.load(Ordering::Acquire) {
             0 => Signal::Stay,
-            1 => Signal::Finish,
+            1 => Signal::Depart,
+            2 => Signal::Finish,
             _ => Signal::Cut,
         }
     }

@@ -16,8 +16,8 @@ use bytes::Bytes;
 use fairway_model::traffic::Upstream as Speaks;
 use futures::{SinkExt, StreamExt};
 use h2raw::{
-    Answer, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, Http2, PREFACE, RST_STREAM,
-    block, fields, headers,
+    Answer, CONTINUATION, DATA, END_STREAM, Frame, GOAWAY, HEADERS, Http2, PREFACE, RST_STREAM, block,
+    fields, headers,
 };
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;

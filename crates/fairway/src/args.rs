@@ -93,7 +93,7 @@ pub(crate) enum Command {
     /// The daemon that owns this host (started by `up` and `apply` when it is needed)
     Agent(Daemon),
     /// The data plane of this host (started by the agent)
-    Edge(Daemon),
+    Edge(EdgeDaemon),
     /// Print what is generated from the program itself
     #[command(hide = true)]
     Generate {
@@ -311,6 +311,16 @@ pub(crate) struct Daemon {
     /// Directory with its state
     #[arg(long, value_name = "DIR")]
     pub(crate) home: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EdgeDaemon {
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
+    /// Take the listeners over from the edge that runs in this directory, without losing a connection; if none runs,
+    /// just start
+    #[arg(long)]
+    pub(crate) take_over: bool,
 }
 
 /// What `generate` prints.

@@ -386,6 +386,8 @@ pub enum ProblemCode {
     Unknown,
     /// The body is larger than the edge reads (413).
     TooLarge,
+    /// Another edge has taken over from the one that was asked (421); connect again, repeating is safe.
+    Moved,
     /// The table could not be stored (507).
     Storage,
     /// A defect of the edge (500).

@@ -9,3 +9,4 @@ mod programs;
 mod releases;
 mod support;
 mod traffic;
+mod upgrades;

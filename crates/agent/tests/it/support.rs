@@ -70,6 +70,11 @@ impl World {
         self.directory.path().join(name)
     }
 
+    /// What the next agent and the next edge read.
+    pub(crate) fn set_timing(&self, timing: &str) {
+        std::fs::write(self.home().join("timing"), timing).unwrap();
+    }
+
     /// Kills the agent without warning; nobody starts it again yet.
     pub(crate) async fn kill_agent(&self) {
         let pid = self.host.info().await.unwrap().pid;

@@ -1,6 +1,9 @@
 //! `fairway agent` and `fairway edge`: the two long-lived processes of a host.
 
-use crate::{args::Daemon, settings::executable};
+use crate::{
+    args::{Daemon, EdgeDaemon},
+    settings::executable,
+};
 use fairway_delivery::exit;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -17,12 +20,11 @@ pub(crate) fn agent(daemon: Daemon) -> ExitCode {
     ended("agent", run())
 }
 
-pub(crate) fn edge(daemon: Daemon) -> ExitCode {
+pub(crate) fn edge(EdgeDaemon { daemon, take_over }: EdgeDaemon) -> ExitCode {
     log();
-    ended(
-        "edge",
-        fairway_edge::run_blocking(fairway_edge::Settings::new(daemon.home)).map_err(|error| chain(&error)),
-    )
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let settings = fairway_edge::Settings { take_over, version, ..fairway_edge::Settings::new(daemon.home) };
+    ended("edge", fairway_edge::run_blocking(settings).map_err(|error| chain(&error)))
 }
 
 fn log() {
