@@ -178,7 +178,9 @@ impl Edge {
     ) {
         let shared = &self.shared;
         let leaving = {
-            let registry = shared.registry();
+            let mut registry = shared.registry();
+            // Not before it is sure that they will guard something: what they remember must not get lost.
+            registry.guards.clone_from(&state.guards);
             let mut listed = BTreeSet::new();
             let mut weightless = Vec::new();
             for (environment, placed) in &placed {

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use fairway_forward::{Scheme, client_text};
 use http::HeaderValue;
 use tokio::net::TcpStream;
+use tokio_rustls::rustls::ProtocolVersion;
 
 use crate::edge::Shared;
 use crate::h1;
@@ -25,6 +26,8 @@ pub(crate) struct Door {
     pub(crate) client: SocketAddr,
     pub(crate) client_text: HeaderValue,
     pub(crate) scheme: Scheme,
+    /// Version of TLS, if it is spoken.
+    pub(crate) tls: Option<&'static str>,
 }
 
 /// Serves a connection until it ends. When its visitor is told to finish it ends after the exchange that is under way.
@@ -45,11 +48,16 @@ pub(crate) async fn serve(
     let tls = shared.state.load().doors.get(&*key).and_then(|door| door.tls);
     let mut io = Io::Plain(stream);
     let mut is_h2 = None;
+    let mut version = None;
     if let Some(tls) = tls {
         let Io::Plain(stream) = io else { return };
         let handshake = shared.certificates.accept(&shared.tls[&tls], stream);
         match tokio::time::timeout(patience, handshake).await {
             Ok(Ok(stream)) => {
+                version = Some(match stream.get_ref().1.protocol_version() {
+                    Some(ProtocolVersion::TLSv1_2) => "1.2",
+                    _ => "1.3",
+                });
                 is_h2 = Some(stream.get_ref().1.alpn_protocol() == Some(b"h2"));
                 io = Io::Tls(Box::new(stream));
             }
@@ -58,7 +66,15 @@ pub(crate) async fn serve(
         }
     }
     let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
-    let door = Arc::new(Door { shared, worker, key, client, client_text: client_text(client), scheme });
+    let door = Arc::new(Door {
+        shared,
+        worker,
+        key,
+        client,
+        client_text: client_text(client),
+        scheme,
+        tls: version,
+    });
     let line = SharedLine::new(io, BytesMut::new(), stall_timeout);
     // Without TLS the first bytes say what a client speaks.
     let is_h2 = match is_h2 {

@@ -1,7 +1,7 @@
 //! A request's way: find the route, pass its guard, count the request in on an instance, forward it, answer.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use fairway_forward::{Error, Exchange, Interim, RequestBody, Scheme};
@@ -12,7 +12,7 @@ use fairway_health::{Ask, Pick};
 use fairway_route::Miss;
 use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
-use http_body_util::Limited;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::answer::{EdgeBody, Refusal, stub};
 use crate::choice::{Choice, Search};
@@ -21,7 +21,7 @@ use crate::connection::Door;
 use crate::edge::Shared;
 use crate::h2;
 use crate::instance::Passage;
-use crate::line::SharedLine;
+use crate::line::{BodyFault, SharedLine};
 use crate::queue;
 use crate::record::{self, Record};
 use crate::state::{self, Routed, Service};
@@ -91,12 +91,13 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Request<RequestBody>
     let service = &routed.service;
     let trusted = is_trusted(&routed, door);
     let mut record = begin(door, &routed, &mut request, number, trusted);
+    let too_large = Arc::new(AtomicBool::new(false));
     if let Some((guard, passed)) = &visit.passed {
         if passed.authenticated() {
             request.headers_mut().remove(AUTHORIZATION);
         }
         if let Some(most) = guard.body_limit() {
-            request = limit(request, line, most);
+            request = limit(request, line, most, &too_large);
         }
     }
     let exchange = Exchange {
@@ -131,7 +132,10 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Request<RequestBody>
         Err(error) => {
             let mut headers = HeaderMap::new();
             headers.extend(accept.map(|accept| (ACCEPT, accept)));
-            let fault = line.and_then(|line| line.lock().fault);
+            let fault = match line {
+                Some(line) => line.lock().fault,
+                None => too_large.load(Ordering::Relaxed).then_some(BodyFault::TooLarge),
+            };
             let client = matches!(error, Error::ClientGone | Error::ClientSlow { .. });
             let refusal = match fault {
                 Some(fault) if client => fault.refusal(),
@@ -377,7 +381,7 @@ fn begin(
         ),
         path: request.uri().path(),
         protocol: request.version(),
-        tls: door.scheme == Scheme::Https,
+        tls: door.tls,
         trusted,
     };
     let mut record = Record::begin(log, wanted.one_in, &routed.service, number, asked, &mut headers);
@@ -389,8 +393,13 @@ fn begin(
     Some(record)
 }
 
-/// Bounds the body of a request whose length is not known beforehand.
-fn limit(request: Request<RequestBody>, line: Option<&SharedLine>, most: u64) -> Request<RequestBody> {
+/// Bounds the body of a request whose length is not known beforehand. A line says itself when it was too large.
+fn limit(
+    request: Request<RequestBody>,
+    line: Option<&SharedLine>,
+    most: u64,
+    too_large: &Arc<AtomicBool>,
+) -> Request<RequestBody> {
     match line {
         Some(line) => {
             line.lock().allowed = most;
@@ -398,7 +407,14 @@ fn limit(request: Request<RequestBody>, line: Option<&SharedLine>, most: u64) ->
         }
         None => {
             let most = usize::try_from(most).unwrap_or(usize::MAX);
-            request.map(|body| RequestBody::new(Limited::new(body, most)))
+            let too_large = Arc::clone(too_large);
+            request.map(|body| {
+                let body = Limited::new(body, most);
+                RequestBody::new(body.map_err(move |error| {
+                    too_large.fetch_or(error.is::<LengthLimitError>(), Ordering::Relaxed);
+                    error
+                }))
+            })
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Record {
     host: Option<String>,
     path: String,
     protocol: Version,
-    tls: bool,
+    tls: Option<&'static str>,
     request_id: Option<HeaderValue>,
     trace: HeaderValue,
     pub(crate) status: Option<u16>,
@@ -47,7 +47,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) host: Option<String>,
     pub(crate) path: &'a str,
     pub(crate) protocol: Version,
-    pub(crate) tls: bool,
+    pub(crate) tls: Option<&'static str>,
     pub(crate) trusted: bool,
 }
 
@@ -121,7 +121,7 @@ impl Drop for Record {
             upstream: self.upstream,
             request_id: self.request_id.as_ref().and_then(|id| id.to_str().ok()),
             trace_id: trace,
-            tls: self.tls.then_some("1"),
+            tls: self.tls,
             why: self.why.or(if self.complete { None } else { Some("client_gone") }),
             retries: self.retries,
             one_in: self.one_in,

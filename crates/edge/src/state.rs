@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub(crate) doors: BTreeMap<DoorKey, Arc<Door>>,
     /// By environment and name.
     pub(crate) services: HashMap<Arc<str>, HashMap<Arc<str>, Arc<Service>>>,
+    /// What becomes [`Registry::guards`] when this begins to serve.
+    pub(crate) guards: HashMap<(Arc<str>, String), Arc<Guard>>,
 }
 
 /// What is behind one listener.
@@ -202,7 +204,7 @@ pub(crate) struct Registry {
     pub(crate) services: BTreeMap<(Arc<str>, Arc<str>), Arc<ServiceCounters>>,
     pub(crate) environments: BTreeMap<Arc<str>, Arc<EnvironmentCounters>>,
     /// What guards remember about clients goes from table to table, by environment and route.
-    guards: HashMap<(Arc<str>, String), Arc<Guard>>,
+    pub(crate) guards: HashMap<(Arc<str>, String), Arc<Guard>>,
 }
 
 impl Registry {
@@ -285,7 +287,7 @@ pub(crate) fn build(placed: &BTreeMap<String, Placed>, registry: &mut Registry) 
             (key, Arc::new(Door { matcher: matcher.build(), environments, tls }))
         })
         .collect();
-    registry.guards = guards;
+    state.guards = guards;
     (state, clashes)
 }
 
