@@ -3,8 +3,8 @@
 use crate::support::{Service, World, assignment, environment, get, name, plan, release, until, variable};
 use fairway_model::{
     Assignment, ConfigValue, Digest, EventKind, Failure, FailureKind, Generation, Millis, Phase, Redacted,
-    RouteSpec, SecretVersion, TimeoutSpec, TrafficSpec,
-    traffic::{Guard, Options},
+    RouteSpec, SecretVersion, TimeoutSpec, TlsSpec, TrafficSpec,
+    traffic::{Certificate, CertificateSource, Guard, ListenerTls, Maintenance, Options},
 };
 use fairway_target::{Silent, Target as _};
 use std::{
@@ -441,6 +441,40 @@ async fn a_release_of_nothing_but_guards_and_traffic_starts_nothing() {
         (&serde_json::Value::Null, &serde_json::Value::Null)
     );
     assert_eq!(served["services"]["web"]["timeouts"]["header_ms"], 60_000);
+}
+
+#[tokio::test]
+async fn guards_and_tls_reach_the_edge() {
+    let world = World::new("").await;
+    let maintenance =
+        Maintenance { message: "Back at noon".to_owned(), retry_after_s: 60, except: Vec::new() };
+    let closed = Guard { maintenance: Some(maintenance), ..Guard::default() };
+    let route = |path: &str, guard| RouteSpec { host: None, path: path.to_owned(), guard };
+    let web = good(&world, "web").with(|service| {
+        service.routes.extend([route("/", Guard::default()), route("/pid", closed.clone())]);
+    });
+    let mut release = release(&[("web", web.clone())]);
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    release.listener = Some(fairway_model::Listener { address: any });
+    let certificate = Certificate { names: vec!["localhost".to_owned()], source: CertificateSource::Local };
+    release.edge.tls =
+        Some(TlsSpec { address: any, settings: ListenerTls::default(), certificates: vec![certificate] });
+    world.host.deliver(&web.source).await.unwrap();
+    let first = plan(None, release.clone());
+    world.apply(&first).await;
+    let public = world.host.endpoints(&environment()).await.unwrap().public.unwrap();
+    assert_eq!(get(public, "/").await.unwrap(), (200, "web".to_owned()));
+    let (status, body) = get(public, "/pid").await.unwrap();
+    assert!(status == 503 && body.contains("Back at noon"), "{status} {body}");
+    // Services are not kept from each other by what is closed for the public.
+    assert_eq!(world.ask("web", "/pid").await.unwrap().0, 200);
+
+    let doors = || async { world.host.traffic(&environment()).await.unwrap().unwrap().listeners };
+    let tls = doors().await["public-tls"];
+    assert!(tls.tls && tls.bound && tls.address.port() != 0 && tls.address != public, "{tls:?}");
+    release.drain = Millis(1);
+    world.apply(&plan(Some(&first), release)).await;
+    assert_eq!(doors().await["public-tls"].address, tls.address);
 }
 
 #[tokio::test]
