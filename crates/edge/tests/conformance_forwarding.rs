@@ -331,7 +331,7 @@ async fn an_early_answer() {
         let stage = Stage::new().await;
         let (mut client, mut instance, _) =
             stage.ask("POST /a HTTP/1.1\r\nHost: edge.test\r\nContent-Length: 100000000").await;
-        client.send([7; 64 * 1024]).await;
+        client.send(vec![7; 64 * 1024]).await;
         instance.exactly(1024).await;
         instance.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\n\r\nmuch").await;
         if hangs_up {

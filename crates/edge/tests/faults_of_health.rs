@@ -175,7 +175,7 @@ async fn f07_an_instance_that_stumbles_stays() {
     let number = AtomicU32::new(0);
     let two = Recorder::answering(move |request: &Message| match request.head.target() {
         // Every second one is bad.
-        "/up" if number.fetch_add(1, Ordering::SeqCst) % 2 == 0 => {
+        "/up" if number.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) => {
             Answer::bytes("HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n")
         }
         _ => Answer::bytes("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo"),

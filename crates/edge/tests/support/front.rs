@@ -55,7 +55,7 @@ pub async fn drive(stream: impl Stream + 'static, case: &Case, quiet: Duration) 
             }
         };
         over = read == 0;
-        outcome.ended = over && !(finished && !at_once);
+        outcome.ended = over && (at_once || !finished);
         buffer.extend_from_slice(&bytes[..read]);
         while !buffer.is_empty() {
             match response(&buffer, "GET", over) {
