@@ -234,9 +234,9 @@ async fn windows_are_kept() {
     let mut instance = stage.instance().await;
     instance.request().await;
     instance.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n").await;
-    let mut sent = 0;
+    let (piece, mut sent) = (vec![7; 64 * 1024], 0);
     let stalled = loop {
-        match tokio::time::timeout(Duration::from_millis(500), instance.try_send([7; 64 * 1024])).await {
+        match tokio::time::timeout(Duration::from_millis(500), instance.try_send(&piece)).await {
             Ok(done) => done.unwrap(),
             Err(_) => break true,
         }

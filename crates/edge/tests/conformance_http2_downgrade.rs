@@ -103,7 +103,7 @@ async fn nothing_is_injected() {
         ("CRLF in a value", with("x-a", "1\r\nx-b: 2")),
         ("LF in a value", with("x-a", "1\nx-b: 2")),
         ("CR in a value", with("x-a", "1\rx-b: 2")),
-        ("NUL in a value", with("x-a", "1\02")),
+        ("NUL in a value", with("x-a", "1\x002")),
         ("a request in a value", with("x-a", &ended)),
         ("CRLF in a name", with("x-a: 1\r\nx-b", "2")),
         ("colon in a name", with("x:a", "1")),

@@ -38,3 +38,18 @@ async fn sequences() {
 async fn sizes() {
     check(corpus::sizes()).await;
 }
+
+#[tokio::test]
+async fn chunks() {
+    check(corpus::chunks()).await;
+}
+
+#[tokio::test]
+async fn hosts() {
+    check(corpus::hosts()).await;
+}
+
+#[tokio::test]
+async fn request_lines() {
+    check(corpus::lines()).await;
+}

@@ -1,6 +1,9 @@
-//! Heads that recipients are known to read differently: fields, lines, hosts.
+//! Cases about heads, and about several requests in a row.
 
-use super::*;
+use super::{
+    Arrives, BAD, Case, Either, EitherAndEnds, HIDDEN, LARGE, Never, Refused, ThenRefused, VERSION, case,
+    chunked, get, post,
+};
 
 /// Field lines that are not about the length.
 pub fn fields() -> Vec<Case> {
@@ -279,4 +282,190 @@ pub fn hosts() -> Vec<Case> {
     ];
     cases.extend(refused.map(|(name, lines)| case(group, name, with(lines), Refused(BAD))));
     cases
+}
+
+/// Several requests on one connection, and fields that would move the border between them.
+pub fn sequences() -> Vec<Case> {
+    let group = "sequences";
+    let two = "GET /one HTTP/1.1\r\nHost: edge.test\r\n\r\nGET /two HTTP/1.1\r\nHost: edge.test\r\n\r\n";
+    let length = format!("Content-Length: {}\r\n", HIDDEN.len());
+    let hidden = |lines: &str| post(format!("{lines}{length}"), HIDDEN);
+    let kept = || Arrives(vec!["POST /in 62"]);
+    let maybe = || Either(&[400, 417], vec!["POST /in 62"]);
+    let in_chunks = |lines: &str| {
+        post(
+            format!("{lines}Transfer-Encoding: chunked\r\n"),
+            format!("{:x}\r\n{HIDDEN}\r\n0\r\n\r\n", HIDDEN.len()),
+        )
+    };
+    let get_hidden = format!("GET /in HTTP/1.1\r\nHost: edge.test\r\n{length}\r\n{HIDDEN}");
+    let get_chunked =
+        "GET /in HTTP/1.1\r\nHost: edge.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    vec![
+        case(group, "two", two, Arrives(vec!["GET /one 0", "GET /two 0"])),
+        case(
+            group,
+            "an empty line between",
+            two.replacen("\r\n\r\n", "\r\n\r\n\r\n", 1),
+            Either(BAD, vec!["GET /one 0", "GET /two 0"]),
+        ),
+        case(
+            group,
+            "a body, then another",
+            [post("Content-Length: 5\r\n", "hello"), get("")].concat(),
+            Arrives(vec!["POST /in 5", "GET /in 0"]),
+        ),
+        case(
+            group,
+            "chunks, then another",
+            [chunked("5\r\nhello\r\n0\r\n\r\n"), get("")].concat(),
+            Arrives(vec!["POST /in 5", "GET /in 0"]),
+        ),
+        case(
+            group,
+            "no body, then another",
+            [post("", ""), get("")].concat(),
+            Arrives(vec!["POST /in 0", "GET /in 0"]),
+        ),
+        case(
+            group,
+            "a good one, then a bad one",
+            [get(""), get("X : y\r\n")].concat(),
+            ThenRefused(vec!["GET /in 0"], BAD),
+        ),
+        case(group, "a request as a body", hidden(""), kept()),
+        case(group, "a request as the body of a GET", get_hidden, Arrives(vec!["GET /in 62"])),
+        case(group, "a chunked GET", get_chunked, Arrives(vec!["GET /in 5"])),
+        case(
+            group,
+            "Connection names the length",
+            hidden("Connection: Content-Length\r\n"),
+            Either(BAD, vec!["POST /in 62"]),
+        ),
+        case(
+            group,
+            "Connection names the length, and more",
+            hidden("Connection: keep-alive, content-length\r\n"),
+            Either(BAD, vec!["POST /in 62"]),
+        ),
+        case(
+            group,
+            "Connection names the coding",
+            in_chunks("Connection: Transfer-Encoding\r\n"),
+            Either(BAD, vec!["POST /in 62"]),
+        ),
+        case(
+            group,
+            "Connection names the host",
+            hidden("Connection: Host\r\n"),
+            Either(BAD, vec!["POST /in 62"]),
+        ),
+        case(
+            group,
+            "Connection is not a list",
+            hidden("Connection: @\"\\,;\r\n"),
+            Either(BAD, vec!["POST /in 62"]),
+        ),
+        case(group, "Keep-Alive with a length", hidden("Keep-Alive: timeout=0, max=0\r\n"), kept()),
+        case(group, "Proxy-Connection", hidden("Proxy-Connection: close\r\n"), kept()),
+        case(
+            group,
+            "h2c upgrade",
+            hidden(
+                "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+            ),
+            Either(BAD, vec!["POST /in 62"]),
+        ),
+        case(group, "obfuscated Expect", hidden("Expect: y 100-continue\r\n"), maybe()),
+        case(group, "Expect of two", hidden("Expect: 100-continue, 100-continue\r\n"), maybe()),
+        case(group, "Expect twice", hidden("Expect: 100-continue\r\nExpect: 100-continue\r\n"), maybe()),
+        case(group, "Expect of something else", hidden("Expect: smuggle\r\n"), maybe()),
+        case(group, "Expect with a parameter", hidden("Expect: 100-continue;a=b\r\n"), maybe()),
+        case(group, "TE names chunked", hidden("TE: chunked, trailers\r\n"), kept()),
+        case(group, "Trailer names the length", in_chunks("Trailer: Content-Length\r\n"), kept()),
+        case(group, "a method to override", hidden("X-HTTP-Method-Override: GET\r\n"), kept()),
+        case(
+            group,
+            "HTTP/1.0 without a length",
+            format!("POST /in HTTP/1.0\r\nHost: edge.test\r\n\r\n{HIDDEN}"),
+            EitherAndEnds(BAD, vec!["POST /in 0"]),
+        ),
+        case(
+            group,
+            "HTTP/1.0 that stays",
+            "GET /one HTTP/1.0\r\nHost: edge.test\r\nConnection: keep-alive\r\n\r\nGET /two HTTP/1.0\r\nHost: edge.test\r\nConnection: keep-alive\r\n\r\n",
+            Arrives(vec!["GET /one 0", "GET /two 0"]),
+        ),
+        case(
+            group,
+            "after close nothing is read",
+            [get("Connection: close\r\n"), HIDDEN.into()].concat(),
+            EitherAndEnds(&[], vec!["GET /in 0"]),
+        ),
+    ]
+}
+
+/// What is too large.
+pub fn sizes() -> Vec<Case> {
+    let group = "sizes";
+    let many: String = (0..2_000).map(|number| format!("X-{number}: y\r\n")).collect();
+    vec![
+        case(
+            group,
+            "long target",
+            format!("GET /{} HTTP/1.1\r\nHost: edge.test\r\n\r\n", "a".repeat(200_000)),
+            Refused(LARGE),
+        ),
+        case(
+            group,
+            "long method",
+            format!("{} / HTTP/1.1\r\nHost: edge.test\r\n\r\n", "A".repeat(200_000)),
+            Refused(&[400, 405, 414, 431, 501]),
+        ),
+        case(group, "long value", get(format!("X: {}\r\n", "a".repeat(200_000))), Refused(LARGE)),
+        case(group, "long name", get(format!("{}: x\r\n", "a".repeat(200_000))), Refused(LARGE)),
+        case(group, "many fields", get(many), Refused(LARGE)),
+        case(
+            group,
+            "long host",
+            format!("GET /in HTTP/1.1\r\nHost: {}\r\n\r\n", "a".repeat(70_000)),
+            Refused(LARGE),
+        ),
+        case(
+            group,
+            "empty lines without end",
+            format!("{}GET /in HTTP/1.1\r\nHost: edge.test\r\n\r\n", "\r\n".repeat(100_000)),
+            Refused(LARGE),
+        ),
+        case(
+            group,
+            "long extension",
+            chunked(format!("5;{}\r\nhello\r\n0\r\n\r\n", "a".repeat(300_000))),
+            Refused(LARGE),
+        ),
+        case(
+            group,
+            "many extensions",
+            chunked(format!("{}0\r\n\r\n", format!("1;{}\r\nx\r\n", "a".repeat(4_000)).repeat(100))),
+            Refused(LARGE),
+        ),
+        case(
+            group,
+            "long chunk size",
+            chunked(format!("{}5\r\nhello\r\n0\r\n\r\n", "0".repeat(300_000))),
+            Refused(LARGE),
+        ),
+        case(
+            group,
+            "long trailer",
+            chunked(format!("5\r\nhello\r\n0\r\nX: {}\r\n\r\n", "a".repeat(300_000))),
+            Refused(LARGE),
+        ),
+        case(
+            group,
+            "many trailers",
+            chunked(format!("5\r\nhello\r\n0\r\n{}\r\n", "X: y\r\n".repeat(50_000))),
+            Refused(LARGE),
+        ),
+    ]
 }
