@@ -249,7 +249,7 @@ async fn websockets_over_tls() {
     let (_, secure) = apply(&world, secured(1, web, local())).await;
     let client = Trusting::in_home(world.home.path());
     let stream = client.connect_as(secure, "edge.test", &[b"http/1.1"]).await.unwrap();
-    let mut socket = within(client_async("ws://edge.test/ws", stream)).await.unwrap().0;
+    let mut socket = Box::pin(within(client_async("ws://edge.test/ws", stream))).await.unwrap().0;
     for length in [0, 1, 126, 70_000] {
         let message = Frames::binary(vec![7; length]);
         socket.send(message.clone()).await.unwrap();
