@@ -49,7 +49,6 @@ pub fn skip_empty_lines(bytes: &mut BytesMut) -> usize {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
     use super::*;
     use proptest::prelude::*;
 
