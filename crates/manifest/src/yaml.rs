@@ -295,6 +295,9 @@ impl Builder<'_> {
 
     /// The part of a span that lies on its first line.
     fn span(&self, span: saphyr_parser::Span) -> Span {
+        if span.start.line() > self.lines.len() {
+            return self.point(&span.start);
+        }
         let (line, column) = (span.start.line(), span.start.col() + 1);
         let end_of_line = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
         let length = if span.end.line() == line {

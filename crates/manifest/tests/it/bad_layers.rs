@@ -22,3 +22,12 @@ fn everything_that_is_wrong_is_said() {
         report.problems.into_iter().filter(|problem| problem.file != "fairway.yaml").collect();
     insta::assert_snapshot!("layers", show(&errors, &|file| sources.text(file).map(str::to_owned)));
 }
+
+#[test]
+fn what_the_end_of_the_text_misses_lies_in_the_text() {
+    let mut sources = shop_sources();
+    sources.insert("config/base.yaml", "? 0");
+    let report = check(&parse(SHOP), &sources);
+    let missing = report.problems.iter().find(|problem| problem.file == "config/base.yaml").unwrap();
+    assert_eq!((missing.line, missing.column, missing.length), (1, 4, 1), "{missing}");
+}
