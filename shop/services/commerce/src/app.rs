@@ -15,9 +15,10 @@ use crate::catalog::{categories, products, skus};
 use crate::settings::Settings;
 
 /// The contracts this service has a part in, as they were when the program was built.
-const CONTRACTS: [(&str, &str); 2] = [
+const CONTRACTS: [(&str, &str); 3] = [
     ("commerce", include_str!("../../../contracts/openapi/commerce.yaml")),
     ("admin", include_str!("../../../contracts/openapi/admin.yaml")),
+    ("internal", include_str!("../../../contracts/openapi/internal.yaml")),
 ];
 
 /// What every handler needs.
