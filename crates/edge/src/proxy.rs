@@ -45,6 +45,12 @@ pub(crate) struct Asking<'a> {
 /// Answers one request.
 pub(crate) async fn answer(asking: Asking<'_>, mut request: Request<RequestBody>) -> Response<EdgeBody> {
     let door = asking.door;
+    // Before anything is made of it: a WebSocket's request is one of HTTP/1.1 from here on.
+    if request.version() == Version::HTTP_2
+        && let Err((status, words)) = h2::check(&mut request, door.shared.settings.head_fields)
+    {
+        return Refusal::new(status, "bad_request", words.to_owned()).response(request.headers());
+    }
     let connects = websocket::is_connect(&request);
     if connects {
         websocket::to_http1(&mut request);
@@ -56,11 +62,6 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Request<RequestBody>
         // What follows a CONNECT may be meant for somebody else.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         return response;
-    }
-    if request.version() == Version::HTTP_2
-        && let Err((status, words)) = h2::check(&mut request, door.shared.settings.head_fields)
-    {
-        return Refusal::new(status, "bad_request", words.to_owned()).response(request.headers());
     }
     if door.scheme == Scheme::Http
         && let Some(token) = request.uri().path().strip_prefix(CHALLENGES)

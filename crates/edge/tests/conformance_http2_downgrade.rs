@@ -183,6 +183,55 @@ async fn nothing_is_injected() {
     assert_eq!(log.violations, Vec::<String>::new());
 }
 
+/// A WebSocket's request (RFC 8441) is held to the same rules as any other before it becomes one of HTTP/1.1.
+#[tokio::test]
+async fn a_connect_is_a_request_like_others() {
+    let (_world, recorder, address) = recording().await;
+    let connect = |more: &[(&str, &str)], authority: &str| {
+        let mut all: Vec<(String, String)> = vec![
+            (":method".into(), "CONNECT".into()),
+            (":protocol".into(), "websocket".into()),
+            (":scheme".into(), "http".into()),
+            (":authority".into(), authority.into()),
+            (":path".into(), "/ws".into()),
+            ("sec-websocket-version".into(), "13".into()),
+        ];
+        all.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        all
+    };
+    let names: Vec<String> = (0..130).map(|number| format!("x-{number}")).collect();
+    let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
+    let cases = [
+        ("another host", connect(&[("host", "evil.test")], "edge.test"), 400),
+        ("a user in the authority", connect(&[], "user@edge.test"), 400),
+        ("too many fields", connect(&many, "edge.test"), 431),
+        (
+            "another protocol",
+            {
+                let mut all = connect(&[], "edge.test");
+                all[1].1 = "connect-udp".into();
+                all
+            },
+            405,
+        ),
+    ];
+    for (name, case, status) in cases {
+        let mut client = Http2::connect(address).await;
+        client.send(Frame::new(HEADERS, END_HEADERS, 1, block(&case))).await;
+        assert_eq!(client.answer(1).await, Answer::Status(status), "{name}");
+    }
+    assert_eq!(recorder.summaries(), Vec::<String>::new());
+    // Cookies that came in pieces are one line for the instance.
+    let stage = Stage::new().await;
+    let mut client = Http2::connect(stage.address).await;
+    let good = connect(&[("cookie", "a=1"), ("cookie", "b=2")], "edge.test");
+    client.send(Frame::new(HEADERS, END_HEADERS, 1, block(&good))).await;
+    let mut instance = stage.instance().await;
+    let arrived = instance.head().await;
+    assert_eq!(arrived.start, "GET /ws HTTP/1.1");
+    assert_eq!(arrived.all("cookie"), ["a=1; b=2"]);
+}
+
 fn latin(text: &str) -> Vec<u8> {
     text.chars().map(|it| u8::try_from(u32::from(it)).unwrap()).collect()
 }
