@@ -215,7 +215,7 @@ impl Edge {
         // Who waits looks at the new table.
         for counters in shared.registry().services.values() {
             counters.held.move_all();
-            counters.queue.move_all();
+            counters.queue.call();
         }
         control.placed = placed;
         for bound in bound {

@@ -103,13 +103,17 @@ impl Instance {
     pub(crate) fn enter(self: &Arc<Self>, most: u32) -> Result<Passage, Refusal> {
         // First the count, then the look, both in the one order that all threads agree on. Whoever sets `draining`
         // and then reads 0 knows that nobody can be on the way in who will not turn round here.
-        let before = self.arrive();
+        let has_room = most == 0 || self.arrive_below(most);
+        if most == 0 {
+            self.arrive();
+        }
         if self.is_draining() {
-            self.leave();
+            if has_room {
+                self.leave();
+            }
             return Err(Refusal::Gone);
         }
-        if most > 0 && before.saturating_sub(self.upgrades()) >= u64::from(most) {
-            self.leave();
+        if !has_room {
             return Err(Refusal::Busy);
         }
         let began = Instant::now();
@@ -125,8 +129,18 @@ impl Instance {
         })
     }
 
-    fn arrive(&self) -> u64 {
-        self.in_flight.fetch_add(1, Ordering::SeqCst)
+    fn arrive(&self) {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Counts only what there is room for: one that is counted for a moment and leaves would keep others out meanwhile.
+    fn arrive_below(&self, most: u32) -> bool {
+        let most = u64::from(most);
+        let upgrades = self.upgrades();
+        let arrived = self.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| {
+            (count.saturating_sub(upgrades) < most).then_some(count + 1)
+        });
+        arrived.is_ok()
     }
 
     fn leave(&self) {
@@ -331,7 +345,7 @@ impl Guard for Passage {
         self.instance.upgrades.fetch_add(1, Ordering::SeqCst);
         // A tunnel does not count against the limit of exchanges.
         if let Some((service, _)) = &self.of {
-            service.counters.queue.move_one();
+            service.counters.queue.call();
         }
     }
 
@@ -415,7 +429,7 @@ impl Drop for Passage {
         if let Some((service, _)) = &self.of
             && service.treatment.limits.exchanges > 0
         {
-            service.counters.queue.move_one();
+            service.counters.queue.call();
         }
     }
 }

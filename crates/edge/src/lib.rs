@@ -56,6 +56,7 @@ mod stats;
 mod sticky;
 mod store;
 mod visitor;
+mod wait;
 mod websocket;
 mod worker;
 

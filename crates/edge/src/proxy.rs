@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use fairway_forward::{Error, Exchange, Interim, RequestBody, Scheme};
 use fairway_guard::{
@@ -22,11 +21,11 @@ use crate::edge::Shared;
 use crate::h2;
 use crate::instance::Passage;
 use crate::line::{BodyFault, SharedLine};
-use crate::queue;
 use crate::record::{self, Record};
 use crate::state::{self, Routed, Service};
 use crate::sticky;
 use crate::visitor::Visitor;
+use crate::wait::Waits;
 use crate::websocket;
 
 /// Where ACME servers look for the answer to their challenge (RFC 8555, 8.3).
@@ -70,22 +69,20 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Request<RequestBody>
         return crate::answer::own(StatusCode::OK, "application/octet-stream", answer);
     }
     let mut visit = Visit::default();
+    let mut waits = Waits::default();
     let go = loop {
-        match look(&asking, &request, &mut visit) {
+        let waited = match look(&asking, &request, &mut visit, &waits) {
             Way::Answer(response) => return *response,
             Way::Go(go) => break go,
-            Way::Hold(service) => {
-                if let Err(refusal) = Box::pin(hold(&service, &mut visit)).await {
-                    return refusal.response(request.headers());
-                }
-            }
-            Way::Queue(service) => {
-                if let Err(refusal) = Box::pin(wait_for_room(&service, &mut visit)).await {
-                    return refusal.response(request.headers());
-                }
-            }
+            Way::Hold(service) => Box::pin(waits.hold(&door.shared, &service)).await,
+            Way::Queue(service) => Box::pin(waits.queue(&service)).await,
+        };
+        if let Err(refusal) = waited {
+            return refusal.response(request.headers());
         }
     };
+    // Counted in: the next in the queue may look.
+    drop(waits);
     let Asking { visitor, interim, line, .. } = asking;
     let shared = &*door.shared;
     let Go { routed, number, passage } = go;
@@ -172,8 +169,6 @@ struct Visit {
     passed: Option<(Arc<Guard>, Passed)>,
     /// Its number among those of its service.
     number: Option<u64>,
-    /// Since when it waits.
-    since: Option<Instant>,
     sticky: Option<sticky::Client>,
 }
 
@@ -194,7 +189,7 @@ struct Go {
 }
 
 /// Looks at the table that serves now.
-fn look(asking: &Asking<'_>, request: &Request<RequestBody>, visit: &mut Visit) -> Way {
+fn look(asking: &Asking<'_>, request: &Request<RequestBody>, visit: &mut Visit, waits: &Waits) -> Way {
     let Asking { door, .. } = *asking;
     let shared = &*door.shared;
     let refuse = |refusal: Refusal<'_>| Way::Answer(Box::new(refusal.response(request.headers())));
@@ -246,6 +241,9 @@ fn look(asking: &Asking<'_>, request: &Request<RequestBody>, visit: &mut Visit) 
         }
         if service.treatment.hold.is_some() {
             return Way::Hold(Arc::clone(service));
+        }
+        if service.treatment.limits.exchanges > 0 && !waits.is_next(&service.counters.queue) {
+            return Way::Queue(Arc::clone(service));
         }
         let now = clock::now();
         let number = *visit.number.get_or_insert_with(|| {
@@ -320,45 +318,6 @@ fn pass(
 fn is_trusted(routed: &Routed, door: &Door) -> bool {
     let client = door.client.ip();
     routed.options.trusted.iter().any(|network| network.contains(client))
-}
-
-/// Waits until the service is let go, or something else about it changes.
-async fn hold(service: &Service, visit: &mut Visit) -> Result<(), Refusal<'static>> {
-    let Some(hold) = service.treatment.hold else { return Ok(()) };
-    let refuse = |status, code, words: &str| {
-        Err(Refusal::new(status, code, format!("service `{}` is held: {words}", service.name)))
-    };
-    let Some(place) = service.counters.held.join(hold.queue) else {
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, "hold_full", "too many requests wait already");
-    };
-    let moved = place.moved();
-    let most = Duration::from_millis(hold.most_ms);
-    let left = most.saturating_sub(visit.since.get_or_insert_with(Instant::now).elapsed());
-    if queue::wait(moved, left).await {
-        return Ok(());
-    }
-    refuse(StatusCode::GATEWAY_TIMEOUT, "hold_timeout", "it was not let go in time")
-}
-
-/// Waits until one of the instances may have room.
-async fn wait_for_room(service: &Service, visit: &mut Visit) -> Result<(), Refusal<'static>> {
-    let limits = service.treatment.limits;
-    let refuse = |code, words: &str| {
-        let words = format!("every instance of service `{}` is at its limit: {words}", service.name);
-        Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, words))
-    };
-    let Some(place) = service.counters.queue.join(limits.queue) else {
-        return refuse("queue_full", "too many requests wait already");
-    };
-    let moved = place.moved();
-    let most = Duration::from_millis(limits.queue_ms);
-    let left = most.saturating_sub(visit.since.get_or_insert_with(Instant::now).elapsed());
-    // A place that became free between the look and here is found after a moment all the same.
-    let step = left.min(Duration::from_millis(50));
-    if queue::wait(moved, step).await || step < left {
-        return Ok(());
-    }
-    refuse("queue_timeout", "none had room in time")
 }
 
 /// Begins the line in the access log, if the environment has one, and says what the request is called.

@@ -13,7 +13,7 @@ use fairway_model::traffic::{ListenerTls, Options, Treatment, Upstream};
 use fairway_route::{Compiled, Matcher, MatcherBuilder, Stub, Table};
 
 use crate::instance::{Instance, Passage};
-use crate::queue::Queue;
+use crate::queue::{Crowd, Queue};
 
 /// Which listener. Environments may share an address; a port that the edge chose belongs to one listener.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,9 +93,9 @@ pub(crate) struct ServiceCounters {
     pub(crate) complaints: Complaints,
     pub(crate) budget: Budget,
     /// Requests that wait for an instance that is at its limit.
-    pub(crate) queue: Queue,
+    pub(crate) queue: Arc<Queue>,
     /// Requests that are held.
-    pub(crate) held: Queue,
+    pub(crate) held: Arc<Crowd>,
 }
 
 /// Keeps the log readable while a service is down: one line a second, with the number of those left out.
