@@ -1,6 +1,7 @@
 //! The chores themselves: they run programs and read files.
 
 use crate::tidy::{self, Package};
+use crate::wire;
 use anyhow::{Context, bail};
 use serde_json::Value;
 use std::{
@@ -9,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the repository").to_owned()
 }
 
@@ -73,6 +74,7 @@ pub(crate) fn ci() -> anyhow::Result<()> {
 }
 
 pub(crate) fn generate(check: bool) -> anyhow::Result<()> {
+    wire_types(check)?;
     let fairway = binary("debug", "fairway")?;
     for (file, arguments) in [
         ("docs/reference/fairway.schema.json", ["generate", "schema"]),
@@ -86,18 +88,32 @@ pub(crate) fn generate(check: bool) -> anyhow::Result<()> {
         if !output.status.success() {
             bail!("fairway {} failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
         }
-        let path = root().join(file);
-        let current = std::fs::read(&path).unwrap_or_default();
-        if current == output.stdout {
-            continue;
-        }
-        if check {
-            bail!("{file} is not what the program says now; run `cargo xtask generate` and commit it");
-        }
-        std::fs::create_dir_all(path.parent().expect("a file stands in a directory"))?;
-        std::fs::write(&path, &output.stdout)?;
-        eprintln!("wrote {file}");
+        keep(file, &output.stdout, check)?;
     }
+    Ok(())
+}
+
+/// The shop's wire types and clients, from its contracts. Needs no program to be built.
+pub(crate) fn wire_types(check: bool) -> anyhow::Result<()> {
+    const SOURCES: &str = "shop/services/shop-wire/src";
+    for (file, source) in wire::files(&root().join("shop/contracts/openapi"))? {
+        keep(&format!("{SOURCES}/{file}"), source.as_bytes(), check)?;
+    }
+    Ok(())
+}
+
+/// Writes a generated file when it differs; with `check` a difference is an error.
+fn keep(file: &str, content: &[u8], check: bool) -> anyhow::Result<()> {
+    let path = root().join(file);
+    if std::fs::read(&path).unwrap_or_default() == content {
+        return Ok(());
+    }
+    if check {
+        bail!("{file} is not what would be generated now; run `cargo xtask generate` and commit it");
+    }
+    std::fs::create_dir_all(path.parent().expect("a file stands in a directory"))?;
+    std::fs::write(&path, content)?;
+    eprintln!("wrote {file}");
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 mod chores;
 mod layers;
 mod tidy;
+mod wire;
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +29,9 @@ enum Chore {
         /// Compare only
         #[arg(long)]
         check: bool,
+        /// The shop's wire types and clients only; needs no built program
+        #[arg(long)]
+        wire: bool,
     },
     /// Run the benchmarks and print their tables (release profile)
     Bench {
@@ -55,7 +59,8 @@ fn run(chore: Chore) -> anyhow::Result<()> {
         Chore::Tidy => chores::tidy(),
         Chore::Lint => chores::lint(),
         Chore::Ci => chores::ci(),
-        Chore::Generate { check } => chores::generate(check),
+        Chore::Generate { check, wire: true } => chores::wire_types(check),
+        Chore::Generate { check, wire: false } => chores::generate(check),
         Chore::Bench { only, options } => chores::bench(only.as_deref(), &options),
     }
 }

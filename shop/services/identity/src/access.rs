@@ -1,53 +1,16 @@
 //! Effective permissions: the widest scope over all roles of a user, whatever role was chosen at login.
 
-use std::str::FromStr;
-
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
 use shop_kit::error::OrInternal;
 use shop_kit::extract::Body;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::identity::{AuthorizeRequest, AuthorizeResponse, EffectivePermission, PermissionScope};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::session::SignedIn;
-
-/// How far a permission reaches, from narrow to wide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Scope {
-    /// One's own.
-    #[serde(rename = "SELF")]
-    Own,
-    /// Those of the customers one looks after.
-    Owned,
-    /// Everybody's.
-    All,
-}
-
-impl FromStr for Scope {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "SELF" => Ok(Self::Own),
-            "OWNED" => Ok(Self::Owned),
-            "ALL" => Ok(Self::All),
-            _ => Err(()),
-        }
-    }
-}
-
-/// One permission a user has.
-#[derive(Debug, Serialize)]
-pub struct EffectivePermission {
-    /// E.g. `order:read`.
-    pub code: String,
-    /// The widest scope over all roles.
-    pub scope: Scope,
-}
 
 /// Everything a user may do, sorted by code.
 ///
@@ -67,13 +30,13 @@ pub async fn effective(pool: &PgPool, user: Uuid) -> ApiResult<Vec<EffectivePerm
     rows.into_iter()
         .map(|(code, scope)| match scope.parse() {
             Ok(scope) => Ok(EffectivePermission { code, scope }),
-            Err(()) => Err(ApiError::internal("failed to load permissions", format!("scope `{scope}`"))),
+            Err(unknown) => Err(ApiError::internal("failed to load permissions", unknown)),
         })
         .collect()
 }
 
 /// How far one permission of a user reaches; nothing when the user does not have it.
-async fn scope_of(pool: &PgPool, user: Uuid, permission: &str) -> ApiResult<Option<Scope>> {
+async fn scope_of(pool: &PgPool, user: Uuid, permission: &str) -> ApiResult<Option<PermissionScope>> {
     let all = effective(pool, user).await?;
     Ok(all.into_iter().find(|p| p.code == permission).map(|p| p.scope))
 }
@@ -82,28 +45,11 @@ async fn scope_of(pool: &PgPool, user: Uuid, permission: &str) -> ApiResult<Opti
 ///
 /// # Errors
 /// 403 without it.
-pub async fn require(pool: &PgPool, user: Uuid, permission: &str, needed: Scope) -> ApiResult<()> {
+pub async fn require(pool: &PgPool, user: Uuid, permission: &str, needed: PermissionScope) -> ApiResult<()> {
     match scope_of(pool, user, permission).await? {
         Some(scope) if scope >= needed => Ok(()),
         _ => Err(ApiError::forbidden("permission denied").because(format!("needs {permission} {needed:?}"))),
     }
-}
-
-/// Body of `POST /rbac/authorize`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct AuthorizeRequest {
-    permission: Option<String>,
-    required_scope: Option<String>,
-}
-
-/// Answer of `POST /rbac/authorize`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AuthorizeResponse {
-    allowed: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    effective_scope: Option<Scope>,
 }
 
 /// `POST /rbac/authorize`: may the caller do this, and how far does it reach?
@@ -120,8 +66,8 @@ pub async fn authorize(
         return Err(ApiError::invalid("permission is required"));
     }
     let needed = match request.required_scope.as_deref().map(str::trim) {
-        None | Some("") => Scope::Own,
-        Some(text) => text.parse().map_err(|()| ApiError::invalid(format!("invalid scope: {text}")))?,
+        None | Some("") => PermissionScope::Own,
+        Some(text) => text.parse().map_err(|_| ApiError::invalid(format!("invalid scope: {text}")))?,
     };
     let effective_scope = scope_of(app.pool(), caller.user_id, permission.trim()).await?;
     Ok(Json(AuthorizeResponse { allowed: effective_scope >= Some(needed), effective_scope }))

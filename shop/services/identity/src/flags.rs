@@ -2,34 +2,31 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shop_kit::ApiResult;
 use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, Caller};
+use shop_wire::common::{FeatureFlags, FeatureFlagsUpdate};
+use shop_wire::identity::PermissionScope;
 use sqlx::FromRow;
 
-use crate::access::{Scope, require};
+use crate::access::require;
 use crate::app::App;
 use crate::audit;
 use crate::session::SignedIn;
 
-/// What is switched on.
-#[derive(Debug, Clone, Copy, Serialize, FromRow)]
-#[serde(rename_all = "camelCase")]
-pub struct FeatureFlags {
+#[derive(FromRow)]
+struct Row {
     payment_enabled: bool,
     wechat_pay_enabled: bool,
     alipay_pay_enabled: bool,
 }
 
-/// Any subset of the flags.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct FlagChange {
-    payment_enabled: Option<bool>,
-    wechat_pay_enabled: Option<bool>,
-    alipay_pay_enabled: Option<bool>,
+impl From<Row> for FeatureFlags {
+    fn from(row: Row) -> Self {
+        let Row { payment_enabled, wechat_pay_enabled, alipay_pay_enabled } = row;
+        Self { payment_enabled, wechat_pay_enabled, alipay_pay_enabled }
+    }
 }
 
 /// `GET /admin/config/feature-flags`; open to everybody, because the start page needs it before a login.
@@ -37,12 +34,12 @@ pub struct FlagChange {
 /// # Errors
 /// 500 when the database does not answer.
 pub async fn show(State(app): State<App>) -> ApiResult<Json<FeatureFlags>> {
-    let flags =
+    let flags: Row =
         sqlx::query_as("SELECT payment_enabled, wechat_pay_enabled, alipay_pay_enabled FROM feature_flags")
             .fetch_one(app.pool())
             .await
             .or_internal("failed to load feature flags")?;
-    Ok(Json(flags))
+    Ok(Json(flags.into()))
 }
 
 /// `PATCH /admin/config/feature-flags`: flags that are not mentioned stay as they are.
@@ -53,10 +50,10 @@ pub async fn change(
     State(app): State<App>,
     signed_in: SignedIn,
     caller: Caller,
-    Body(change): Body<FlagChange>,
+    Body(change): Body<FeatureFlagsUpdate>,
 ) -> ApiResult<Json<FeatureFlags>> {
-    require(app.pool(), signed_in.user_id, "config:feature_flags", Scope::All).await?;
-    let flags: FeatureFlags = sqlx::query_as(
+    require(app.pool(), signed_in.user_id, "config:feature_flags", PermissionScope::All).await?;
+    let flags: Row = sqlx::query_as(
         "UPDATE feature_flags SET
              payment_enabled = coalesce($1, payment_enabled),
              wechat_pay_enabled = coalesce($2, wechat_pay_enabled),
@@ -70,6 +67,7 @@ pub async fn change(
     .fetch_one(app.pool())
     .await
     .or_internal("failed to update feature flags")?;
+    let flags = FeatureFlags::from(flags);
     let entry = audit::Entry {
         actor: signed_in.user_id,
         action: "config.feature_flags.update",

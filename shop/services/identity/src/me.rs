@@ -3,13 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use shop_kit::error::OrInternal;
-use shop_kit::wire::Items;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::common::User;
+use shop_wire::identity::PermissionList;
 
-use crate::access::{EffectivePermission, effective};
+use crate::access::effective;
 use crate::app::App;
 use crate::session::SignedIn;
-use crate::users::{self, User};
+use crate::users;
 
 /// `GET /me`: roles from the database, the current role from the token.
 ///
@@ -24,16 +25,13 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> ApiResult<Json<Us
         Some(owner) => users::display_name(&mut connection, owner).await?,
         None => None,
     };
-    Ok(Json(User::in_role(user, &caller.claims.role, owner_name)))
+    Ok(Json(users::in_role(user, &caller.claims.role, owner_name)))
 }
 
 /// `GET /me/permissions`.
 ///
 /// # Errors
 /// 401.
-pub async fn permissions(
-    State(app): State<App>,
-    caller: SignedIn,
-) -> ApiResult<Json<Items<EffectivePermission>>> {
-    Ok(Json(Items { items: effective(app.pool(), caller.user_id).await? }))
+pub async fn permissions(State(app): State<App>, caller: SignedIn) -> ApiResult<Json<PermissionList>> {
+    Ok(Json(PermissionList { items: effective(app.pool(), caller.user_id).await? }))
 }

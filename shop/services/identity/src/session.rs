@@ -2,24 +2,15 @@
 
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
-use serde::Serialize;
 use shop_kit::extract::{Authorization, authorization};
 use shop_kit::token::Claims;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::common::AuthResponse;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::users::{User, UserRow, user_type};
-
-/// What a login answers with.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AuthResponse {
-    access_token: String,
-    expires_in: u64,
-    user: User,
-}
+use crate::users::{UserRow, in_role, user_type};
 
 /// Whether the token carries the customer's sales user. Tokens from a password login never do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +30,7 @@ pub fn open(app: &App, user: UserRow, role: &str, owner: OwnerClaim) -> AuthResp
         sub: user.id.to_string(),
         role: role.to_owned(),
         roles: user.roles.clone(),
-        user_type: user_type(role).to_owned(),
+        user_type: user_type(role).to_string(),
         iss: app.issuer().to_owned(),
         iat: now,
         exp: now.saturating_add_unsigned(ttl),
@@ -49,8 +40,8 @@ pub fn open(app: &App, user: UserRow, role: &str, owner: OwnerClaim) -> AuthResp
     };
     AuthResponse {
         access_token: app.key().sign(&claims),
-        expires_in: ttl,
-        user: User::in_role(user, role, None),
+        expires_in: i64::try_from(ttl).unwrap_or(i64::MAX),
+        user: in_role(user, role, None),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Users as they are stored and as they go over the wire.
 
-use serde::Serialize;
 use shop_kit::ApiResult;
 use shop_kit::error::OrInternal;
+use shop_wire::common::{User, UserStatus, UserType};
 use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -20,8 +20,9 @@ pub struct UserRow {
     pub phone: Option<String>,
     /// The sales user this customer belongs to.
     pub owner_sales_user_id: Option<Uuid>,
-    /// `active` or `disabled`.
-    pub status: String,
+    /// Whether the user may log in.
+    #[sqlx(try_from = "String")]
+    pub status: UserStatus,
     /// Since when disabled.
     pub disabled_at: Option<OffsetDateTime>,
     /// Why disabled.
@@ -32,67 +33,43 @@ pub struct UserRow {
     pub roles: Vec<String>,
 }
 
-/// The user as clients see it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct User {
-    id: Uuid,
-    current_role: String,
-    user_type: &'static str,
-    status: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    display_name: Option<String>,
-    avatar_url: Option<String>,
-    phone: Option<String>,
-    owner_sales_user_id: Option<Uuid>,
-    owner_sales_display_name: Option<String>,
-    roles: Vec<String>,
-    #[serde(with = "time::serde::rfc3339::option")]
-    disabled_at: Option<OffsetDateTime>,
-    disabled_reason: Option<String>,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-}
-
-impl User {
-    /// The user in one of its roles. The owner's name is filled in only where it was looked up.
-    pub fn in_role(row: UserRow, role: &str, owner_sales_display_name: Option<String>) -> Self {
-        let UserRow {
-            id,
-            display_name,
-            avatar_url,
-            phone,
-            owner_sales_user_id,
-            status,
-            disabled_at,
-            disabled_reason,
-            created_at,
-            roles,
-        } = row;
-        Self {
-            id,
-            current_role: role.to_owned(),
-            user_type: user_type(role),
-            status,
-            display_name,
-            avatar_url,
-            phone,
-            owner_sales_user_id,
-            owner_sales_display_name,
-            roles,
-            disabled_at,
-            disabled_reason,
-            created_at,
-        }
+/// The user as clients see it, in one of its roles. The owner's name is filled in only where it was looked up.
+pub fn in_role(row: UserRow, role: &str, owner_sales_display_name: Option<String>) -> User {
+    let UserRow {
+        id,
+        display_name,
+        avatar_url,
+        phone,
+        owner_sales_user_id,
+        status,
+        disabled_at,
+        disabled_reason,
+        created_at,
+        roles,
+    } = row;
+    User {
+        id,
+        current_role: role.to_owned(),
+        user_type: user_type(role),
+        status: Some(status),
+        display_name,
+        avatar_url,
+        phone,
+        owner_sales_user_id,
+        owner_sales_display_name,
+        roles,
+        disabled_at,
+        disabled_reason,
+        created_at,
     }
 }
 
 /// What a role makes of its user in tokens and answers.
-pub fn user_type(role: &str) -> &'static str {
+pub fn user_type(role: &str) -> UserType {
     match role {
-        "CUSTOMER" => "customer",
-        "ADMIN" | "BOSS" => "admin",
-        _ => "staff",
+        "CUSTOMER" => UserType::Customer,
+        "ADMIN" | "BOSS" => UserType::Admin,
+        _ => UserType::Staff,
     }
 }
 

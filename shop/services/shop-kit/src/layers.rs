@@ -42,6 +42,10 @@ async fn around(State(coat): State<Coat>, mut request: Request, next: Next) -> R
     let id = RequestId(request_id(&request));
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    // Handlers that ask other services pass the header on, whether the caller sent it or not.
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        request.headers_mut().insert(REQUEST_ID, value);
+    }
     request.extensions_mut().insert(id.clone());
 
     let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {

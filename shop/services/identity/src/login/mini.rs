@@ -6,30 +6,19 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
 use serde_json::json;
 use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, Caller};
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::common::{AuthResponse, MiniLoginRequest};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{admit, binding, role, scene};
 use crate::app::App;
 use crate::audit;
-use crate::session::{AuthResponse, OwnerClaim, open};
+use crate::session::{OwnerClaim, open};
 use crate::users::{self, UserRow};
-
-/// The body of the login.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct MiniLoginRequest {
-    platform: Option<String>,
-    code: Option<String>,
-    scene: Option<String>,
-    binding_token: Option<String>,
-    role: Option<String>,
-}
 
 fn given(text: Option<&String>) -> Option<&str> {
     text.map(|t| t.trim()).filter(|t| !t.is_empty())

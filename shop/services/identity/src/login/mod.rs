@@ -7,6 +7,7 @@ pub mod role;
 pub mod scene;
 
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::common::UserStatus;
 
 use crate::users::UserRow;
 
@@ -18,7 +19,7 @@ pub fn admit(user: &UserRow) -> ApiResult<()> {
     if user.roles.is_empty() {
         return Err(ApiError::unauthorized("no roles assigned"));
     }
-    if user.status == "disabled" {
+    if user.status == UserStatus::Disabled {
         return Err(ApiError::forbidden("account disabled"));
     }
     Ok(())

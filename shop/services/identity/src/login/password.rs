@@ -5,29 +5,20 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
 use shop_kit::error::OrInternal;
 use shop_kit::extract::Body;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::common::{AuthResponse, PasswordLoginRequest};
 use uuid::Uuid;
 
 use super::{admit, role};
 use crate::app::App;
-use crate::session::{AuthResponse, OwnerClaim, open};
+use crate::session::{OwnerClaim, open};
 use crate::users;
 
 /// Verified when the user is unknown, so that the answer takes as long as for a wrong password.
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-/// The body of the login.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct PasswordLoginRequest {
-    username: Option<String>,
-    password: Option<String>,
-    role: Option<String>,
-}
 
 /// Logs in. The password is checked before anything about the account is told.
 ///

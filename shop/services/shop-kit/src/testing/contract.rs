@@ -125,10 +125,7 @@ impl Contracts {
             return;
         }
         if let Some(all) = schema.value.get("allOf").and_then(Value::as_array) {
-            // In these contracts allOf only adds `nullable` or fields; unknown fields are looked for in the union.
-            for part in all {
-                self.compare(At { file: schema.file, value: part }, value, place, wrong);
-            }
+            self.compare_union(schema.file, all, value, place, wrong);
             return;
         }
         let kind = schema.value.get("type").and_then(Value::as_str).unwrap_or("object");
@@ -159,6 +156,36 @@ impl Contracts {
         }
         if let Some(object) = value.as_object() {
             self.compare_fields(schema, object, place, wrong);
+        }
+    }
+
+    /// An object made of several: each part knows its own fields, and what none of them knows is not described.
+    fn compare_union(
+        &self,
+        file: &str,
+        parts: &[Value],
+        value: &Value,
+        place: &str,
+        wrong: &mut Vec<String>,
+    ) {
+        if let [only] = parts {
+            self.compare(At { file, value: only }, value, place, wrong);
+            return;
+        }
+        let Some(object) = value.as_object() else {
+            wrong.push(format!("{place} is {value}, not of type object"));
+            return;
+        };
+        let parts: Vec<At<'_>> = parts.iter().map(|value| self.follow(At { file, value })).collect();
+        let knows = |part: &At<'_>, name: &str| {
+            part.value.pointer("/properties").is_some_and(|p| p.get(name).is_some())
+        };
+        for name in object.keys().filter(|name| !parts.iter().any(|part| knows(part, name))) {
+            wrong.push(format!("{place}.{name} is not described"));
+        }
+        for part in parts {
+            let own = object.iter().filter(|(name, _)| knows(&part, name));
+            self.compare_fields(part, &own.map(|(k, v)| (k.clone(), v.clone())).collect(), place, wrong);
         }
     }
 
