@@ -114,7 +114,7 @@ fn write(read: &Read) -> Vec<u8> {
     // HTTP/1.0 may do without a host; what is sent on may not.
     let mut headers = read.headers.clone();
     headers.entry(HOST).or_insert(HeaderValue::from_static("unnamed"));
-    encode::request(&mut out, &method, &read.target, &headers, read.framing);
+    encode::request(&mut out, &method, &read.target, &headers, &[], read.framing);
     if read.framing == Framing::Chunked {
         for piece in read.body.chunks(100) {
             encode::chunk_start(&mut out, piece.len());

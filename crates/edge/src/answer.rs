@@ -4,10 +4,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use fairway_forward::{Body, BodyError};
+use fairway_forward::{Answer, Body, BodyError, Takeover};
 use fairway_guard::{Encoder, Encoding};
+use fairway_http1::Headers;
 use fairway_route::Stub;
-use http::header::{ACCEPT, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, SERVER};
+use http::header::{ACCEPT, ALLOW, CONNECTION, CONTENT_TYPE, DATE, RETRY_AFTER, SERVER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use serde::Serialize;
@@ -21,6 +22,46 @@ use crate::visitor::{Presence, Signal};
 const X_FAIRWAY_RELEASE: HeaderName = HeaderName::from_static("x-fairway-release");
 const NAME: HeaderValue = HeaderValue::from_static("fairway-edge");
 
+/// What the client gets.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Headers,
+    /// Whether a `Date` is among the headers.
+    pub(crate) dated: bool,
+    pub(crate) body: EdgeBody,
+    /// Takes the client's stream if the protocol is switched.
+    pub(crate) takeover: Option<Takeover>,
+}
+
+impl From<Response<EdgeBody>> for Reply {
+    fn from(response: Response<EdgeBody>) -> Self {
+        let (parts, body) = response.into_parts();
+        let dated = parts.headers.contains_key(DATE);
+        Self { status: parts.status, headers: parts.headers.into(), dated, body, takeover: None }
+    }
+}
+
+impl From<Answer<Passage>> for Reply {
+    fn from(answer: Answer<Passage>) -> Self {
+        let Answer { status, headers, dated, body, takeover } = answer;
+        Self { status, headers, dated, body: body.into(), takeover }
+    }
+}
+
+impl Reply {
+    /// For hyper.
+    pub(crate) fn into_response(self) -> Response<EdgeBody> {
+        let mut response = Response::new(self.body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers.into_map();
+        if let Some(takeover) = self.takeover {
+            response.extensions_mut().insert(takeover);
+        }
+        response
+    }
+}
+
 /// The body of an answer.
 #[derive(Debug)]
 pub(crate) struct EdgeBody {
@@ -32,7 +73,7 @@ pub(crate) struct EdgeBody {
     /// Compresses it on its way.
     encoder: Option<Box<Encoder>>,
     /// What was held back until the end of what is compressed.
-    trailers: Option<HeaderMap>,
+    trailers: Option<Box<HeaderMap>>,
 }
 
 #[derive(Debug)]
@@ -71,10 +112,9 @@ impl EdgeBody {
         self
     }
 
-    pub(crate) fn with(mut self, record: Option<Box<Record>>, encoding: Option<Encoding>) -> Self {
+    pub(crate) fn attach(&mut self, record: Option<Box<Record>>, encoding: Option<Encoding>) {
         self.record = record;
         self.encoder = encoding.map(|encoding| Box::new(Encoder::new(encoding)));
-        self
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Step {
@@ -86,7 +126,7 @@ impl EdgeBody {
 
     fn poll_encoded(&mut self, cx: &mut Context<'_>) -> Step {
         if let Some(trailers) = self.trailers.take() {
-            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            return Poll::Ready(Some(Ok(Frame::trailers(*trailers))));
         }
         while self.encoder.is_some() {
             let over = match &mut self.source {
@@ -97,7 +137,7 @@ impl EdgeBody {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => self.encoder.as_mut().map(|encoder| encoder.push(&data)).unwrap_or_default(),
                     Err(frame) => {
-                        self.trailers = frame.into_trailers().ok();
+                        self.trailers = frame.into_trailers().ok().map(Box::new);
                         self.encoder.take().map(|encoder| encoder.finish()).unwrap_or_default()
                     }
                 },

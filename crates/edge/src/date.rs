@@ -3,21 +3,19 @@
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::HeaderValue;
-
 thread_local! {
-    static LAST: RefCell<(u64, HeaderValue)> = const { RefCell::new((0, HeaderValue::from_static(""))) };
+    static LAST: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
 }
 
-/// Now, as RFC 9110, 5.6.7 wants it.
-pub(crate) fn now() -> HeaderValue {
+/// Gives what RFC 9110, 5.6.7 wants it to be now.
+pub(crate) fn with_now<T>(take: impl FnOnce(&[u8]) -> T) -> T {
     let now = SystemTime::now();
     let second = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    LAST.with_borrow_mut(|(at, value)| {
+    LAST.with_borrow_mut(|(at, text)| {
         if *at != second {
             *at = second;
-            *value = HeaderValue::try_from(httpdate::fmt_http_date(now)).expect("a date is visible ASCII");
+            *text = httpdate::fmt_http_date(now);
         }
-        value.clone()
+        take(text.as_bytes())
     })
 }

@@ -1,5 +1,6 @@
 //! HTTP/1.1 with a client: requests one after the other, each answered before the next is read.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -8,15 +9,17 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use fairway_forward::{Interim, Prefixed, RequestBody, Takeover};
+use fairway_forward::{Interim, Prefixed, RequestBody};
 use fairway_http1::encode::{self, CHUNK_END, Outgoing, chunk_start, last_chunk};
-use fairway_http1::{Decoded, Framing, HeadError, HeadScanner, RequestHead, request_head, skip_empty_lines};
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HeaderValue};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use fairway_http1::{
+    Decoded, Framing, HeadError, HeadScanner, Headers, RequestHead, request_head, skip_empty_lines,
+};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderMap, Method, Request, StatusCode, Version};
 use http_body::Body as _;
 use tokio::time::Instant;
 
-use crate::answer::{EdgeBody, Refusal};
+use crate::answer::{EdgeBody, Refusal, Reply};
 use crate::connection::Door;
 use crate::date;
 use crate::line::{BodyFault, LineBody, SharedLine};
@@ -27,6 +30,14 @@ use crate::visitor::{Presence, Signal};
 /// answer away from it, and for how long.
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
+
+/// A piece of a body that is not larger is copied behind its head: one write of one piece is cheaper than one of two.
+const COPIED: usize = 2048;
+
+thread_local! {
+    /// What answers are written in. Of thousands of connections few write at the same time.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve(door: &Arc<Door>, line: SharedLine, presence: &Presence) {
@@ -55,11 +66,30 @@ pub(crate) async fn serve(door: &Arc<Door>, line: SharedLine, presence: &Presenc
 }
 
 enum Next {
-    Request(Box<RequestHead>),
+    Request(Head),
     /// Nothing more comes, or nothing more is wanted.
     End,
     Refuse(HeadError),
     Late,
+}
+
+/// A request whose head is there.
+struct Head {
+    request: Box<Request<RequestBody>>,
+    framing: Framing,
+    persistent: bool,
+}
+
+impl From<RequestHead> for Head {
+    fn from(head: RequestHead) -> Self {
+        let RequestHead { method, target, version, headers, framing, persistent, .. } = head;
+        let mut request = Box::new(Request::new(RequestBody::empty()));
+        *request.method_mut() = method;
+        *request.uri_mut() = target;
+        *request.version_mut() = version;
+        *request.headers_mut() = headers;
+        Self { request, framing, persistent }
+    }
 }
 
 async fn read_head(door: &Door, line: &SharedLine, presence: &Presence) -> Next {
@@ -85,7 +115,7 @@ async fn read_head(door: &Door, line: &SharedLine, presence: &Presence) -> Next 
                 Ok(Some(end)) => {
                     let head = line.bytes.split_to(end).freeze();
                     return Poll::Ready(match request_head(&head, settings.head_fields) {
-                        Ok(head) => Next::Request(Box::new(head)),
+                        Ok(head) => Next::Request(head.into()),
                         Err(error) => Next::Refuse(error),
                     });
                 }
@@ -143,22 +173,15 @@ async fn exchange(
     presence: &Presence,
     interim: &Interim,
     out: &mut Outgoing,
-    head: Box<RequestHead>,
+    head: Head,
 ) -> After {
-    let RequestHead { method, target, version, headers, framing, persistent, .. } = *head;
-    let is_head = method == Method::HEAD;
-    line.lock().begin_body(Framing::Empty);
-    let begins = matches!(framing, Framing::Chunked | Framing::Length(1..));
-    let mut request = Request::new(if begins {
-        line.lock().begin_body(framing);
-        RequestBody::new(LineBody::new(line.clone()))
-    } else {
-        RequestBody::empty()
-    });
-    *request.method_mut() = method;
-    *request.uri_mut() = target;
-    *request.version_mut() = version;
-    *request.headers_mut() = headers;
+    let Head { mut request, framing, persistent } = head;
+    let version = request.version();
+    let is_head = request.method() == Method::HEAD;
+    line.lock().begin_body(framing);
+    if matches!(framing, Framing::Chunked | Framing::Length(1..)) {
+        *request.body_mut() = RequestBody::new(LineBody::new(line.clone()));
+    }
     let asking = Asking {
         door,
         visitor: &presence.visitor,
@@ -169,40 +192,64 @@ async fn exchange(
         let mut answering = pin!(proxy::answer(asking, request));
         wait(line, presence, interim, out, answering.as_mut()).await
     };
-    let Some(mut response) = answered else { return After::End };
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return switch(line, out, response).await;
+    let Some(mut reply) = answered else { return After::End };
+    if reply.status == StatusCode::SWITCHING_PROTOCOLS {
+        return switch(line, out, reply).await;
     }
-    let length = response.body().size_hint().exact();
+    let length = reply.body.size_hint().exact();
     // Whoever answers before the request is complete, and says all at once, does not want the rest of it.
     let unread = length.is_some() && !line.lock().decoder.is_over();
     let framing = match length {
-        _ if is_head || bodiless(response.status()) => Framing::Empty,
+        _ if is_head || bodiless(reply.status) => Framing::Empty,
         Some(length) => Framing::Length(length),
         None if version == Version::HTTP_10 => Framing::UntilClose,
         None => Framing::Chunked,
     };
-    let asked_to_close = response.headers().get(CONNECTION).is_some_and(|value| value == "close");
+    // Only the edge itself says so: an instance's `Connection` is not passed on.
+    let asked_to_close = match &mut reply.headers {
+        Headers::Map(map) => map.remove(CONNECTION).is_some_and(|value| value == "close"),
+        Headers::Lines(_) => false,
+    };
     let persistent = persistent
         && !unread
         && !asked_to_close
         && framing != Framing::UntilClose
         && presence.visitor.told() == Signal::Stay;
-    finish_headers(response.headers_mut(), version, persistent);
     if is_head && let Some(length) = length.filter(|length| *length > 0) {
-        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+        reply.headers.map().insert(CONTENT_LENGTH, length.into());
     }
     // Behind an interim response that could not be written at once.
     if out.left() == 0 {
+        out.start = SPARE.take();
         out.clear();
     }
-    encode::response(&mut out.start, version, response.status(), response.headers(), framing);
-    let body = response.into_body();
-    let body = if framing == Framing::Empty { None } else { Some(body) };
-    match send(line, presence, out, body, framing).await {
+    write_head(out, version, &reply, persistent, framing);
+    let body = (framing != Framing::Empty).then_some(reply.body);
+    let sent = send(line, presence, out, body, framing).await;
+    SPARE.set(std::mem::take(&mut out.start));
+    out.clear();
+    match sent {
         Ok(()) if persistent && drain(line).await => After::Next,
         Ok(()) => After::Linger,
         Err(_) => After::End,
+    }
+}
+
+fn write_head(out: &mut Outgoing, version: Version, reply: &Reply, persistent: bool, framing: Framing) {
+    let connection: &[(&str, &[u8])] = match version {
+        _ if !persistent => &[("connection", b"close")],
+        Version::HTTP_10 => &[("connection", b"keep-alive")],
+        _ => &[],
+    };
+    let Reply { status, headers, .. } = reply;
+    if reply.dated {
+        encode::response(&mut out.start, version, *status, headers, connection, framing);
+    } else {
+        date::with_now(|now| {
+            let date: [(&str, &[u8]); 2] = [("date", now), *connection.first().unwrap_or(&("", b""))];
+            let more = &date[..=connection.len()];
+            encode::response(&mut out.start, version, *status, headers, more, framing);
+        });
     }
 }
 
@@ -238,17 +285,6 @@ fn bodiless(status: StatusCode) -> bool {
     status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
 }
 
-fn finish_headers(headers: &mut HeaderMap, version: Version, persistent: bool) {
-    if !persistent {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    } else if version == Version::HTTP_10 {
-        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
-    }
-    if !headers.contains_key(DATE) {
-        headers.insert(DATE, date::now());
-    }
-}
-
 /// Waits for the answer; none when there is nobody to give it to any more.
 async fn wait<T>(
     line: &SharedLine,
@@ -263,7 +299,7 @@ async fn wait<T>(
             if out.left() == 0 {
                 out.clear();
             }
-            encode::response(&mut out.start, Version::HTTP_11, status, &headers, Framing::Empty);
+            encode::response(&mut out.start, Version::HTTP_11, status, &headers, &[], Framing::Empty);
         }
         let mut line = line.lock();
         if out.left() > 0 {
@@ -355,7 +391,12 @@ fn take(out: &mut Outgoing, frame: Option<http_body::Frame<Bytes>>, chunked: boo
                 chunk_start(&mut out.start, data.len());
                 out.end = CHUNK_END;
             }
-            out.data = data;
+            if data.len() <= COPIED {
+                out.start.extend_from_slice(&data);
+                out.start.extend_from_slice(std::mem::take(&mut out.end));
+            } else {
+                out.data = data;
+            }
             false
         }
         Err(frame) => {
@@ -368,11 +409,10 @@ fn take(out: &mut Outgoing, frame: Option<http_body::Frame<Bytes>>, chunked: boo
 }
 
 /// Gives the connection away: it speaks another protocol now.
-async fn switch(line: &SharedLine, out: &mut Outgoing, mut response: Response<EdgeBody>) -> After {
-    let Some(takeover) = response.extensions_mut().remove::<Takeover>() else { return After::End };
+async fn switch(line: &SharedLine, out: &mut Outgoing, reply: Reply) -> After {
+    let Reply { status, headers, takeover: Some(takeover), .. } = reply else { return After::End };
     out.clear();
-    let status = response.status();
-    encode::response(&mut out.start, Version::HTTP_11, status, response.headers(), Framing::Empty);
+    encode::response(&mut out.start, Version::HTTP_11, status, &headers, &[], Framing::Empty);
     let written = poll_fn(|cx| {
         let mut line = line.lock();
         ready!(line.poll_write(cx, out))?;
@@ -388,13 +428,12 @@ async fn switch(line: &SharedLine, out: &mut Outgoing, mut response: Response<Ed
 
 /// Answers what is no request, and ends.
 async fn refuse(line: &SharedLine, out: &mut Outgoing, refusal: Refusal<'_>) {
-    let mut response = refusal.response(&HeaderMap::new());
-    finish_headers(response.headers_mut(), Version::HTTP_11, false);
-    let length = response.body().size_hint().exact().unwrap_or(0);
+    let mut reply = Reply::from(refusal.response(&HeaderMap::new()));
+    reply.headers.map().remove(CONNECTION);
+    let length = reply.body.size_hint().exact().unwrap_or(0);
     out.clear();
-    let (status, headers) = (response.status(), response.headers());
-    encode::response(&mut out.start, Version::HTTP_11, status, headers, Framing::Length(length));
-    out.data = response.into_body().into_own();
+    write_head(out, Version::HTTP_11, &reply, false, Framing::Length(length));
+    out.data = reply.body.into_own();
     let written = poll_fn(|cx| {
         let mut line = line.lock();
         ready!(line.poll_write(cx, out))?;

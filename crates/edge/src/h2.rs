@@ -84,8 +84,8 @@ pub(crate) async fn serve(door: Arc<Door>, line: SharedLine, presence: Presence)
         async move {
             let stream = door.worker.visitors.welcome();
             let asking = Asking { door: &door, visitor: &stream.visitor, interim: None, line: None };
-            let response = proxy::answer(asking, request.map(RequestBody::from)).await;
-            Ok::<_, Infallible>(response.map(|body| body.of_stream(stream, counted)))
+            let reply = proxy::answer(asking, Box::new(request.map(RequestBody::from))).await;
+            Ok::<_, Infallible>(reply.into_response().map(|body| body.of_stream(stream, counted)))
         }
     });
     let stream = TokioIo::new(Prefixed::new(before, io));

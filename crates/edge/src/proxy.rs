@@ -13,7 +13,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use crate::answer::{EdgeBody, Refusal, stub};
+use crate::answer::{EdgeBody, Refusal, Reply, stub};
 use crate::choice::{Choice, Search};
 use crate::clock;
 use crate::connection::Door;
@@ -42,13 +42,13 @@ pub(crate) struct Asking<'a> {
 }
 
 /// Answers one request.
-pub(crate) async fn answer(asking: Asking<'_>, mut request: Request<RequestBody>) -> Response<EdgeBody> {
+pub(crate) async fn answer(asking: Asking<'_>, mut request: Box<Request<RequestBody>>) -> Reply {
     let door = asking.door;
     // Before anything is made of it: a WebSocket's request is one of HTTP/1.1 from here on.
     if request.version() == Version::HTTP_2
         && let Err((status, words)) = h2::check(&mut request, door.shared.settings.head_fields)
     {
-        return Refusal::new(status, "bad_request", words.to_owned()).response(request.headers());
+        return Refusal::new(status, "bad_request", words.to_owned()).response(request.headers()).into();
     }
     let connects = websocket::is_connect(&request);
     if connects {
@@ -60,25 +60,25 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Request<RequestBody>
         let mut response = refusal.response(request.headers());
         // What follows a CONNECT may be meant for somebody else.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        return response;
+        return response.into();
     }
     if door.scheme == Scheme::Http
         && let Some(token) = request.uri().path().strip_prefix(CHALLENGES)
         && let Some(answer) = Box::pin(door.shared.certificates.http01_shared(token)).await
     {
-        return crate::answer::own(StatusCode::OK, "application/octet-stream", answer);
+        return crate::answer::own(StatusCode::OK, "application/octet-stream", answer).into();
     }
     let mut visit = Visit::default();
     let mut waits = Waits::default();
     let go = loop {
         let waited = match look(&asking, &request, &mut visit, &waits) {
-            Way::Answer(response) => return *response,
+            Way::Answer(response) => return (*response).into(),
             Way::Go(go) => break go,
             Way::Hold(service) => Box::pin(waits.hold(&door.shared, &service)).await,
             Way::Queue(service) => Box::pin(waits.queue(&service)).await,
         };
         if let Err(refusal) = waited {
-            return refusal.response(request.headers());
+            return refusal.response(request.headers()).into();
         }
     };
     // Counted in: the next in the queue may look.
@@ -95,7 +95,7 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Request<RequestBody>
             request.headers_mut().remove(AUTHORIZATION);
         }
         if let Some(most) = guard.body_limit() {
-            request = limit(request, line, most, &too_large);
+            limit(&mut request, line, most, &too_large);
         }
     }
     let exchange = Exchange {
@@ -111,21 +111,22 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Request<RequestBody>
     let accept = request.headers().get(ACCEPT).cloned();
     let search = Search::default();
     let choice = Choice::new(shared, visitor, &search, Arc::clone(service), number, passage);
-    let forwarded = door.worker.forwarder.forward(request, choice, &exchange).await;
+    let forwarded = door.worker.forwarder.pass(request, choice, &exchange).await;
     if let Some(record) = &mut record {
         record.member = usize::try_from(search.last.load(Ordering::Relaxed)).ok();
         record.retries = search.retries.load(Ordering::Relaxed);
         record.bytes_in = record.bytes_in.max(line.map_or(0, |line| line.lock().received));
     }
-    let mut response = match forwarded {
-        Ok(mut response) => {
+    let mut reply = match forwarded {
+        Ok(answer) => {
+            let mut reply = Reply::from(answer);
             if connects {
-                websocket::to_http2(&mut response);
+                websocket::to_http2(&mut reply);
             }
             if let Some(record) = &mut record {
                 record.upstream = Some(record.took());
             }
-            response.map(EdgeBody::from)
+            reply
         }
         Err(error) => {
             let mut headers = HeaderMap::new();
@@ -142,24 +143,21 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Request<RequestBody>
             if let Some(record) = &mut record {
                 record.why = Some(refusal.code);
             }
-            refusal.response(&headers)
+            refusal.response(&headers).into()
         }
     };
-    let status = response.status();
     if let (Some(client), Some(sticky)) = (visit.sticky, &service.treatment.sticky) {
-        client.remember(sticky, door.scheme == Scheme::Https, response.headers_mut());
+        client.remember(sticky, door.scheme == Scheme::Https, reply.headers.map());
     }
     let encoding = visit
         .passed
-        .and_then(|(guard, passed)| guard.after(passed, status, response.headers_mut()))
-        .filter(|_| status != StatusCode::SWITCHING_PROTOCOLS);
+        .and_then(|(guard, passed)| guard.after(passed, reply.status, reply.headers.map()))
+        .filter(|_| reply.status != StatusCode::SWITCHING_PROTOCOLS);
     if let Some(record) = &mut record {
-        record.status = Some(status.as_u16());
+        record.status = Some(reply.status.as_u16());
     }
-    if record.is_none() && encoding.is_none() {
-        return response;
-    }
-    response.map(|body| body.with(record, encoding))
+    reply.body.attach(record, encoding);
+    reply
 }
 
 /// What is known about a request from one look to the next.
@@ -355,26 +353,21 @@ fn begin(
 
 /// Bounds the body of a request whose length is not known beforehand. A line says itself when it was too large.
 fn limit(
-    request: Request<RequestBody>,
+    request: &mut Request<RequestBody>,
     line: Option<&SharedLine>,
     most: u64,
     too_large: &Arc<AtomicBool>,
-) -> Request<RequestBody> {
+) {
     match line {
-        Some(line) => {
-            line.lock().allowed = most;
-            request
-        }
+        Some(line) => line.lock().allowed = most,
         None => {
             let most = usize::try_from(most).unwrap_or(usize::MAX);
             let too_large = Arc::clone(too_large);
-            request.map(|body| {
-                let body = Limited::new(body, most);
-                RequestBody::new(body.map_err(move |error| {
-                    too_large.fetch_or(error.is::<LengthLimitError>(), Ordering::Relaxed);
-                    error
-                }))
-            })
+            let body = Limited::new(std::mem::take(request.body_mut()), most);
+            *request.body_mut() = RequestBody::new(body.map_err(move |error| {
+                too_large.fetch_or(error.is::<LengthLimitError>(), Ordering::Relaxed);
+                error
+            }));
         }
     }
 }

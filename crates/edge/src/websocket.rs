@@ -3,8 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, StatusCode, Version};
 use hyper::ext::Protocol;
+
+use crate::answer::Reply;
 
 /// Whether the client wants a WebSocket over a stream of HTTP/2.
 pub(crate) fn is_connect<B>(request: &Request<B>) -> bool {
@@ -27,12 +29,12 @@ pub(crate) fn to_http1<B>(request: &mut Request<B>) {
 }
 
 /// The answer as HTTP/2 gives it: 200 opens the stream.
-pub(crate) fn to_http2<B>(response: &mut Response<B>) {
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+pub(crate) fn to_http2(reply: &mut Reply) {
+    if reply.status != StatusCode::SWITCHING_PROTOCOLS {
         return;
     }
-    *response.status_mut() = StatusCode::OK;
+    reply.status = StatusCode::OK;
     for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT] {
-        response.headers_mut().remove(name);
+        reply.headers.map().remove(name);
     }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use fairway_http1::{BodyDecoder, Present, ResponseHead};
 use http::header::{CONTENT_TYPE, UPGRADE};
-use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http::{Extensions, HeaderMap, Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::oneshot;
 
+use crate::answer::Answer;
 use crate::body::{Body, Reading};
 use crate::duplex::Prefixed;
 use crate::error::Error;
@@ -67,40 +68,55 @@ impl Forwarder {
     ///
     /// The response is returned when its head is there; its body streams. A response 101 to a request for an upgrade
     /// is to be returned to the client's connection as it is. If that is hyper's, the tunnel starts when hyper has sent
-    /// it; any other server takes the [`Takeover`] from the extensions of the response and gives it the stream.
+    /// it; any other server takes the [`Takeover`](crate::Takeover) from the extensions of the response and gives it the
+    /// stream.
     ///
     /// # Errors
     /// See [`Error`]; [`Error::status`] is what a proxy answers.
     pub async fn forward<B, T>(
         &self,
         request: Request<B>,
-        mut targets: T,
+        targets: T,
         exchange: &Exchange,
     ) -> Result<Response<Body<T::Guard>>, Error>
     where
         B: Into<RequestBody>,
         T: Targets,
     {
-        let (mut parts, body) = request.into_parts();
-        let body = body.into();
-        let client = parts.extensions.remove::<OnUpgrade>();
-        let added = headers::request(&mut parts, exchange)?;
+        self.pass(Box::new(request.map(Into::into)), targets, exchange).await.map(Answer::into_response)
+    }
+
+    /// The same for whoever writes the head of the response out again: its headers are read only if somebody asks for
+    /// them.
+    ///
+    /// # Errors
+    /// As [`Forwarder::forward`].
+    pub async fn pass<T: Targets>(
+        &self,
+        mut request: Box<Request<RequestBody>>,
+        mut targets: T,
+        exchange: &Exchange,
+    ) -> Result<Answer<T::Guard>, Error> {
+        let client = request.extensions_mut().remove::<OnUpgrade>();
+        let added = headers::request(&mut request, exchange)?;
         let upgrade = added.upgrade;
-        let method = parts.method.clone();
+        let method = request.method().clone();
         let mut message = match exchange.protocol {
             Protocol::Http1 => {
-                let target = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-                let (head, framing) = h1::encode(&parts.method, target, &parts.headers, &added, &body);
-                Message::Http1(Sending::new(head, body, framing))
+                let (head, framing) = h1::encode(&request, &added);
+                Message::Http1(Sending::new(head, std::mem::take(request.body_mut()), framing))
             }
             Protocol::H2c if upgrade => {
                 return Err(Error::Request("the service speaks HTTP/2, which has no such upgrade"));
             }
             Protocol::H2c => {
-                added.put(&mut parts.headers);
-                Message::H2c(Box::new(h2::request(parts, body)?))
+                added.put(request.headers_mut());
+                *request.extensions_mut() = Extensions::new();
+                Message::H2c(Box::new(h2::request(std::mem::take(&mut *request))?))
             }
         };
+        // What waits for the answer is held by thousands of connections at once.
+        drop(request);
         // Why the address before gave nothing, and who watched.
         let mut watched: Option<T::Guard> = None;
         let mut last = Error::NoTarget;
@@ -188,15 +204,15 @@ fn finish<G: Guard>(
     mut guard: G,
     upgrade: Upgrade,
     exchange: &Exchange,
-) -> Result<Response<Body<G>>, Error> {
-    let ResponseHead { status, version, mut headers, present, framing, persistent } = head;
+) -> Result<Answer<G>, Error> {
+    let ResponseHead { status, version, mut headers, present, framing, persistent, .. } = head;
     if status != StatusCode::SWITCHING_PROTOCOLS {
         guard.responded(status);
-        headers::response(&mut headers, present, version, false);
-        let ends_on_close = present.has(Present::CONTENT_TYPE) && is_event_stream(&headers);
+        headers::received(&mut headers, present, version, head.names_fields);
         let reading = Reading::new(lease, BodyDecoder::new(framing), sending, persistent);
-        let body = Body::http1(reading, guard, exchange.timeouts.idle, ends_on_close);
-        return Ok(response(status, headers, body));
+        let body = Body::http1(reading, guard, exchange.timeouts.idle, head.event_stream);
+        let dated = present.has(Present::DATE);
+        return Ok(Answer { status, headers, dated, body, takeover: None });
     }
     if !upgrade.asked {
         let error = Error::Unasked { address: upgrade.address };
@@ -204,45 +220,36 @@ fn finish<G: Guard>(
         return Err(error);
     }
     guard.responded(status);
-    let websocket =
-        headers.get(UPGRADE).is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    headers::response(&mut headers, present, version, true);
+    let mut map = headers.into_map();
+    let websocket = map.get(UPGRADE).is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    headers::response(&mut map, present, version, true);
     guard.upgraded();
     let (before, stream) = lease.wire.into_parts();
     let target = Prefixed::new(before.freeze(), stream);
-    let mut response = response(status, headers, Body::empty());
-    let client = match upgrade.client {
-        Some(client) => Client::Hyper(client),
+    let (client, takeover) = match upgrade.client {
+        Some(client) => (Client::Hyper(client), None),
         None => {
             let (give, take) = oneshot::channel();
-            response.extensions_mut().insert(Takeover::new(give));
-            Client::Given(take)
+            (Client::Given(take), Some(Takeover::new(give)))
         }
     };
     tokio::spawn(tunnel::run(client, target, guard, websocket, exchange.timeouts.upgrade_idle));
-    Ok(response)
+    Ok(Answer { status, dated: true, headers: map.into(), body: Body::empty(), takeover })
 }
 
 fn finish_h2<G: Guard>(
     response: Response<hyper::body::Incoming>,
     mut guard: G,
     exchange: &Exchange,
-) -> Response<Body<G>> {
+) -> Answer<G> {
     let (mut parts, incoming) = response.into_parts();
     guard.responded(parts.status);
     let present = Present::of(&parts.headers);
     headers::response(&mut parts.headers, present, parts.version, false);
     let ends_on_close = is_event_stream(&parts.headers);
     let body = Body::http2(incoming, guard, exchange.timeouts.idle, ends_on_close);
-    self::response(parts.status, parts.headers, body)
-}
-
-fn response<G: Guard>(status: StatusCode, headers: HeaderMap, body: Body<G>) -> Response<Body<G>> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.version_mut() = Version::HTTP_11;
-    *response.headers_mut() = headers;
-    response
+    let dated = present.has(Present::DATE);
+    Answer { status: parts.status, headers: parts.headers.into(), dated, body, takeover: None }
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {

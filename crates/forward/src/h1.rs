@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use fairway_http1::encode::{CHUNK_END, Outgoing, chunk_start, last_chunk};
 use fairway_http1::{Framing, HeadError, ResponseHead, response_head};
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body::Body as _;
 use tokio::time::Instant;
 
@@ -246,7 +246,7 @@ async fn exchange(
                         return Poll::Ready(Err(Failed::Lost(broken(io::Error::other(words)))));
                     }
                     if let Some(interim) = asked.interim {
-                        interim.add(head.status, head.headers);
+                        interim.add(head.status, head.headers.into_map());
                     }
                     continue;
                 }
@@ -312,13 +312,8 @@ fn poll_head(
 }
 
 /// The head of a request as bytes, and how its body is framed.
-pub(crate) fn encode(
-    method: &Method,
-    target: &str,
-    headers: &HeaderMap,
-    added: &Added,
-    body: &RequestBody,
-) -> (Vec<u8>, Framing) {
+pub(crate) fn encode(request: &Request<RequestBody>, added: &Added) -> (Vec<u8>, Framing) {
+    let (headers, body) = (request.headers(), request.body());
     let framing = if body.is_end_stream() {
         // `Content-Length: 0` stays: some servers want one with every POST.
         let zero = headers.get(http::header::CONTENT_LENGTH).is_some_and(|length| length == "0");
@@ -326,7 +321,8 @@ pub(crate) fn encode(
     } else {
         body.size_hint().exact().map_or(Framing::Chunked, Framing::Length)
     };
+    let target = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let mut head = Vec::new();
-    fairway_http1::encode::request(&mut head, method, target, headers, &added.lines(), framing);
+    fairway_http1::encode::request(&mut head, request.method(), target, headers, &added.lines(), framing);
     (head, framing)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::HOST;
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, Uri, Version, request};
+use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -106,8 +106,8 @@ async fn send(
 }
 
 /// The request in the form of HTTP/2: the host in the target (RFC 9113, 8.3.1).
-pub(crate) fn request(mut parts: request::Parts, body: RequestBody) -> Result<Request<RequestBody>, Error> {
-    let host = parts.headers.remove(HOST);
+pub(crate) fn request(mut request: Request<RequestBody>) -> Result<Request<RequestBody>, Error> {
+    let host = request.headers_mut().remove(HOST);
     let authority = host
         .and_then(|host| Authority::try_from(host.as_bytes()).ok())
         .ok_or(Error::Request("the request has no host, and HTTP/2 wants one"))?;
@@ -115,10 +115,10 @@ pub(crate) fn request(mut parts: request::Parts, body: RequestBody) -> Result<Re
     uri.scheme = Some(Scheme::HTTP);
     uri.authority = Some(authority);
     uri.path_and_query =
-        Some(parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
-    parts.uri = Uri::from_parts(uri).map_err(|_| Error::Request("the request has no path"))?;
-    parts.version = Version::HTTP_2;
-    Ok(Request::from_parts(parts, body))
+        Some(request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));
+    *request.uri_mut() = Uri::from_parts(uri).map_err(|_| Error::Request("the request has no path"))?;
+    *request.version_mut() = Version::HTTP_2;
+    Ok(request)
 }
 
 /// Until when the head of a response may come. The clock starts when the request is sent; while its body is on its

@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
-use fairway_http1::Present;
+use fairway_http1::{Headers, Present};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::PathAndQuery;
-use http::{Method, Uri, Version, request};
+use http::{Method, Request, Uri, Version};
 
 use crate::error::Error;
 use crate::exchange::{Exchange, Protocol};
@@ -62,14 +62,15 @@ impl Added {
 }
 
 /// Turns a request as received into the request to be sent.
-pub(crate) fn request(parts: &mut request::Parts, exchange: &Exchange) -> Result<Added, Error> {
-    if parts.method == Method::CONNECT {
+pub(crate) fn request<B>(request: &mut Request<B>, exchange: &Exchange) -> Result<Added, Error> {
+    if request.method() == Method::CONNECT {
         return Err(Error::Request("CONNECT is for forward proxies"));
     }
-    origin_form(parts)?;
-    let headers = &mut parts.headers;
+    origin_form(request)?;
+    let version = request.version();
+    let headers = request.headers_mut();
     let present = Present::of(headers);
-    let upgrade = if present.has(Present::UPGRADE) { upgrade(parts.version, headers) } else { None };
+    let upgrade = if present.has(Present::UPGRADE) { upgrade(version, headers) } else { None };
     let trailers =
         present.has(Present::TE) && headers.get_all(TE).iter().any(|value| has_token(value, "trailers"));
     hop_by_hop(headers, present);
@@ -96,22 +97,30 @@ pub(crate) fn request(parts: &mut request::Parts, exchange: &Exchange) -> Result
             headers.insert(UPGRADE, protocol);
         }
     }
-    let added = forwarded(headers, present, parts.version, upgrades, exchange);
-    parts.version = Version::HTTP_11;
-    parts.extensions = http::Extensions::new();
+    let added = forwarded(headers, present, version, upgrades, exchange);
+    *request.version_mut() = Version::HTTP_11;
     Ok(added)
 }
 
-/// Turns a response as received into the response to be sent.
+/// Turns a response as received into the response to be sent. Mostly its lines go on as they came.
+pub(crate) fn received(headers: &mut Headers, present: Present, version: Version, names_fields: bool) {
+    match headers {
+        Headers::Lines(lines) if !names_fields => {
+            lines.leave_out_hop_by_hop();
+            lines.add(match version {
+                Version::HTTP_10 => "via: 1.0 fairway\r\n",
+                _ => "via: 1.1 fairway\r\n",
+            });
+        }
+        _ => response(headers.map(), present, version, false),
+    }
+}
+
+/// The same for headers that are a map.
 pub(crate) fn response(headers: &mut HeaderMap, present: Present, version: Version, upgraded: bool) {
     let protocol = if upgraded { headers.get(UPGRADE).cloned() } else { None };
     hop_by_hop(headers, present);
-    let via = HeaderValue::from_static(via(version));
-    if present.has(Present::VIA) {
-        headers.append(VIA, via);
-    } else {
-        headers.insert(VIA, via);
-    }
+    headers.append(VIA, HeaderValue::from_static(via(version)));
     if upgraded {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         if let Some(protocol) = protocol {
@@ -121,9 +130,9 @@ pub(crate) fn response(headers: &mut HeaderMap, present: Present, version: Versi
 }
 
 /// `/path?query` in the request line, the authority in `Host`.
-fn origin_form(parts: &mut request::Parts) -> Result<(), Error> {
-    let Some(authority) = parts.uri.authority() else {
-        return if parts.uri.path_and_query().is_some() {
+fn origin_form<B>(request: &mut Request<B>) -> Result<(), Error> {
+    let Some(authority) = request.uri().authority() else {
+        return if request.uri().path_and_query().is_some() {
             Ok(())
         } else {
             Err(Error::Request("the request has no path"))
@@ -132,11 +141,11 @@ fn origin_form(parts: &mut request::Parts) -> Result<(), Error> {
     // RFC 9112, 3.2.2: the authority of an absolute request target replaces the Host header.
     let host = authority.as_str().rsplit('@').next().unwrap_or_default();
     let host = HeaderValue::try_from(host).map_err(|_| Error::Request("the host is not a host"))?;
-    parts.headers.insert(HOST, host);
-    let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    request.headers_mut().insert(HOST, host);
+    let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     let mut uri = http::uri::Parts::default();
     uri.path_and_query = Some(path);
-    parts.uri = Uri::from_parts(uri).map_err(|_| Error::Request("the request has no path"))?;
+    *request.uri_mut() = Uri::from_parts(uri).map_err(|_| Error::Request("the request has no path"))?;
     Ok(())
 }
 

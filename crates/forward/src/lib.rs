@@ -27,11 +27,14 @@
 //!   added, `Host` stays as the client sent it.
 //! * **Upgrades** (WebSocket and anything else that uses HTTP/1.1 `Upgrade`) become a tunnel once the target answers
 //!   101. A tunnel that is told to close ends a WebSocket with a close frame.
-//! * **Engine**: hyper's connection-level client with a pool of our own ([`Forwarder`] hides it). One task per
-//!   connection drives it; an idle connection costs that task and its socket.
+//! * **Engine**: an HTTP/1.1 client of our own that runs in the caller's task, on [`fairway_http1`]; an idle connection
+//!   costs its socket. HTTP/2 is hyper's.
+//! * **Two forms of an answer**: [`Forwarder::forward`] gives a [`Response`](http::Response). [`Forwarder::pass`] gives an
+//!   [`Answer`], whose headers stay the lines that came until somebody looks at them.
 //!
 //! [RFC 9110, 7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 
+mod answer;
 mod body;
 mod duplex;
 mod error;
@@ -49,6 +52,7 @@ mod tunnel;
 mod websocket;
 mod wire;
 
+pub use answer::Answer;
 pub use body::{Body, BodyError};
 pub use duplex::{Duplex, Prefixed};
 pub use error::Error;

@@ -10,6 +10,7 @@ use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_
 use http::{Method, StatusCode, Version};
 
 use crate::chunked::is_trailer;
+use crate::fields::Headers;
 use crate::framing::Framing;
 
 /// The head of a request; `target` in the form in which it is to be sent, `more` as further
@@ -34,23 +35,48 @@ pub fn request(
     end(out, framing);
 }
 
-/// The head of a response to a client that speaks `version`. With [`Framing::Empty`] a `Content-Length` of the map is
-/// kept: answers to HEAD and 304 say how long the body would be.
+/// The head of a response to a client that speaks `version`, with `more` as further headers. With [`Framing::Empty`] a
+/// `Content-Length` of its own is kept: answers to HEAD and 304 say how long the body would be.
 pub fn response(
     out: &mut Vec<u8>,
     version: Version,
     status: StatusCode,
-    headers: &HeaderMap,
+    headers: &impl Fields,
+    more: &[(&str, &[u8])],
     framing: Framing,
 ) {
-    out.reserve(384 + headers.len() * 64);
+    out.reserve(512);
     out.extend_from_slice(if version == Version::HTTP_10 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
     out.extend_from_slice(status.as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(status.canonical_reason().unwrap_or("").as_bytes());
     out.extend_from_slice(b"\r\n");
-    fields(out, headers, framing == Framing::Empty && !forbids_length(status));
+    headers.write(out, framing == Framing::Empty && !forbids_length(status));
+    for (name, value) in more {
+        line(out, name, value);
+    }
     end(out, framing);
+}
+
+/// What header fields are written from.
+pub trait Fields {
+    /// Writes them, without `Transfer-Encoding`, and with `Content-Length` only if it is to be kept.
+    fn write(&self, out: &mut Vec<u8>, keep_length: bool);
+}
+
+impl Fields for HeaderMap {
+    fn write(&self, out: &mut Vec<u8>, keep_length: bool) {
+        fields(out, self, keep_length);
+    }
+}
+
+impl Fields for Headers {
+    fn write(&self, out: &mut Vec<u8>, keep_length: bool) {
+        match self {
+            Self::Lines(lines) => lines.write(out, keep_length),
+            Self::Map(map) => fields(out, map, keep_length),
+        }
+    }
 }
 
 /// RFC 9110, 8.6.

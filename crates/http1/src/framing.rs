@@ -1,10 +1,9 @@
 //! How long a body is (RFC 9112, section 6).
 
-use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use http::{Method, StatusCode, Version};
 
 use crate::error::HeadError;
-use crate::present::Present;
+use crate::fields::Survey;
 
 /// How the end of a body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,36 +19,27 @@ pub enum Framing {
 }
 
 /// Of a request. Nothing ambiguous is accepted.
-pub(crate) fn of_request(
-    version: Version,
-    headers: &HeaderMap,
-    present: Present,
-) -> Result<Framing, HeadError> {
-    if !present.has(Present::TRANSFER_ENCODING.and(Present::CONTENT_LENGTH)) {
-        return Ok(Framing::Empty);
-    }
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        if headers.contains_key(CONTENT_LENGTH) {
+pub(crate) fn of_request(version: Version, survey: &Survey<'_>) -> Result<Framing, HeadError> {
+    if let Some(coding) = survey.coding.first {
+        if survey.length.first.is_some() {
             return Err(HeadError::Framing("the request has both Content-Length and Transfer-Encoding"));
         }
         if version < Version::HTTP_11 {
             return Err(HeadError::Framing("HTTP/1.0 has no Transfer-Encoding"));
         }
-        if codings.next().is_some() {
+        if survey.coding.again {
             return Err(HeadError::Framing("the request has more than one Transfer-Encoding"));
         }
-        if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+        if !coding.eq_ignore_ascii_case(b"chunked") {
             return Err(HeadError::Coding);
         }
         return Ok(Framing::Chunked);
     }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(length) = lengths.next() else { return Ok(Framing::Empty) };
-    if lengths.next().is_some() {
+    let Some(length) = survey.length.first else { return Ok(Framing::Empty) };
+    if survey.length.again {
         return Err(HeadError::Framing("the request has more than one Content-Length"));
     }
-    number(length.as_bytes())
+    number(length)
         .map(Framing::Length)
         .ok_or(HeadError::Framing("the Content-Length of the request is not a number"))
 }
@@ -58,8 +48,7 @@ pub(crate) fn of_request(
 pub(crate) fn of_response(
     method: &Method,
     status: StatusCode,
-    headers: &HeaderMap,
-    present: Present,
+    survey: &Survey<'_>,
 ) -> Result<Framing, HeadError> {
     if method == Method::HEAD
         || status.is_informational()
@@ -68,28 +57,22 @@ pub(crate) fn of_response(
     {
         return Ok(Framing::Empty);
     }
-    if !present.has(Present::TRANSFER_ENCODING.and(Present::CONTENT_LENGTH)) {
-        return Ok(Framing::UntilClose);
-    }
-    if present.has(Present::TRANSFER_ENCODING)
-        && let mut codings = headers.get_all(TRANSFER_ENCODING).iter()
-        && let Some(coding) = codings.next()
-    {
-        if present.has(Present::CONTENT_LENGTH) {
+    if let Some(coding) = survey.coding.first {
+        if survey.length.first.is_some() {
             return Err(HeadError::Framing("the response has both Content-Length and Transfer-Encoding"));
         }
-        return match codings.next() {
-            None if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
-            _ => Err(HeadError::Coding),
+        return if !survey.coding.again && coding.eq_ignore_ascii_case(b"chunked") {
+            Ok(Framing::Chunked)
+        } else {
+            Err(HeadError::Coding)
         };
     }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(length) = lengths.next() else { return Ok(Framing::UntilClose) };
+    let Some(length) = survey.length.first else { return Ok(Framing::UntilClose) };
     // The same length twice says the same (RFC 9110, 8.6).
-    if lengths.any(|other| other != length) {
+    if survey.length.differs {
         return Err(HeadError::Framing("the response has different Content-Lengths"));
     }
-    number(length.as_bytes())
+    number(length)
         .map(Framing::Length)
         .ok_or(HeadError::Framing("the Content-Length of the response is not a number"))
 }

@@ -31,6 +31,7 @@ mod response;
 
 pub use body::{BodyDecoder, Decoded};
 pub use error::{BodyError, HeadError};
+pub use fields::{Headers, Lines};
 pub use framing::Framing;
 pub use head::{HeadScanner, skip_empty_lines};
 pub use present::Present;

@@ -7,20 +7,30 @@ use http::HeaderMap;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Present(u32);
 
+/// The length of the longest name that matters.
+const LONGEST: usize = 17;
+
 macro_rules! headers {
     ($($constant:ident $name:literal),* $(,)?) => {
         #[expect(missing_docs, reason = "each is the header of its name")]
         impl Present {
             $(pub const $constant: Self = Self(1 << Index::$constant as u32);)*
 
-            /// This one alone; nothing if it does not matter.
-            pub(crate) fn named(name: &str) -> Self {
-                match name {
-                    $($name => Self::$constant,)*
-                    _ => Self(0),
+            /// This one alone, in whatever case its name is written; nothing if it does not matter.
+            pub(crate) fn named(name: &[u8]) -> Self {
+                let mut lower = [0; LONGEST];
+                let Some(lower) = lower.get_mut(..name.len()) else { return Self(0) };
+                for (to, from) in lower.iter_mut().zip(name) {
+                    *to = from.to_ascii_lowercase();
                 }
+                $(if *lower == *$name.as_bytes() {
+                    return Self::$constant;
+                })*
+                Self(0)
             }
         }
+
+        $(const _: () = assert!($name.len() <= LONGEST);)*
 
         #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "named like the constants")]
         #[derive(Clone, Copy)]
@@ -32,6 +42,7 @@ headers! {
     CONNECTION "connection",
     CONTENT_LENGTH "content-length",
     CONTENT_TYPE "content-type",
+    DATE "date",
     EXPECT "expect",
     FORWARDED "forwarded",
     HOST "host",
@@ -54,12 +65,12 @@ headers! {
 impl Present {
     /// Those of a map.
     pub fn of(headers: &HeaderMap) -> Self {
-        headers.keys().fold(Self::default(), |all, name| all.and(Self::named(name.as_str())))
+        headers.keys().fold(Self::default(), |all, name| all.and(Self::named(name.as_str().as_bytes())))
     }
 
     /// Both.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
@@ -72,7 +83,7 @@ impl Present {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::header::{CONNECTION, HeaderValue, TE, VIA};
+    use http::header::{CONNECTION, HeaderValue, TE};
 
     #[test]
     fn what_is_there() {
@@ -85,6 +96,6 @@ mod tests {
         let present = Present::of(&headers);
         assert_eq!(present, Present::CONNECTION.and(Present::TE).and(Present::X_REAL_IP));
         assert!(present.has(Present::TE.and(Present::VIA)) && !present.has(Present::VIA));
-        assert_eq!(Present::named(VIA.as_str()), Present::VIA);
+        assert_eq!(Present::named(b"Via"), Present::VIA);
     }
 }

@@ -3,14 +3,13 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::header::{EXPECT, HOST, HeaderMap};
+use http::header::HeaderMap;
 use http::{Method, Uri, Version};
 
 use crate::MOST_FIELDS;
 use crate::error::HeadError;
-use crate::fields;
+use crate::fields::{self, Seen, Survey};
 use crate::framing::{self, Framing};
-use crate::present::Present;
 
 /// What the head of a request says.
 #[derive(Debug)]
@@ -56,24 +55,20 @@ pub fn request_head(head: &Bytes, most_fields: usize) -> Result<RequestHead, Hea
     }
     let target = Uri::from_maybe_shared(head.slice_ref(target.as_bytes()))
         .map_err(|_| HeadError::Malformed("the request target is not a URI"))?;
-    let (headers, present) = fields::map(head, parsed.headers)?;
+    let survey = Survey::of(parsed.headers);
     check_target(&method, &target)?;
-    check_host(version, &headers)?;
-    let framing = framing::of_request(version, &headers, present)?;
-    let persistent = if version == Version::HTTP_11 {
-        !(present.has(Present::CONNECTION) && fields::connection_has(&headers, b"close"))
-    } else {
-        fields::connection_has(&headers, b"keep-alive")
-    };
-    let expectation = if present.has(Present::EXPECT) { headers.get(EXPECT) } else { None };
-    let expects_continue = match expectation {
+    check_host(version, &survey.host)?;
+    let framing = framing::of_request(version, &survey)?;
+    let persistent = if version == Version::HTTP_11 { !survey.close } else { survey.keep_alive };
+    let expects_continue = match survey.expectation.first {
         None => false,
-        Some(value) if value.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+        Some(value) if value.eq_ignore_ascii_case(b"100-continue") => {
             // RFC 9110, 10.1.1: from a client of HTTP/1.0 it is ignored.
             version == Version::HTTP_11 && framing != Framing::Empty
         }
         Some(_) => return Err(HeadError::Expectation),
     };
+    let headers = fields::map(head, parsed.headers)?;
     Ok(RequestHead { method, target, version, headers, framing, persistent, expects_continue })
 }
 
@@ -94,19 +89,14 @@ fn check_target(method: &Method, target: &Uri) -> Result<(), HeadError> {
 }
 
 /// RFC 9112, 3.2.2: exactly one host, and one that is a host.
-fn check_host(version: Version, headers: &HeaderMap) -> Result<(), HeadError> {
-    let mut hosts = headers.get_all(HOST).iter();
-    let Some(host) = hosts.next() else {
-        return if version == Version::HTTP_11 {
-            Err(HeadError::Malformed("the request has no Host header"))
-        } else {
-            Ok(())
-        };
-    };
-    if hosts.next().is_some() {
-        return Err(HeadError::Malformed("the request has more than one Host header"));
+fn check_host(version: Version, host: &Seen<'_>) -> Result<(), HeadError> {
+    match host.first {
+        None if version == Version::HTTP_11 => Err(HeadError::Malformed("the request has no Host header")),
+        None => Ok(()),
+        Some(_) if host.again => Err(HeadError::Malformed("the request has more than one Host header")),
+        Some(host) if is_host(host) => Ok(()),
+        Some(_) => Err(HeadError::Malformed("the Host header is not a host")),
     }
-    if is_host(host.as_bytes()) { Ok(()) } else { Err(HeadError::Malformed("the Host header is not a host")) }
 }
 
 /// `host[:port]` without a user (RFC 3986, 3.2.2): a name, an IPv4 address, or an IPv6 address in brackets.

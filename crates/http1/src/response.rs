@@ -3,12 +3,11 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::header::HeaderMap;
 use http::{Method, StatusCode, Version};
 
 use crate::MOST_FIELDS;
 use crate::error::HeadError;
-use crate::fields;
+use crate::fields::{self, Headers, Lines, Survey};
 use crate::framing::{self, Framing};
 use crate::present::Present;
 
@@ -20,13 +19,17 @@ pub struct ResponseHead {
     /// HTTP/1.0 or 1.1.
     pub version: Version,
     /// Every field as it came.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// Which of those that matter are there.
     pub present: Present,
     /// How long the body is.
     pub framing: Framing,
     /// Whether the connection may be used again once the body is read.
     pub persistent: bool,
+    /// Whether `Connection` names fields that are meant for this connection only.
+    pub names_fields: bool,
+    /// Whether the body is an event stream.
+    pub event_stream: bool,
 }
 
 /// Reads a head that ends with its empty line; `method` is that of the request it answers.
@@ -46,19 +49,21 @@ pub fn response_head(head: &Bytes, method: &Method, most_fields: usize) -> Resul
     };
     let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
     let status = StatusCode::from_u16(code).map_err(|_| HeadError::Malformed("the status is not one"))?;
-    let (headers, present) = fields::map(head, parsed.headers)?;
-    let framing = framing::of_response(method, status, &headers, present)?;
-    let open = if version == Version::HTTP_11 {
-        !(present.has(Present::CONNECTION) && fields::connection_has(&headers, b"close"))
-    } else {
-        fields::connection_has(&headers, b"keep-alive")
+    let survey = Survey::of(parsed.headers);
+    let framing = framing::of_response(method, status, &survey)?;
+    let open = if version == Version::HTTP_11 { !survey.close } else { survey.keep_alive };
+    let headers = match Lines::new(head, parsed.headers, &survey) {
+        Some(lines) => Headers::Lines(lines),
+        None => Headers::Map(fields::map(head, parsed.headers)?),
     };
     Ok(ResponseHead {
         status,
         version,
         headers,
-        present,
+        present: survey.present,
         framing,
         persistent: open && framing != Framing::UntilClose,
+        names_fields: survey.names,
+        event_stream: survey.event_stream,
     })
 }
