@@ -87,8 +87,9 @@ impl Targets for Choice<'_> {
         self.refresh();
         if self.tried.len() < DIALS {
             let service = Arc::clone(&self.service);
-            let ask = Ask { number: self.number, now: clock::now(), sticky: None, tried: &self.tried };
-            if let Pick::Instance(choice) = service.admit(&ask) {
+            let now = Instant::now();
+            let ask = Ask { number: self.number, now: clock::at(now), sticky: None, tried: &self.tried };
+            if let Pick::Instance(choice) = service.admit(&ask, now) {
                 self.search.retries.fetch_add(1, Ordering::Relaxed);
                 return self.target(choice.entered);
             }

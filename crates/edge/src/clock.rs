@@ -5,6 +5,12 @@ use std::time::Instant;
 
 /// Milliseconds since this was first asked, which is when the process began to serve.
 pub(crate) fn now() -> u64 {
+    at(Instant::now())
+}
+
+/// The same for a moment that is known already: asking for the time costs.
+pub(crate) fn at(moment: Instant) -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
-    u64::try_from(START.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
+    let since = moment.saturating_duration_since(*START.get_or_init(|| moment));
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -95,17 +95,20 @@ impl From<RequestHead> for Head {
 async fn read_head(door: &Door, line: &SharedLine, presence: &Presence) -> Next {
     let settings = &door.shared.settings;
     let mut scanner = HeadScanner::default();
-    let begun = Instant::now();
+    // When the first look found nothing, and when the first one that found something did: nobody asks for the time as
+    // long as nobody has to wait.
+    let mut begun: Option<Instant> = None;
     let mut first_byte: Option<Instant> = None;
+    let mut some = false;
     poll_fn(|cx| {
         let mut guard = line.lock();
         let line = &mut *guard;
         loop {
-            if first_byte.is_none() {
+            if !some {
                 skip_empty_lines(&mut line.bytes);
             }
             if let Some(byte) = line.bytes.first() {
-                first_byte.get_or_insert_with(Instant::now);
+                some = true;
                 // No method begins so. TLS on a plain listener is the usual case.
                 if !byte.is_ascii_alphabetic() && *byte != b'\r' && !is_token(*byte) {
                     return Poll::Ready(Next::Refuse(HeadError::Malformed("this is not HTTP")));
@@ -131,15 +134,17 @@ async fn read_head(door: &Door, line: &SharedLine, presence: &Presence) -> Next 
                 Poll::Pending => {}
             }
             let told = presence.visitor.heed(cx);
-            if told == Signal::Cut || (told == Signal::Finish && first_byte.is_none()) {
+            if told == Signal::Cut || (told == Signal::Finish && !some) {
                 return Poll::Ready(Next::End);
             }
-            let deadline = match first_byte {
-                Some(at) => at + settings.head_timeout,
-                None => begun + settings.keep_alive,
+            let (since, limit) = if some {
+                (&mut first_byte, settings.head_timeout)
+            } else {
+                (&mut begun, settings.keep_alive)
             };
+            let deadline = *since.get_or_insert_with(Instant::now) + limit;
             ready!(line.timer.poll(cx, deadline));
-            return Poll::Ready(if first_byte.is_some() { Next::Late } else { Next::End });
+            return Poll::Ready(if some { Next::Late } else { Next::End });
         }
     })
     .await

@@ -100,7 +100,7 @@ impl Instance {
 
     /// Counts an exchange in, unless the instance takes none any more (then the caller's table is an old one) or has
     /// `most` already; 0 is no limit.
-    pub(crate) fn enter(self: &Arc<Self>, most: u32) -> Result<Passage, Refusal> {
+    pub(crate) fn enter(self: &Arc<Self>, most: u32, began: Instant) -> Result<Passage, Refusal> {
         // First the count, then the look, both in the one order that all threads agree on. Whoever sets `draining`
         // and then reads 0 knows that nobody can be on the way in who will not turn round here.
         let has_room = most == 0 || self.arrive_below(most);
@@ -116,7 +116,6 @@ impl Instance {
         if !has_room {
             return Err(Refusal::Busy);
         }
-        let began = Instant::now();
         Ok(Passage {
             instance: Arc::clone(self),
             of: None,
@@ -316,9 +315,12 @@ impl Passage {
 
     /// Notes how it went.
     fn report(&mut self, outcome: Outcome) {
+        self.report_at(Instant::now(), outcome);
+    }
+
+    fn report_at(&mut self, moment: Instant, outcome: Outcome) {
         let Some((service, index)) = &self.of else { return };
-        let now = clock::now();
-        let change = service.roster.report(*index, outcome, self.trial.take(), now);
+        let change = service.roster.report(*index, outcome, self.trial.take(), clock::at(moment));
         if let Some(change) = change {
             self.instance.tell(change);
         }
@@ -334,10 +336,11 @@ impl Passage {
 impl Guard for Passage {
     fn responded(&mut self, status: StatusCode) {
         self.count();
-        self.instance.latency.add(self.began.elapsed());
+        let now = Instant::now();
+        self.instance.latency.add(now.saturating_duration_since(self.began));
         let class = usize::from(status.as_u16() / 100).saturating_sub(1).min(4);
         self.instance.classes[class].fetch_add(1, Ordering::Relaxed);
-        self.report(Outcome::Answered { status: status.as_u16() });
+        self.report_at(now, Outcome::Answered { status: status.as_u16() });
     }
 
     fn upgraded(&mut self) {
@@ -571,7 +574,7 @@ mod tests {
                 threads.spawn(|| {
                     while !ended.load(Ordering::Relaxed) {
                         let found = pointer.load();
-                        let Ok(passage) = found.instance.enter(0) else { continue };
+                        let Ok(passage) = found.instance.enter(0, Instant::now()) else { continue };
                         for _ in 0..20 {
                             assert!(!found.stopped.load(Ordering::SeqCst), "inside a stopped instance");
                             std::hint::spin_loop();
@@ -613,7 +616,7 @@ mod tests {
         let backend =
             Backend { id: "web".into(), address: ([127, 0, 0, 1], 2).into(), weight: 3, release: 2 };
         assert!(it.drain(false) && !it.drain(false));
-        assert!(it.enter(0).is_err() && it.in_flight() == 0);
+        assert!(it.enter(0, Instant::now()).is_err() && it.in_flight() == 0);
         it.close(Duration::ZERO);
         it.cut();
         assert!(it.cutting().is_cancelled());
@@ -622,7 +625,7 @@ mod tests {
         // A cut that was on its way when the instance came back finds nothing to cut.
         it.cut();
         assert!(!it.cutting().is_cancelled());
-        assert!(it.enter(0).is_ok());
+        assert!(it.enter(0, Instant::now()).is_ok());
         assert_eq!((it.stats().weight, it.stats().release, it.address()), (3, 2, backend.address));
         assert!(!it.is_forgettable(Duration::ZERO));
         it.drain(false);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use fairway_forward::{Error, Exchange, Interim, RequestBody, Scheme};
 use fairway_guard::{
@@ -89,13 +90,13 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Box<Request<RequestB
     let service = &routed.service;
     let trusted = is_trusted(&routed, door);
     let mut record = begin(door, &routed, &mut request, number, trusted);
-    let too_large = Arc::new(AtomicBool::new(false));
+    let mut too_large = None;
     if let Some((guard, passed)) = &visit.passed {
         if passed.authenticated() {
             request.headers_mut().remove(AUTHORIZATION);
         }
         if let Some(most) = guard.body_limit() {
-            limit(&mut request, line, most, &too_large);
+            too_large = limit(&mut request, line, most);
         }
     }
     let exchange = Exchange {
@@ -133,7 +134,7 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Box<Request<RequestB
             headers.extend(accept.map(|accept| (ACCEPT, accept)));
             let fault = match line {
                 Some(line) => line.lock().fault,
-                None => too_large.load(Ordering::Relaxed).then_some(BodyFault::TooLarge),
+                None => too_large.is_some_and(|it| it.load(Ordering::Relaxed)).then_some(BodyFault::TooLarge),
             };
             let client = matches!(error, Error::ClientGone | Error::ClientSlow { .. });
             let refusal = match fault {
@@ -243,7 +244,8 @@ fn look(asking: &Asking<'_>, request: &Request<RequestBody>, visit: &mut Visit, 
         if service.treatment.limits.exchanges > 0 && !waits.is_next(&service.counters.queue) {
             return Way::Queue(Arc::clone(service));
         }
-        let now = clock::now();
+        let began = Instant::now();
+        let now = clock::at(began);
         let number = *visit.number.get_or_insert_with(|| {
             service.counters.budget.request(now);
             service.number()
@@ -254,7 +256,7 @@ fn look(asking: &Asking<'_>, request: &Request<RequestBody>, visit: &mut Visit, 
             visit.sticky = Some(sticky::client(sticky, request.headers()));
         }
         let sticky = visit.sticky.map(|client| client.hash);
-        match service.admit(&Ask { number, now, sticky, tried: &[] }) {
+        match service.admit(&Ask { number, now, sticky, tried: &[] }, began) {
             Pick::Instance(choice) => {
                 let routed = Arc::clone(routed);
                 return Way::Go(Go { routed, number, passage: choice.entered });
@@ -356,20 +358,20 @@ fn limit(
     request: &mut Request<RequestBody>,
     line: Option<&SharedLine>,
     most: u64,
-    too_large: &Arc<AtomicBool>,
-) {
-    match line {
-        Some(line) => line.lock().allowed = most,
-        None => {
-            let most = usize::try_from(most).unwrap_or(usize::MAX);
-            let too_large = Arc::clone(too_large);
-            let body = Limited::new(std::mem::take(request.body_mut()), most);
-            *request.body_mut() = RequestBody::new(body.map_err(move |error| {
-                too_large.fetch_or(error.is::<LengthLimitError>(), Ordering::Relaxed);
-                error
-            }));
-        }
+) -> Option<Arc<AtomicBool>> {
+    if let Some(line) = line {
+        line.lock().allowed = most;
+        return None;
     }
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let too_large = Arc::new(AtomicBool::new(false));
+    let body = Limited::new(std::mem::take(request.body_mut()), most);
+    let noted = Arc::clone(&too_large);
+    *request.body_mut() = RequestBody::new(body.map_err(move |error| {
+        noted.fetch_or(error.is::<LengthLimitError>(), Ordering::Relaxed);
+        error
+    }));
+    Some(too_large)
 }
 
 /// The host that the request is for, as it was sent.

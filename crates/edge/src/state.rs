@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fairway_forward::{Protocol, Timeouts};
 use fairway_guard::Compiled as Guard;
@@ -165,10 +165,10 @@ impl Service {
         self.counters.number.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Chooses an instance for a request and counts it in.
-    pub(crate) fn admit(self: &Arc<Self>, ask: &Ask<'_>) -> Pick<Passage> {
+    /// Chooses an instance for a request, which began then, and counts it in.
+    pub(crate) fn admit(self: &Arc<Self>, ask: &Ask<'_>, began: Instant) -> Pick<Passage> {
         let most = self.treatment.limits.exchanges;
-        let picked = self.roster.pick(ask, |index| self.members[index].instance.enter(most));
+        let picked = self.roster.pick(ask, |index| self.members[index].instance.enter(most, began));
         match picked {
             Pick::Instance(mut choice) => {
                 let trial = choice.trial.take();

@@ -37,9 +37,9 @@ pub(crate) struct Sending {
     begun: bool,
     /// Whether all of the body is in `out` or written.
     complete: bool,
-    /// Whether sending waits for the client, and since when it waits for whom.
+    /// Whether sending waits for the client, and since when it is waited for anybody.
     awaits_client: bool,
-    since: Instant,
+    since: Option<Instant>,
 }
 
 /// Why sending ended early.
@@ -61,14 +61,14 @@ impl Sending {
             begun: complete,
             complete,
             awaits_client: false,
-            since: Instant::now(),
+            since: None,
         }
     }
 
     /// Begins again over another connection. Only what [`Sending::is_head_only`] or of which nothing was written can.
     fn rewind(&mut self) {
         self.out.rewind();
-        self.since = Instant::now();
+        self.since = None;
     }
 
     /// Whether the request has no body, so that it is here as long as its head is.
@@ -94,7 +94,7 @@ impl Sending {
                     Poll::Pending if self.out.left() == 0 => {
                         if !self.awaits_client {
                             self.awaits_client = true;
-                            self.since = Instant::now();
+                            self.since = None;
                         }
                         return Poll::Pending;
                     }
@@ -105,7 +105,7 @@ impl Sending {
                 let before = self.out.written();
                 let wrote = wire.poll_write(cx, &mut self.out).map_err(Unsendable::Target);
                 if self.out.written() > before {
-                    self.since = Instant::now();
+                    self.since = None;
                 }
                 ready!(wrote)?;
             }
@@ -203,7 +203,7 @@ pub(crate) async fn attempt(
         Ok(lease) => lease,
         Err(error) => return Err(Failed::Unsent(error)),
     };
-    sending.since = Instant::now();
+    sending.since = None;
     match exchange(&mut lease, asked, sending, pool.head_bytes).await {
         Ok(head) => Ok((head, lease)),
         // A connection that was accepted and closed at once is no refused dial: somebody is there.
@@ -271,7 +271,7 @@ async fn exchange(
             (false, client) => (asked.timeouts.idle, client),
         };
         let Some(after) = limit else { return Poll::Pending };
-        ready!(wire.timer.poll(cx, sending.since + after));
+        ready!(wire.timer.poll(cx, *sending.since.get_or_insert_with(Instant::now) + after));
         Poll::Ready(Err(Failed::Lost(if client {
             Error::ClientSlow { after }
         } else {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use hyper::client::conn::http2::SendRequest;
-use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::request_body::RequestBody;
@@ -38,7 +37,8 @@ struct Shelves {
 #[derive(Debug)]
 struct Kept {
     wire: Box<Wire>,
-    since: Instant,
+    /// How many sweeps have seen it.
+    sweeps: u32,
 }
 
 /// A connection in use. Dropping it closes it.
@@ -58,8 +58,8 @@ impl Pool {
     pub(crate) fn take(self: &Arc<Self>, address: SocketAddr, certain: bool) -> Option<Lease> {
         let mut shelves = self.lock();
         let shelf = shelves.by_address.get_mut(&address)?;
-        while let Some(Kept { wire, since }) = shelf.pop() {
-            if wire.is_quiet(certain) && since.elapsed() < self.idle_for {
+        while let Some(Kept { wire, .. }) = shelf.pop() {
+            if wire.is_quiet(certain) {
                 return Some(Lease { wire, address, pool: Arc::clone(self) });
             }
         }
@@ -109,7 +109,7 @@ impl Pool {
         let mut shelves = self.lock();
         let shelf = shelves.by_address.entry(address).or_default();
         if shelf.len() < self.most_idle {
-            shelf.push(Kept { wire, since: Instant::now() });
+            shelf.push(Kept { wire, sweeps: 0 });
         }
         if !shelves.swept {
             shelves.swept = true;
@@ -125,11 +125,15 @@ impl Pool {
 /// Closes connections that nobody has used for a while; ends when none is left.
 async fn sweep(pool: Weak<Pool>, idle_for: Duration) {
     loop {
-        tokio::time::sleep((idle_for / 2).min(LOOK)).await;
+        let pause = (idle_for / 2).min(LOOK);
+        tokio::time::sleep(pause).await;
         let Some(pool) = pool.upgrade() else { return };
         let mut shelves = pool.lock();
         for shelf in shelves.by_address.values_mut() {
-            shelf.retain(|kept| kept.since.elapsed() < idle_for && kept.wire.is_quiet(false));
+            shelf.retain_mut(|kept| {
+                kept.sweeps += 1;
+                pause * kept.sweeps < idle_for && kept.wire.is_quiet(false)
+            });
         }
         shelves.by_address.retain(|_, shelf| !shelf.is_empty());
         if shelves.by_address.is_empty() {

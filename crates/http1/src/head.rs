@@ -1,7 +1,7 @@
 //! Where a head ends.
 
 use bytes::{Buf, BytesMut};
-use memchr::memchr;
+use memchr::memchr_iter;
 
 use crate::error::HeadError;
 
@@ -19,8 +19,9 @@ impl HeadScanner {
     /// # Errors
     /// When it is too large, or a line ends with LF alone.
     pub fn find(&mut self, bytes: &[u8], limit: usize) -> Result<Option<usize>, HeadError> {
-        while let Some(distance) = memchr(b'\n', &bytes[self.seen..]) {
-            let feed = self.seen + distance;
+        let from = self.seen;
+        for distance in memchr_iter(b'\n', &bytes[from..]) {
+            let feed = from + distance;
             if feed == self.line || bytes[feed - 1] != b'\r' {
                 return Err(HeadError::BareLineFeed);
             }

@@ -7,8 +7,10 @@ use http::HeaderMap;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Present(u32);
 
-/// The length of the longest name that matters.
-const LONGEST: usize = 17;
+/// The bit of a letter, in either case.
+const fn letter(letter: u8) -> u32 {
+    1 << (letter & 31)
+}
 
 macro_rules! headers {
     ($($constant:ident $name:literal),* $(,)?) => {
@@ -18,19 +20,22 @@ macro_rules! headers {
 
             /// This one alone, in whatever case its name is written; nothing if it does not matter.
             pub(crate) fn named(name: &[u8]) -> Self {
-                let mut lower = [0; LONGEST];
-                let Some(lower) = lower.get_mut(..name.len()) else { return Self(0) };
-                for (to, from) in lower.iter_mut().zip(name) {
-                    *to = from.to_ascii_lowercase();
+                // Most names are told by their length and first letter, without a look at the rest of them.
+                const LETTERS: [u32; 32] = {
+                    let mut letters = [0; 32];
+                    $(letters[$name.len()] |= letter($name.as_bytes()[0]);)*
+                    letters
+                };
+                let Some(first) = name.first() else { return Self(0) };
+                if name.len() >= LETTERS.len() || LETTERS[name.len()] & letter(*first) == 0 {
+                    return Self(0);
                 }
-                $(if *lower == *$name.as_bytes() {
+                $(if name.eq_ignore_ascii_case($name.as_bytes()) {
                     return Self::$constant;
                 })*
                 Self(0)
             }
         }
-
-        $(const _: () = assert!($name.len() <= LONGEST);)*
 
         #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "named like the constants")]
         #[derive(Clone, Copy)]

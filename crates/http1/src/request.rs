@@ -122,5 +122,32 @@ fn is_host(text: &[u8]) -> bool {
 }
 
 fn is_of_name(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte)
+    const OF_NAME: [bool; 256] = {
+        let mut all = [false; 256];
+        let mut byte: u8 = 0;
+        while byte < 128 {
+            let other = matches!(
+                byte,
+                b'-' | b'.'
+                    | b'_'
+                    | b'~'
+                    | b'%'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b','
+                    | b';'
+                    | b'='
+            );
+            all[byte as usize] = byte.is_ascii_alphanumeric() || other;
+            byte += 1;
+        }
+        all
+    };
+    OF_NAME[usize::from(*byte)]
 }
