@@ -1,0 +1,182 @@
+//! `POST /payments/{wechat,alipay}/create`: a session that the client can pay.
+//!
+//! Asked again while a session is open, the answer is that session: the customer who taps twice, loses the
+//! connection or comes back to the page pays once. A session that has run out or failed makes room for a new one.
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use shop_kit::extract::Body;
+use shop_kit::layers::REQUEST_ID;
+use shop_kit::{ApiError, ApiResult};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::caller::SignedIn;
+use crate::orders;
+use crate::payments::{self, Payment, Wanted};
+use crate::provider::{Channel, Mode, Opening, ProviderError, Session};
+use crate::state::Status;
+
+/// The header that says that no money moves.
+pub const PAYMENT_MODE: HeaderName = HeaderName::from_static("x-payment-mode");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const LONGEST_KEY: usize = 255;
+
+/// The key of a request, if it has one.
+#[derive(Debug)]
+pub struct IdempotencyKey(Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> ApiResult<Self> {
+        let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(Self(None)) };
+        let text = value.to_str().map_err(|_| ApiError::invalid("Idempotency-Key is not readable"))?.trim();
+        if text.len() > LONGEST_KEY {
+            return Err(ApiError::invalid("Idempotency-Key is longer than 255 characters"));
+        }
+        Ok(Self((!text.is_empty()).then(|| text.to_owned())))
+    }
+}
+
+/// Body of both.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CreateRequest {
+    order_id: Option<Uuid>,
+    wechat_login_code: Option<String>,
+    alipay_auth_code: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CreateResponse {
+    payment_id: Uuid,
+    order_id: Uuid,
+    channel: String,
+    status: Status,
+    #[serde(with = "time::serde::rfc3339")]
+    expires_at: OffsetDateTime,
+    #[serde(flatten)]
+    session: Session,
+}
+
+/// `POST /payments/wechat/create`.
+///
+/// # Errors
+/// 401; 400 for an unreadable body; 403 `feature-disabled`; 404 for an order that the caller can't see; 409 for one
+/// that can't be paid; 503 when commerce or the provider can't be asked.
+pub async fn wechat(
+    State(app): State<App>,
+    caller: SignedIn,
+    key: IdempotencyKey,
+    Body(request): Body<CreateRequest>,
+) -> ApiResult<Response> {
+    let code = request.wechat_login_code.clone();
+    create(&app, &caller, key, request.order_id, Channel::WeChat, code.as_deref()).await
+}
+
+/// `POST /payments/alipay/create`.
+///
+/// # Errors
+/// As [`wechat`].
+pub async fn alipay(
+    State(app): State<App>,
+    caller: SignedIn,
+    key: IdempotencyKey,
+    Body(request): Body<CreateRequest>,
+) -> ApiResult<Response> {
+    let code = request.alipay_auth_code.clone();
+    create(&app, &caller, key, request.order_id, Channel::Alipay, code.as_deref()).await
+}
+
+async fn create(
+    app: &App,
+    caller: &SignedIn,
+    key: IdempotencyKey,
+    order: Option<Uuid>,
+    channel: Channel,
+    login_code: Option<&str>,
+) -> ApiResult<Response> {
+    let order = order.ok_or_else(|| ApiError::invalid("orderId is required"))?;
+    app.flags().read(caller.on_behalf.get(REQUEST_ID)).await.require(channel)?;
+    let mode = app.providers().mode();
+    if let Some(key) = &key.0
+        && let Some(paid) = payments::already_paid(app.pool(), order, channel, caller.user, key).await?
+    {
+        return answer(paid, mode);
+    }
+    let amount_fen = orders::read(app.http(), app.commerce(), order, &caller.on_behalf).await?.payable()?;
+    let now = OffsetDateTime::now_utc();
+    let wanted = Wanted {
+        order,
+        payer: caller.user,
+        channel,
+        mode,
+        amount_fen,
+        key: key.0.as_deref(),
+        now,
+        expires_at: now + app.session_ttl(),
+    };
+    let payment = payments::open(app.pool(), wanted).await?;
+    if payment.session.is_some() {
+        return answer(payment, mode);
+    }
+    let login_code = login_code.map(str::trim).filter(|code| !code.is_empty());
+    let opening = Opening {
+        payment: payment.id,
+        amount_fen,
+        description: format!("订单 {}", &order.simple().to_string()[..8]),
+        expires_at: payment.expires_at,
+        login_code,
+    };
+    let session = match app.providers().open(channel, &opening).await {
+        Ok(session) => session,
+        Err(error) => {
+            payments::give_up(app.pool(), &payment, &error.to_string()).await?;
+            return Err(refusal(channel, &error));
+        }
+    };
+    let payment = payments::keep_session(app.pool(), &payment, &session).await?;
+    app.sync().tell_now(order).await;
+    answer(payment, mode)
+}
+
+fn answer(payment: Payment, mode: Mode) -> ApiResult<Response> {
+    let Payment { id, order_id, channel, status, expires_at, session, .. } = payment;
+    let session = session.ok_or_else(|| unavailable("the payment was closed while it was being opened"))?.0;
+    let body = CreateResponse { payment_id: id, order_id, channel, status, expires_at, session };
+    let mut response = Json(body).into_response();
+    mark(&mut response, mode);
+    Ok(response)
+}
+
+/// Says on an answer that no money moves.
+pub fn mark(response: &mut Response, mode: Mode) {
+    if mode == Mode::Mock {
+        response.headers_mut().insert(PAYMENT_MODE, HeaderValue::from_static("mock"));
+    }
+}
+
+fn unavailable(message: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "payment_unavailable", message)
+}
+
+fn refusal(channel: Channel, error: &ProviderError) -> ApiError {
+    match error {
+        ProviderError::LoginCodeMissing(_) => ApiError::invalid(error.to_string()),
+        ProviderError::LoginCodeRefused { field, .. } => {
+            ApiError::invalid(format!("invalid {field}")).because(error)
+        }
+        ProviderError::NotConfigured(_) => unavailable(error.to_string()),
+        ProviderError::Refused(_) | ProviderError::Call(_) | ProviderError::Unbelievable(_) => {
+            let message = format!("{} is not available; nothing was paid, try again", channel.title());
+            unavailable(message).because(error)
+        }
+    }
+}

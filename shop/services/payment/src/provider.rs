@@ -1,0 +1,204 @@
+//! Who moves the money: WeChat Pay, Alipay, or nobody while developing.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use shop_kit::client::CallError;
+use thiserror::Error;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::alipay::Alipay;
+use crate::state::Reported;
+use crate::wechat::WeChat;
+
+/// Over what an order is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Channel {
+    /// WeChat Pay, in a mini program.
+    WeChat,
+    /// Alipay, in a mini program.
+    Alipay,
+}
+
+impl Channel {
+    /// The name on the wire and in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WeChat => "WECHAT",
+            Self::Alipay => "ALIPAY",
+        }
+    }
+
+    /// The name in sentences.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::WeChat => "wechat pay",
+            Self::Alipay => "alipay",
+        }
+    }
+}
+
+/// Whether real money can come of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// No provider is asked, and notifications are believed as they come.
+    Mock,
+    /// Requests are signed, answers and notifications verified.
+    Live,
+}
+
+impl Mode {
+    /// The name in settings, headers and the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mock => "mock",
+            Self::Live => "live",
+        }
+    }
+}
+
+/// The providers of this process.
+#[derive(Debug)]
+pub enum Providers {
+    /// Nobody.
+    Mock,
+    /// Those that have keys.
+    Live {
+        /// WeChat Pay.
+        wechat: Option<Box<WeChat>>,
+        /// Alipay.
+        alipay: Option<Box<Alipay>>,
+    },
+}
+
+/// What a provider is asked to open.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    /// The payment; the provider knows it by this number.
+    pub payment: Uuid,
+    /// How much, in fen.
+    pub amount_fen: i64,
+    /// What the customer reads in the payment window.
+    pub description: String,
+    /// Until when it can be paid.
+    pub expires_at: OffsetDateTime,
+    /// What the platform's login gave; says who pays.
+    pub login_code: Option<&'a str>,
+}
+
+/// What the client needs to open the payment window, as it goes into the answer.
+pub type Session = Map<String, Value>;
+
+/// No session.
+#[derive(Debug, Error)]
+pub enum ProviderError {
+    /// The channel has no keys.
+    #[error("{0} is not configured")]
+    NotConfigured(&'static str),
+    /// Nothing says who pays.
+    #[error("{0} is required")]
+    LoginCodeMissing(&'static str),
+    /// The provider does not know what should say who pays.
+    #[error("{field} is not accepted: {reason}")]
+    LoginCodeRefused {
+        /// The field of the request.
+        field: &'static str,
+        /// The provider's words.
+        reason: String,
+    },
+    /// The provider said no.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// The provider did not answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// Somebody answered who is not the provider, or not in its language.
+    #[error("the answer is not believed: {0}")]
+    Unbelievable(String),
+}
+
+/// What a verified notification says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Over which channel.
+    pub channel: Channel,
+    /// The notification's number; repeated ones have the same. Mock notifications have none.
+    pub event_id: Option<String>,
+    /// Which payment.
+    pub payment: Uuid,
+    /// What happened.
+    pub reported: Reported,
+    /// The provider's number of the trade.
+    pub trade_no: Option<String>,
+    /// How much, if it was said.
+    pub amount_fen: Option<i64>,
+    /// When it was paid, if it was said.
+    pub paid_at: Option<OffsetDateTime>,
+    /// Words for a failure.
+    pub failure: Option<String>,
+}
+
+/// Why a notification has no effect.
+#[derive(Debug, Error)]
+pub enum NotifyError {
+    /// The channel has no keys.
+    #[error("{0} is not configured")]
+    NotConfigured(&'static str),
+    /// The provider did not send this, or not now.
+    #[error("{0}")]
+    Disbelieved(String),
+    /// It can't be read.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+impl Providers {
+    /// Whether money moves.
+    pub fn mode(&self) -> Mode {
+        match self {
+            Self::Mock => Mode::Mock,
+            Self::Live { .. } => Mode::Live,
+        }
+    }
+
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// When there is none; nothing can be paid then.
+    pub async fn open(&self, channel: Channel, opening: &Opening<'_>) -> Result<Session, ProviderError> {
+        let Self::Live { wechat, alipay } = self else { return Ok(mock_session(channel)) };
+        match channel {
+            Channel::WeChat => {
+                wechat.as_ref().ok_or(ProviderError::NotConfigured(channel.title()))?.open(opening).await
+            }
+            Channel::Alipay => {
+                alipay.as_ref().ok_or(ProviderError::NotConfigured(channel.title()))?.open(opening).await
+            }
+        }
+    }
+}
+
+/// A session that looks like one and can't be paid.
+fn mock_session(channel: Channel) -> Session {
+    let id = Uuid::new_v4();
+    let now = OffsetDateTime::now_utc().unix_timestamp().to_string();
+    let session = match channel {
+        Channel::WeChat => json!({
+            "prepayId": format!("prepay_{id}"),
+            "package": format!("prepay_id=prepay_{id}"),
+            "nonceStr": id.simple().to_string(),
+            "timeStamp": now,
+            "signType": "RSA",
+            "paySign": "mock",
+        }),
+        Channel::Alipay => json!({
+            "tradeNo": format!("trade_{id}"),
+            "payParams": { "tradeNO": format!("trade_{id}"), "timestamp": now, "mock": true },
+        }),
+    };
+    match session {
+        Value::Object(session) => session,
+        _ => Session::new(),
+    }
+}
