@@ -104,7 +104,12 @@ impl World {
         // PostgreSQL runs as another user when the test runs as root, and must be able to walk here.
         fs::set_permissions(self.root(), fs::Permissions::from_mode(0o755))?;
         let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shop");
-        for part in ["contracts", "services/identity/migrations", "services/commerce/migrations"] {
+        for part in [
+            "contracts",
+            "services/identity/migrations",
+            "services/commerce/migrations",
+            "services/payment/migrations",
+        ] {
             copy(&shop.join(part), &self.root().join(part))?;
         }
         // The layers of environments that this copy does not have stay behind.

@@ -10,6 +10,8 @@ use shop_kit::contract::{ContractError, Unbuilt};
 use shop_kit::database::ping;
 use shop_kit::health::Health;
 use shop_kit::layers::dress;
+use shop_wire::call::Caller;
+use shop_wire::client::CommerceClient;
 use sqlx::PgPool;
 
 use crate::caller::Authenticator;
@@ -33,8 +35,7 @@ struct Inner {
     pool: PgPool,
     authenticator: Authenticator,
     flags: FlagReader,
-    http: HttpClient,
-    commerce: Commerce,
+    commerce: Option<CommerceClient>,
     providers: Providers,
     session_ttl: Duration,
     sync: OrderSync,
@@ -55,11 +56,12 @@ impl App {
         } = settings;
         let pool = database.pool();
         let sync = OrderSync::new(pool.clone(), commerce.clone());
+        let Commerce { base, timeout, token: _, every: _ } = commerce;
+        let commerce = base.map(|base| CommerceClient::new(Caller::new(base, HttpClient::new(), timeout)));
         let inner = Inner {
             pool,
             authenticator: Authenticator::new(authentication),
             flags: FlagReader::new(flags),
-            http: HttpClient::new(),
             commerce,
             providers,
             session_ttl,
@@ -83,14 +85,9 @@ impl App {
         &self.inner.flags
     }
 
-    /// Asks other services.
-    pub fn http(&self) -> &HttpClient {
-        &self.inner.http
-    }
-
     /// Where orders are.
-    pub fn commerce(&self) -> &Commerce {
-        &self.inner.commerce
+    pub fn commerce(&self) -> Option<&CommerceClient> {
+        self.inner.commerce.as_ref()
     }
 
     /// Who moves the money.

@@ -8,10 +8,13 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
 use shop_kit::extract::Body;
 use shop_kit::layers::REQUEST_ID;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::payment::{
+    AlipayPayCreateResponse, PaymentChannel, PostPaymentsAlipayCreateRequest,
+    PostPaymentsWechatCreateRequest, WechatPayCreateResponse,
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -20,7 +23,6 @@ use crate::caller::SignedIn;
 use crate::orders;
 use crate::payments::{self, Payment, Wanted};
 use crate::provider::{Channel, Mode, Opening, ProviderError, Session};
-use crate::state::Status;
 
 /// The header that says that no money moves.
 pub const PAYMENT_MODE: HeaderName = HeaderName::from_static("x-payment-mode");
@@ -44,28 +46,6 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
-/// Body of both.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CreateRequest {
-    order_id: Option<Uuid>,
-    wechat_login_code: Option<String>,
-    alipay_auth_code: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CreateResponse {
-    payment_id: Uuid,
-    order_id: Uuid,
-    channel: String,
-    status: Status,
-    #[serde(with = "time::serde::rfc3339")]
-    expires_at: OffsetDateTime,
-    #[serde(flatten)]
-    session: Session,
-}
-
 /// `POST /payments/wechat/create`.
 ///
 /// # Errors
@@ -75,10 +55,10 @@ pub async fn wechat(
     State(app): State<App>,
     caller: SignedIn,
     key: IdempotencyKey,
-    Body(request): Body<CreateRequest>,
+    Body(request): Body<PostPaymentsWechatCreateRequest>,
 ) -> ApiResult<Response> {
-    let code = request.wechat_login_code.clone();
-    create(&app, &caller, key, request.order_id, Channel::WeChat, code.as_deref()).await
+    let PostPaymentsWechatCreateRequest { order_id, wechat_login_code } = request;
+    create(&app, &caller, key, order_id, Channel::WeChat, wechat_login_code.as_deref()).await
 }
 
 /// `POST /payments/alipay/create`.
@@ -89,10 +69,10 @@ pub async fn alipay(
     State(app): State<App>,
     caller: SignedIn,
     key: IdempotencyKey,
-    Body(request): Body<CreateRequest>,
+    Body(request): Body<PostPaymentsAlipayCreateRequest>,
 ) -> ApiResult<Response> {
-    let code = request.alipay_auth_code.clone();
-    create(&app, &caller, key, request.order_id, Channel::Alipay, code.as_deref()).await
+    let PostPaymentsAlipayCreateRequest { order_id, alipay_auth_code } = request;
+    create(&app, &caller, key, order_id, Channel::Alipay, alipay_auth_code.as_deref()).await
 }
 
 async fn create(
@@ -111,7 +91,7 @@ async fn create(
     {
         return answer(paid, mode);
     }
-    let amount_fen = orders::read(app.http(), app.commerce(), order, &caller.on_behalf).await?.payable()?;
+    let amount_fen = orders::payable(&orders::read(app.commerce(), order, &caller.on_behalf).await?)?;
     let now = OffsetDateTime::now_utc();
     let wanted = Wanted {
         order,
@@ -148,10 +128,37 @@ async fn create(
 }
 
 fn answer(payment: Payment, mode: Mode) -> ApiResult<Response> {
-    let Payment { id, order_id, channel, status, expires_at, session, .. } = payment;
+    let Payment { id: payment_id, order_id, status, expires_at, session, .. } = payment;
     let session = session.ok_or_else(|| unavailable("the payment was closed while it was being opened"))?.0;
-    let body = CreateResponse { payment_id: id, order_id, channel, status, expires_at, session };
-    let mut response = Json(body).into_response();
+    let status = status.into();
+    let mut response = match session {
+        Session::WeChat { prepay_id, package, nonce_str, time_stamp, sign_type, pay_sign } => {
+            Json(WechatPayCreateResponse {
+                payment_id,
+                order_id,
+                channel: PaymentChannel::Wechat,
+                status,
+                expires_at,
+                prepay_id,
+                package,
+                nonce_str,
+                time_stamp,
+                sign_type,
+                pay_sign,
+            })
+            .into_response()
+        }
+        Session::Alipay { trade_no, pay_params } => Json(AlipayPayCreateResponse {
+            payment_id,
+            order_id,
+            channel: PaymentChannel::Alipay,
+            status,
+            expires_at,
+            trade_no,
+            pay_params,
+        })
+        .into_response(),
+    };
     mark(&mut response, mode);
     Ok(response)
 }

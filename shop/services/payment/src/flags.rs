@@ -1,20 +1,20 @@
 //! Feature flags: what identity says, remembered for a moment; the environment while it says nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use serde::Deserialize;
 use shop_kit::client::HttpClient;
 use shop_kit::layers::REQUEST_ID;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::call::Caller;
+use shop_wire::client::IdentityClient;
 
 use crate::provider::Channel;
 use crate::settings::Flags;
 
 /// What is switched on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FeatureFlags {
     /// Anything at all.
     pub payment_enabled: bool,
@@ -44,22 +44,26 @@ impl FeatureFlags {
 /// Asks identity.
 #[derive(Debug, Clone)]
 pub struct FlagReader {
-    settings: Arc<Flags>,
-    http: HttpClient,
+    identity: Option<IdentityClient>,
+    ttl: Duration,
+    fallback: FeatureFlags,
     known: Arc<Mutex<Option<(Instant, FeatureFlags)>>>,
 }
 
 impl FlagReader {
     /// A reader as configured.
     pub fn new(settings: Flags) -> Self {
-        Self { settings: Arc::new(settings), http: HttpClient::new(), known: Arc::default() }
+        let Flags { identity, timeout, ttl, fallback } = settings;
+        let identity =
+            identity.map(|base| IdentityClient::new(Caller::new(base, HttpClient::new(), timeout)));
+        Self { identity, ttl, fallback, known: Arc::default() }
     }
 
     /// What is switched on now.
     pub async fn read(&self, request_id: Option<&HeaderValue>) -> FeatureFlags {
         let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((since, flags)) = known
-            && since.elapsed() < self.settings.ttl
+            && since.elapsed() < self.ttl
         {
             return flags;
         }
@@ -70,25 +74,22 @@ impl FlagReader {
             }
             Err(reason) => {
                 tracing::warn!(reason, "feature flags can't be read; those of the environment count");
-                self.settings.fallback
+                self.fallback
             }
         }
     }
 
     async fn ask(&self, request_id: Option<&HeaderValue>) -> Result<FeatureFlags, String> {
-        let identity =
-            self.settings.identity.as_ref().ok_or("PAYMENT_IDENTITY_BASE_URL is empty".to_owned())?;
+        let identity = self.identity.as_ref().ok_or("PAYMENT_IDENTITY_BASE_URL is empty")?;
         let mut headers = HeaderMap::new();
         if let Some(id) = request_id {
             headers.insert(REQUEST_ID, id.clone());
         }
-        let url = identity.join("/admin/config/feature-flags");
-        let answer =
-            self.http.get(&url, &headers, self.settings.timeout).await.map_err(|error| error.to_string())?;
-        if answer.status != StatusCode::OK {
-            return Err(format!("{url} answered {}", answer.status));
-        }
-        answer.json().ok_or_else(|| format!("{url} answered something else than flags"))
+        let flags =
+            identity.get_admin_config_feature_flags(&headers).await.map_err(|error| error.to_string())?;
+        let shop_wire::common::FeatureFlags { payment_enabled, wechat_pay_enabled, alipay_pay_enabled } =
+            flags;
+        Ok(FeatureFlags { payment_enabled, wechat_pay_enabled, alipay_pay_enabled })
     }
 }
 

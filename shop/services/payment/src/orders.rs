@@ -1,48 +1,27 @@
 //! Orders, as commerce shows them to whoever wants to pay.
 
-use axum::http::{HeaderMap, Method, StatusCode};
-use bytes::Bytes;
-use serde::Deserialize;
-use shop_kit::client::HttpClient;
+use axum::http::{HeaderMap, StatusCode};
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::client::CommerceClient;
+use shop_wire::commerce::{Order, OrderPaymentStatus, OrderStatus};
 use uuid::Uuid;
 
-use crate::settings::Commerce;
-
-/// What matters of an order.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Order {
-    status: String,
-    #[serde(default)]
-    payment_status: Option<String>,
-    items: Vec<Item>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Item {
-    qty: i64,
-    unit_price_fen: i64,
-}
-
-impl Order {
-    /// What there is to pay, in fen.
-    ///
-    /// # Errors
-    /// 409 when nothing is to be paid, or not any more.
-    pub fn payable(&self) -> ApiResult<i64> {
-        let open = matches!(self.status.as_str(), "SUBMITTED" | "PAY_PENDING" | "PAY_FAILED");
-        if !open || self.payment_status.as_deref() == Some("PAID") {
-            let cause = format!("status {}, payment status {:?}", self.status, self.payment_status);
-            return Err(not_payable().because(cause));
-        }
-        let sum = self.items.iter().try_fold(0_i64, |sum, item| {
-            let price = item.qty.checked_mul(item.unit_price_fen).filter(|price| *price >= 0)?;
-            sum.checked_add(price)
-        });
-        sum.filter(|sum| *sum > 0).ok_or_else(|| not_payable().because(format!("it costs {sum:?}")))
+/// What there is to pay, in fen.
+///
+/// # Errors
+/// 409 when nothing is to be paid, or not any more.
+pub fn payable(order: &Order) -> ApiResult<i64> {
+    let open =
+        matches!(order.status, OrderStatus::Submitted | OrderStatus::PayPending | OrderStatus::PayFailed);
+    if !open || order.payment_status == OrderPaymentStatus::Paid {
+        let cause = format!("status {}, payment status {}", order.status, order.payment_status);
+        return Err(not_payable().because(cause));
     }
+    let sum = order.items.iter().try_fold(0_i64, |sum, item| {
+        let price = item.qty.checked_mul(item.unit_price_fen).filter(|price| *price >= 0)?;
+        sum.checked_add(price)
+    });
+    sum.filter(|sum| *sum > 0).ok_or_else(|| not_payable().because(format!("it costs {sum:?}")))
 }
 
 /// 409: paid already, or not to be paid.
@@ -55,32 +34,18 @@ pub fn not_payable() -> ApiError {
 /// # Errors
 /// 404 and 403 when the caller may not see it, 401 when commerce does not know the caller, 503 when commerce can't
 /// be asked.
-pub async fn read(
-    http: &HttpClient,
-    commerce: &Commerce,
-    order: Uuid,
-    on_behalf: &HeaderMap,
-) -> ApiResult<Order> {
+pub async fn read(commerce: Option<&CommerceClient>, order: Uuid, on_behalf: &HeaderMap) -> ApiResult<Order> {
     let unavailable = |cause: String| {
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "commerce is not available")
             .because(cause)
     };
-    let base =
-        commerce.base.as_ref().ok_or_else(|| unavailable("PAYMENT_COMMERCE_BASE_URL is empty".into()))?;
-    let url = base.join(&format!("/orders/{order}"));
-    let answer = http
-        .ask(Method::GET, &url, on_behalf, Bytes::new(), commerce.timeout)
-        .await
-        .map_err(|error| unavailable(error.to_string()))?;
-    match answer.status {
-        StatusCode::OK => {
-            answer.json().ok_or_else(|| unavailable(format!("{url} answered something else than an order")))
-        }
-        StatusCode::NOT_FOUND => Err(ApiError::not_found("order not found")),
-        StatusCode::FORBIDDEN => Err(ApiError::forbidden("permission denied")),
-        StatusCode::UNAUTHORIZED => Err(ApiError::unauthorized("invalid token")),
-        other => Err(unavailable(format!("{url} answered {other}"))),
-    }
+    let commerce = commerce.ok_or_else(|| unavailable("PAYMENT_COMMERCE_BASE_URL is empty".into()))?;
+    commerce.get_orders_order_id(on_behalf, order).await.map_err(|error| match error.status() {
+        Some(StatusCode::NOT_FOUND) => ApiError::not_found("order not found"),
+        Some(StatusCode::FORBIDDEN) => ApiError::forbidden("permission denied"),
+        Some(StatusCode::UNAUTHORIZED) => ApiError::unauthorized("invalid token"),
+        _ => unavailable(error.to_string()),
+    })
 }
 
 #[cfg(test)]
@@ -91,26 +56,30 @@ mod tests {
 
     #[test]
     fn what_can_be_paid() {
-        let check = |status: &str, payment: Option<&str>, items: &[(i64, i64)], expect: Option<i64>| {
-            let items: Vec<_> =
-                items.iter().map(|(qty, price)| json!({ "qty": qty, "unitPriceFen": price })).collect();
-            let order: Order =
-                serde_json::from_value(json!({ "status": status, "paymentStatus": payment, "items": items }))
-                    .unwrap();
-            assert_eq!(order.payable().ok(), expect, "{order:?}");
+        let check = |status: &str, payment: &str, items: &[(i64, i64)], expect: Option<i64>| {
+            let id = Uuid::nil();
+            let sku = json!({ "id": id, "spuId": id, "name": "x", "isActive": true });
+            let item = |(qty, price): &(i64, i64)| json!({ "sku": sku, "qty": qty, "unitPriceFen": price });
+            let items: Vec<_> = items.iter().map(item).collect();
+            let order = json!({
+                "id": id, "status": status, "paymentStatus": payment, "ownerSalesUserId": null,
+                "paymentChannel": null, "paidAt": null, "items": items, "createdAt": "2026-11-21T12:00:00Z",
+            });
+            let order: Order = serde_json::from_value(order).unwrap();
+            assert_eq!(payable(&order).ok(), expect, "{order:?}");
         };
-        check("SUBMITTED", Some("UNPAID"), &[(2, 12_000), (1, 1)], Some(24_001));
-        check("SUBMITTED", None, &[(1, 1)], Some(1));
-        check("PAY_PENDING", Some("PAY_PENDING"), &[(1, 1)], Some(1));
-        check("PAY_FAILED", Some("PAY_FAILED"), &[(1, 1)], Some(1));
-        check("SUBMITTED", Some("PAID"), &[(1, 1)], None);
-        for status in ["CONFIRMED", "PAID", "SHIPPED", "DELIVERED", "CANCELLED", "CLOSED", "?"] {
-            check(status, Some("UNPAID"), &[(1, 1)], None);
+        check("SUBMITTED", "UNPAID", &[(2, 12_000), (1, 1)], Some(24_001));
+        check("PAY_PENDING", "PAY_PENDING", &[(1, 1)], Some(1));
+        check("PAY_FAILED", "PAY_FAILED", &[(1, 1)], Some(1));
+        check("PAY_FAILED", "CANCELLED", &[(1, 1)], Some(1));
+        check("SUBMITTED", "PAID", &[(1, 1)], None);
+        for status in ["CONFIRMED", "PAID", "SHIPPED", "DELIVERED", "CANCELLED", "CLOSED"] {
+            check(status, "UNPAID", &[(1, 1)], None);
         }
-        check("SUBMITTED", None, &[], None);
-        check("SUBMITTED", None, &[(1, 0)], None);
-        check("SUBMITTED", None, &[(1, -5), (1, 10)], None);
-        check("SUBMITTED", None, &[(i64::MAX, 2)], None);
-        check("SUBMITTED", None, &[(1, i64::MAX), (1, 1)], None);
+        check("SUBMITTED", "UNPAID", &[], None);
+        check("SUBMITTED", "UNPAID", &[(1, 0)], None);
+        check("SUBMITTED", "UNPAID", &[(1, -5), (1, 10)], None);
+        check("SUBMITTED", "UNPAID", &[(i64::MAX, 2)], None);
+        check("SUBMITTED", "UNPAID", &[(1, i64::MAX), (1, 1)], None);
     }
 }

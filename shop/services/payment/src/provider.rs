@@ -1,8 +1,9 @@
 //! Who moves the money: WeChat Pay, Alipay, or nobody while developing.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use shop_kit::client::CallError;
+use shop_wire::payment::PaymentChannel;
 use thiserror::Error;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -12,8 +13,7 @@ use crate::state::Reported;
 use crate::wechat::WeChat;
 
 /// Over what an order is paid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
     /// WeChat Pay, in a mini program.
     WeChat,
@@ -21,13 +21,19 @@ pub enum Channel {
     Alipay,
 }
 
+impl From<Channel> for PaymentChannel {
+    fn from(channel: Channel) -> Self {
+        match channel {
+            Channel::WeChat => Self::Wechat,
+            Channel::Alipay => Self::Alipay,
+        }
+    }
+}
+
 impl Channel {
     /// The name on the wire and in the database.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::WeChat => "WECHAT",
-            Self::Alipay => "ALIPAY",
-        }
+        PaymentChannel::from(self).as_str()
     }
 
     /// The name in sentences.
@@ -87,8 +93,33 @@ pub struct Opening<'a> {
     pub login_code: Option<&'a str>,
 }
 
-/// What the client needs to open the payment window, as it goes into the answer.
-pub type Session = Map<String, Value>;
+/// What the client needs to open the payment window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub enum Session {
+    /// The arguments of `wx.requestPayment`.
+    WeChat {
+        /// WeChat's number of the session.
+        prepay_id: String,
+        /// The number as it is signed.
+        package: String,
+        /// A random text.
+        nonce_str: String,
+        /// When it was signed, in Unix seconds.
+        time_stamp: String,
+        /// `RSA`.
+        sign_type: String,
+        /// Our signature of the call.
+        pay_sign: String,
+    },
+    /// The arguments of `my.tradePay`.
+    Alipay {
+        /// Alipay's number of the trade.
+        trade_no: String,
+        /// The arguments themselves.
+        pay_params: Map<String, Value>,
+    },
+}
 
 /// No session.
 #[derive(Debug, Error)]
@@ -183,22 +214,22 @@ impl Providers {
 fn mock_session(channel: Channel) -> Session {
     let id = Uuid::new_v4();
     let now = OffsetDateTime::now_utc().unix_timestamp().to_string();
-    let session = match channel {
-        Channel::WeChat => json!({
-            "prepayId": format!("prepay_{id}"),
-            "package": format!("prepay_id=prepay_{id}"),
-            "nonceStr": id.simple().to_string(),
-            "timeStamp": now,
-            "signType": "RSA",
-            "paySign": "mock",
-        }),
-        Channel::Alipay => json!({
-            "tradeNo": format!("trade_{id}"),
-            "payParams": { "tradeNO": format!("trade_{id}"), "timestamp": now, "mock": true },
-        }),
-    };
-    match session {
-        Value::Object(session) => session,
-        _ => Session::new(),
+    match channel {
+        Channel::WeChat => Session::WeChat {
+            prepay_id: format!("prepay_{id}"),
+            package: format!("prepay_id=prepay_{id}"),
+            nonce_str: id.simple().to_string(),
+            time_stamp: now,
+            sign_type: "RSA".to_owned(),
+            pay_sign: "mock".to_owned(),
+        },
+        Channel::Alipay => Session::Alipay {
+            trade_no: format!("trade_{id}"),
+            pay_params: Map::from_iter([
+                ("tradeNO".to_owned(), Value::from(format!("trade_{id}"))),
+                ("timestamp".to_owned(), Value::from(now)),
+                ("mock".to_owned(), Value::from(true)),
+            ]),
+        },
     }
 }

@@ -7,27 +7,35 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use shop_wire::payment::PaymentStatus;
 
 /// How a payment stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// A session is open; the customer may pay.
-    #[serde(rename = "PAY_PENDING")]
     Pending,
     /// The money has arrived.
-    #[serde(rename = "PAID")]
     Paid,
     /// The provider says that it did not work.
-    #[serde(rename = "PAY_FAILED")]
     Failed,
     /// Given up before anything was paid.
-    #[serde(rename = "CANCELLED")]
     Cancelled,
 }
 
+impl From<Status> for PaymentStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Pending => Self::PayPending,
+            Status::Paid => Self::Paid,
+            Status::Failed => Self::PayFailed,
+            Status::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
 /// What a provider reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reported {
     /// The customer has not paid yet.
@@ -57,12 +65,7 @@ impl Status {
 
     /// The name on the wire and in the database.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "PAY_PENDING",
-            Self::Paid => "PAID",
-            Self::Failed => "PAY_FAILED",
-            Self::Cancelled => "CANCELLED",
-        }
+        PaymentStatus::from(self).as_str()
     }
 
     /// What becomes of a payment that stands like this when `reported` comes.

@@ -48,7 +48,7 @@ pub async fn enqueue(connection: &mut PgConnection, payment: &Payment) -> Result
     let mut body = json!({
         "paymentId": payment.id,
         "channel": payment.channel,
-        "status": payment.status,
+        "status": payment.status.name(),
     });
     if let Some(number) = &payment.provider_trade_no {
         body["providerTradeNo"] = number.as_str().into();

@@ -65,6 +65,8 @@ wire_enum! {
 #[serde(rename_all = "camelCase", default)]
 pub struct PostPaymentsWechatCreateRequest {
     pub order_id: Option<Uuid>,
+    /// What `wx.login` gave: says who pays. Needed when the service speaks to WeChat Pay.
+    pub wechat_login_code: Option<String>,
 }
 
 /// `PostPaymentsAlipayCreateRequest` of `payment.yaml`.
@@ -74,4 +76,6 @@ pub struct PostPaymentsWechatCreateRequest {
 #[serde(rename_all = "camelCase", default)]
 pub struct PostPaymentsAlipayCreateRequest {
     pub order_id: Option<Uuid>,
+    /// What `my.getAuthCode` gave: says who pays. Needed when the service speaks to Alipay.
+    pub alipay_auth_code: Option<String>,
 }

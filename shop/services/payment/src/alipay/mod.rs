@@ -87,10 +87,8 @@ impl Alipay {
         }
         let values = [("biz_content", content.to_string()), ("notify_url", self.notify_url.clone())];
         let trade: Trade = self.ask("alipay.trade.create", &values).await?;
-        Ok(Map::from_iter([
-            ("tradeNo".to_owned(), Value::from(trade.trade_no.clone())),
-            ("payParams".to_owned(), json!({ "tradeNO": trade.trade_no })),
-        ]))
+        let pay_params = Map::from_iter([("tradeNO".to_owned(), Value::from(trade.trade_no.as_str()))]);
+        Ok(Session::Alipay { trade_no: trade.trade_no, pay_params })
     }
 
     /// Calls a method and verifies the answer.

@@ -5,7 +5,7 @@ pub mod sign;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use shop_kit::client::Answer;
 use shop_kit::settings::Secret;
 use time::format_description::well_known::Rfc3339;
@@ -106,14 +106,14 @@ impl WeChat {
         let timestamp = OffsetDateTime::now_utc().unix_timestamp().to_string();
         let nonce = Uuid::new_v4().simple().to_string();
         let pay_sign = self.merchant.pay_sign(&self.app_id, &timestamp, &nonce, &package);
-        Ok(Map::from_iter([
-            ("prepayId".to_owned(), Value::from(prepaid.prepay_id)),
-            ("package".to_owned(), Value::from(package)),
-            ("nonceStr".to_owned(), Value::from(nonce)),
-            ("timeStamp".to_owned(), Value::from(timestamp)),
-            ("signType".to_owned(), Value::from("RSA")),
-            ("paySign".to_owned(), Value::from(pay_sign)),
-        ]))
+        Ok(Session::WeChat {
+            prepay_id: prepaid.prepay_id,
+            package,
+            nonce_str: nonce,
+            time_stamp: timestamp,
+            sign_type: "RSA".to_owned(),
+            pay_sign,
+        })
     }
 
     /// Who logged in with this code (`jscode2session`).

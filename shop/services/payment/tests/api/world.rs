@@ -100,8 +100,15 @@ async fn order(
     if claims.role == "CUSTOMER" && user.to_string() != CUSTOMER {
         return Err(ApiError::not_found("order not found"));
     }
-    let items = json!([{ "qty": 2, "unitPriceFen": 12_000 }, { "qty": 1, "unitPriceFen": 1 }]);
-    Ok(Json(json!({ "id": id, "status": status, "paymentStatus": "UNPAID", "items": items })))
+    let sku = json!({ "id": ORDER, "spuId": ORDER, "name": "x", "isActive": true });
+    let items = json!([
+        { "sku": sku, "qty": 2, "unitPriceFen": 12_000 },
+        { "sku": sku, "qty": 1, "unitPriceFen": 1 },
+    ]);
+    Ok(Json(json!({
+        "id": id, "status": status, "paymentStatus": "UNPAID", "ownerSalesUserId": null, "paymentChannel": null,
+        "paidAt": null, "items": items, "createdAt": "2026-11-21T12:00:00Z",
+    })))
 }
 
 async fn hear(
