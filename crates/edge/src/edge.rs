@@ -19,6 +19,7 @@ use crate::error::EdgeError;
 use crate::handover::{Inheritance, Predecessor};
 use crate::instance::Instance;
 use crate::listener::Listener;
+use crate::own::OwnCounters;
 use crate::probe::Probers;
 use crate::settings::Settings;
 use crate::state::{DoorKey, Placed, Registry, State};
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) tls: BTreeMap<ListenerTls, Arc<ServerConfig>>,
     /// Opened when a table first wants it; none if that failed.
     pub(crate) access_log: OnceLock<Option<AccessLog>>,
+    /// What the edge answered where several environments listen, or none.
+    pub(crate) own: OwnCounters,
     /// Changes happen one after the other.
     pub(crate) control: tokio::sync::Mutex<Control>,
     registry: Mutex<Registry>,
@@ -127,6 +130,7 @@ impl Edge {
             state: ArcSwap::default(),
             certificates,
             access_log: OnceLock::new(),
+            own: OwnCounters::default(),
             store: Store::new(directory),
             control: tokio::sync::Mutex::default(),
             registry: Mutex::default(),

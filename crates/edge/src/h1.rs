@@ -15,7 +15,7 @@ use fairway_http1::{
     Decoded, Framing, HeadError, HeadScanner, Headers, RequestHead, request_head, skip_empty_lines,
 };
 use http::header::{CONNECTION, CONTENT_LENGTH};
-use http::{HeaderMap, Method, Request, StatusCode, Version};
+use http::{Method, Request, StatusCode, Version};
 use http_body::Body as _;
 use tokio::time::Instant;
 
@@ -23,6 +23,7 @@ use crate::answer::{EdgeBody, Refusal, Reply};
 use crate::connection::Door;
 use crate::date;
 use crate::line::{BodyFault, LineBody, SharedLine};
+use crate::own;
 use crate::proxy::{self, Asking};
 use crate::visitor::{Presence, Signal};
 
@@ -47,14 +48,15 @@ pub(crate) async fn serve(door: &Arc<Door>, line: SharedLine, presence: &Presenc
         let head = match read_head(door, &line, presence).await {
             Next::Request(head) => head,
             Next::End => return,
-            Next::Refuse(error) => {
+            Next::Refuse(error, start) => {
                 let refusal = Refusal::new(error.status(), code(error), error.to_string());
-                return refuse(&line, &mut out, refusal).await;
+                return refuse(&line, &mut out, own::unread(door, &start, &refusal)).await;
             }
             Next::Late => {
                 let words = "the head of the request did not come in time".to_owned();
                 let refusal = Refusal::new(StatusCode::REQUEST_TIMEOUT, "slow_head", words);
-                return refuse(&line, &mut out, refusal).await;
+                let start = line.lock().bytes.clone();
+                return refuse(&line, &mut out, own::unread(door, &start, &refusal)).await;
             }
         };
         match exchange(door, &line, presence, &interim, &mut out, head).await {
@@ -69,7 +71,8 @@ enum Next {
     Request(Head),
     /// Nothing more comes, or nothing more is wanted.
     End,
-    Refuse(HeadError),
+    /// Because of this, and what has come of it.
+    Refuse(HeadError, Bytes),
     Late,
 }
 
@@ -111,7 +114,8 @@ async fn read_head(door: &Door, line: &SharedLine, presence: &Presence) -> Next 
                 some = true;
                 // No method begins so. TLS on a plain listener is the usual case.
                 if !byte.is_ascii_alphabetic() && *byte != b'\r' && !is_token(*byte) {
-                    return Poll::Ready(Next::Refuse(HeadError::Malformed("this is not HTTP")));
+                    let start = line.bytes.split().freeze();
+                    return Poll::Ready(Next::Refuse(HeadError::Malformed("this is not HTTP"), start));
                 }
             }
             match scanner.find(&line.bytes, settings.head_bytes) {
@@ -119,11 +123,11 @@ async fn read_head(door: &Door, line: &SharedLine, presence: &Presence) -> Next 
                     let head = line.bytes.split_to(end).freeze();
                     return Poll::Ready(match request_head(&head, settings.head_fields) {
                         Ok(head) => Next::Request(head.into()),
-                        Err(error) => Next::Refuse(error),
+                        Err(error) => Next::Refuse(error, head),
                     });
                 }
                 Ok(None) => {}
-                Err(error) => return Poll::Ready(Next::Refuse(error)),
+                Err(error) => return Poll::Ready(Next::Refuse(error, line.bytes.split().freeze())),
             }
             if line.ended {
                 return Poll::Ready(Next::End);
@@ -432,8 +436,7 @@ async fn switch(line: &SharedLine, out: &mut Outgoing, reply: Reply) -> After {
 }
 
 /// Answers what is no request, and ends.
-async fn refuse(line: &SharedLine, out: &mut Outgoing, refusal: Refusal<'_>) {
-    let mut reply = Reply::from(refusal.response(&HeaderMap::new()));
+async fn refuse(line: &SharedLine, out: &mut Outgoing, mut reply: Reply) {
     reply.headers.map().remove(CONNECTION);
     let length = reply.body.size_hint().exact().unwrap_or(0);
     out.clear();

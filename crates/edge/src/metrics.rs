@@ -2,7 +2,11 @@
 
 use std::fmt::Write;
 
-use fairway_protocol::edge::{EnvironmentStats, InstanceStats, ServiceStats, Stats};
+use fairway_protocol::edge::{
+    EnvironmentStats, Failures, InstanceStats, OwnAnswers, ServiceStats, Stats, StatusClasses,
+};
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Every environment, service, release and instance as labels; names and buckets never change between calls.
 pub(crate) fn render(stats: &Stats) -> String {
@@ -35,17 +39,37 @@ pub(crate) fn render(stats: &Stats) -> String {
     each_instance(stats, |labels, it| page.line("fairway_edge_ejections_total", labels, it.ejections));
     page.family("fairway_edge_upgrades", "gauge", "Upgraded connections (WebSockets) that are open.");
     each_instance(stats, |labels, it| page.line("fairway_edge_upgrades", labels, it.upgrades));
-    page.family("fairway_edge_requests_total", "counter", "Answers of instances by class of status.");
+    let requests = "fairway_edge_requests_total";
+    page.family(
+        requests,
+        "counter",
+        "Answers by class of status; what the edge answered without an instance has no release and instance_id.",
+    );
     each_instance(stats, |labels, it| {
-        let classes = it.responses;
-        for (class, count) in [
-            ("1xx", classes.informational),
-            ("2xx", classes.success),
-            ("3xx", classes.redirection),
-            ("4xx", classes.client_error),
-            ("5xx", classes.server_error),
-        ] {
-            page.line("fairway_edge_requests_total", &format!("{labels},class=\"{class}\""), count);
+        let StatusClasses { informational, success, redirection, client_error, server_error } = it.responses;
+        let Failures { refused, connect_timeout, header_timeout, broken, broken_streams: _, cut: _ } =
+            it.failed;
+        // Clients got 502 or 504 for these.
+        let unanswered = refused + connect_timeout + header_timeout + broken;
+        let counts = [informational, success, redirection, client_error, server_error + unanswered];
+        for (class, count) in CLASSES.iter().zip(counts) {
+            page.line(requests, &format!("{labels},class=\"{class}\""), count);
+        }
+    });
+    each_own(stats, |labels, own| {
+        for (digit, class) in (1_u16..).zip(CLASSES) {
+            let of_class = own.iter().filter(|it| it.status / 100 == digit).map(|it| it.count);
+            let count: u64 = of_class.sum();
+            if count > 0 {
+                page.line(requests, &joined(labels, &format!("class=\"{class}\"")), count);
+            }
+        }
+    });
+    let answers = "fairway_edge_own_answers_total";
+    page.family(answers, "counter", "What the edge answered without an instance, by reason and status.");
+    each_own(stats, |labels, own| {
+        for OwnAnswers { code, status, count } in own {
+            page.line(answers, &joined(labels, &format!("code=\"{code}\",status=\"{status}\"")), count);
         }
     });
     page.family("fairway_edge_failed_total", "counter", "Exchanges that failed at the edge or broke off.");
@@ -110,6 +134,17 @@ fn each_service(stats: &Stats, mut with: impl FnMut(&str, &ServiceStats)) {
             with(&format!("{labels},service=\"{}\"", escaped(name)), it);
         }
     });
+}
+
+/// What the edge answered itself: where no environment is known, in environments, for services.
+fn each_own(stats: &Stats, mut with: impl FnMut(&str, &[OwnAnswers])) {
+    with("", &stats.own);
+    each_environment(stats, |labels, it| with(labels, &it.own));
+    each_service(stats, |labels, it| with(labels, &it.own));
+}
+
+fn joined(labels: &str, more: &str) -> String {
+    if labels.is_empty() { more.to_owned() } else { format!("{labels},{more}") }
 }
 
 fn each_instance(stats: &Stats, mut with: impl FnMut(&str, &InstanceStats)) {

@@ -3,14 +3,25 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use fairway_guard::{Trace, X_REQUEST_ID, request_id};
-use http::header::HeaderValue;
-use http::{HeaderMap, Method, Version};
+use fairway_guard::{Trace, X_REQUEST_ID, client_address, request_id};
+use fairway_model::traffic::Options;
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
+use http::{Method, Request, StatusCode, Version};
 
 use std::sync::Arc;
 
 use crate::access_log::{AccessLog, Line};
+use crate::connection::Door;
+use crate::own::Unread;
 use crate::state::Service;
+
+/// Where an exchange belongs, as far as that is known.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    pub(crate) environment: Option<Arc<str>>,
+    pub(crate) release: Option<u64>,
+    pub(crate) service: Option<Arc<Service>>,
+}
 
 /// One exchange in the making.
 #[derive(Debug)]
@@ -20,11 +31,11 @@ pub(crate) struct Record {
     number: u64,
     time: SystemTime,
     began: Instant,
-    service: Arc<Service>,
+    place: Place,
     client: IpAddr,
-    method: Method,
+    method: Option<Method>,
     host: Option<String>,
-    path: String,
+    path: Option<String>,
     protocol: Version,
     tls: Option<&'static str>,
     request_id: Option<HeaderValue>,
@@ -40,60 +51,74 @@ pub(crate) struct Record {
     pub(crate) complete: bool,
 }
 
-/// Who asks for what.
-pub(crate) struct Asked<'a> {
-    pub(crate) client: IpAddr,
-    pub(crate) method: &'a Method,
-    pub(crate) host: Option<String>,
-    pub(crate) path: &'a str,
-    pub(crate) protocol: Version,
-    pub(crate) tls: Option<&'static str>,
-    pub(crate) trusted: bool,
+/// Begins the line in the access log, if the environment has one, and gives the request its id and its place in a trace.
+/// The request has waited for so long already.
+pub(crate) fn begin<B>(
+    door: &Door,
+    options: &Options,
+    place: impl FnOnce() -> Place,
+    number: u64,
+    waited: Duration,
+    request: &mut Request<B>,
+) -> Option<Box<Record>> {
+    let wanted = options.access_log?;
+    let log = door.shared.access_log.get()?.as_ref()?;
+    let mut headers = std::mem::take(request.headers_mut());
+    let peer = door.client.ip();
+    let trusted = options.trusted.iter().any(|network| network.contains(peer));
+    let [a, b, c]: [u64; 3] = rand::random();
+    let id = request_id(trusted, &headers, u128::from(a) << 64 | u128::from(b));
+    if let Some(id) = &id {
+        headers.insert(X_REQUEST_ID, id.clone());
+    }
+    let sampled = wanted.one_in <= 1 || number.is_multiple_of(wanted.one_in.into());
+    let trace = Trace::new(trusted, &headers, u128::from(b) << 64 | u128::from(c), a ^ c, sampled);
+    trace.put(&mut headers);
+    let host = match request.uri().authority() {
+        Some(authority) => Some(authority.as_str().to_owned()),
+        None => headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned),
+    };
+    let known = request.extensions().get::<Unread>().is_none_or(|unread| unread.is_line_known);
+    let (time, began) = (SystemTime::now(), Instant::now());
+    let record = Record {
+        log: log.clone(),
+        one_in: wanted.one_in,
+        number,
+        time: time.checked_sub(waited).unwrap_or(time),
+        began: began.checked_sub(waited).unwrap_or(began),
+        place: place(),
+        client: client_address(peer, &headers, &options.trusted),
+        method: known.then(|| request.method().clone()),
+        host,
+        path: known.then(|| request.uri().path().to_owned()),
+        protocol: request.version(),
+        tls: door.tls,
+        request_id: id.or_else(|| headers.get(X_REQUEST_ID).cloned()),
+        trace: trace.header(),
+        status: None,
+        bytes_in: headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok())
+            .unwrap_or(0),
+        bytes_out: 0,
+        upstream: None,
+        member: None,
+        retries: 0,
+        why: None,
+        complete: false,
+    };
+    *request.headers_mut() = headers;
+    Some(Box::new(record))
 }
 
 impl Record {
-    /// Begins, and gives the request its id and its place in a trace.
-    pub(crate) fn begin(
-        log: &AccessLog,
-        one_in: u32,
-        service: &Arc<Service>,
-        number: u64,
-        asked: Asked<'_>,
-        headers: &mut HeaderMap,
-    ) -> Box<Self> {
-        let Asked { client, method, host, path, protocol, tls, trusted } = asked;
-        let [a, b, c]: [u64; 3] = rand::random();
-        let id = request_id(trusted, headers, u128::from(a) << 64 | u128::from(b));
-        if let Some(id) = &id {
-            headers.insert(X_REQUEST_ID, id.clone());
-        }
-        let sampled = one_in <= 1 || number.is_multiple_of(one_in.into());
-        let trace = Trace::new(trusted, headers, u128::from(b) << 64 | u128::from(c), a ^ c, sampled);
-        trace.put(headers);
-        Box::new(Self {
-            log: log.clone(),
-            one_in,
-            number,
-            time: SystemTime::now(),
-            began: Instant::now(),
-            service: Arc::clone(service),
-            client,
-            method: method.clone(),
-            host,
-            path: path.to_owned(),
-            protocol,
-            tls,
-            request_id: id.or_else(|| headers.get(X_REQUEST_ID).cloned()),
-            trace: trace.header(),
-            status: None,
-            bytes_in: 0,
-            bytes_out: 0,
-            upstream: None,
-            member: None,
-            retries: 0,
-            why: None,
-            complete: false,
-        })
+    /// The edge answered itself, for this reason.
+    pub(crate) fn answered(&mut self, status: StatusCode, code: &'static str) {
+        self.status = Some(status.as_u16());
+        self.bytes_in = 0;
+        // Redirects and the like are what was to be expected.
+        self.why = (status.as_u16() >= 400).then_some(code);
+        self.complete = true;
     }
 
     /// How long it has taken so far.
@@ -104,16 +129,18 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let member = self.member.and_then(|index| self.service.members.get(index));
+        let Place { environment, release, service } = &self.place;
+        let member =
+            self.member.and_then(|index| service.as_ref().and_then(|service| service.members.get(index)));
         let trace = self.trace.to_str().ok().and_then(|text| text.get(3..35));
         let line = Line {
-            environment: Some(&self.service.environment),
-            service: Some(&self.service.name),
-            release: Some(self.service.generation),
+            environment: environment.as_deref(),
+            service: service.as_ref().map(|service| &*service.name),
+            release: *release,
             instance: member.map(|member| member.instance.id.as_str()),
-            method: Some(self.method.as_str()),
+            method: self.method.as_ref().map(Method::as_str),
             host: self.host.as_deref(),
-            path: Some(&self.path),
+            path: self.path.as_deref(),
             status: self.status,
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,

@@ -13,6 +13,7 @@ use fairway_model::traffic::{ListenerTls, Options, Treatment, Upstream};
 use fairway_route::{Compiled, Matcher, MatcherBuilder, Stub, Table};
 
 use crate::instance::{Instance, Passage};
+use crate::own::OwnCounters;
 use crate::queue::{Crowd, Queue};
 
 /// Which listener. Environments may share an address; a port that the edge chose belongs to one listener.
@@ -74,6 +75,7 @@ struct DoorBuilder {
 pub(crate) struct Landmark {
     pub(crate) name: Arc<str>,
     pub(crate) generation: u64,
+    pub(crate) options: Arc<Options>,
     pub(crate) counters: Arc<EnvironmentCounters>,
 }
 
@@ -81,6 +83,8 @@ pub(crate) struct Landmark {
 #[derive(Debug, Default)]
 pub(crate) struct EnvironmentCounters {
     pub(crate) unrouted: AtomicU64,
+    /// What the edge answered where no route was found.
+    pub(crate) own: OwnCounters,
 }
 
 /// Counters of a service, over all tables.
@@ -90,6 +94,8 @@ pub(crate) struct ServiceCounters {
     number: AtomicU64,
     pub(crate) no_instance: AtomicU64,
     pub(crate) stubbed: AtomicU64,
+    /// What the edge answered in its place.
+    pub(crate) own: OwnCounters,
     pub(crate) complaints: Complaints,
     pub(crate) budget: Budget,
     /// Requests that wait for an instance that is at its limit.
@@ -249,7 +255,9 @@ pub(crate) fn build(placed: &BTreeMap<String, Placed>, registry: &mut Registry) 
         let options = Arc::new(placed.table.options.clone());
         let services = services(&environment, generation, &options, &placed.compiled, registry);
         let counters = Arc::clone(registry.environments.entry(environment.clone()).or_default());
-        let landmark = Arc::new(Landmark { name: environment.clone(), generation, counters });
+        let landmark =
+            Landmark { name: environment.clone(), generation, options: Arc::clone(&options), counters };
+        let landmark = Arc::new(landmark);
         let doors: BTreeMap<&String, DoorKey> = placed.doors().collect();
         for (name, key) in &doors {
             let door = building.entry(key.clone()).or_default();

@@ -61,7 +61,9 @@ impl Edge {
             }
             let (generation, revision) = positions.get(name.as_ref()).copied().unwrap_or_default();
             let unrouted = counters.unrouted.load(Ordering::Relaxed);
-            let stats = EnvironmentStats { generation, revision, services: BTreeMap::new(), unrouted };
+            let services = BTreeMap::new();
+            let own = counters.own.read();
+            let stats = EnvironmentStats { generation, revision, services, unrouted, own };
             environments.insert(name.to_string(), stats);
         }
         for ((environment, service), counters) in &registry.services {
@@ -70,6 +72,7 @@ impl Edge {
                 no_instance: counters.no_instance.load(Ordering::Relaxed),
                 stubbed: counters.stubbed.load(Ordering::Relaxed),
                 waiting: u64::from(counters.queue.len()) + u64::from(counters.held.len()),
+                own: counters.own.read(),
                 instances: BTreeMap::new(),
             };
             environment.services.insert(service.to_string(), stats);
@@ -95,7 +98,7 @@ impl Edge {
             }
         }
         let connections = u64::try_from(self.shared.connections()).unwrap_or(u64::MAX);
-        let mut stats = Stats { environments, connections };
+        let mut stats = Stats { environments, connections, own: self.shared.own.read() };
         // What is in flight in the edge before this one is in flight: whoever waits for an instance waits for both.
         if let Some(predecessor) = self.shared.predecessor.get() {
             predecessor.add_to(&mut stats, only);

@@ -14,12 +14,17 @@ use crate::state::Service;
 #[derive(Debug, Default)]
 pub(crate) struct Waits {
     /// Since when it waited first, for whatever.
-    pub(crate) began: Option<Instant>,
+    began: Option<Instant>,
     held: Option<(Member, Instant)>,
     queued: Option<(Place, Instant)>,
 }
 
 impl Waits {
+    /// How long it has waited.
+    pub(crate) fn so_far(&self) -> Duration {
+        self.began.map_or(Duration::ZERO, |began| began.elapsed())
+    }
+
     /// Whether it may look for an instance with room, or others come first.
     pub(crate) fn is_next(&self, queue: &Arc<Queue>) -> bool {
         match &self.queued {

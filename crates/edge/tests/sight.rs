@@ -14,7 +14,7 @@ use std::time::Duration;
 use fairway_edge::Settings;
 use fairway_edge::client::Client;
 use fairway_model::traffic::AccessLog;
-use fairway_route::Table;
+use fairway_route::{Service, Table};
 use raw::{Answer, Message, Recorder, Wire, soon};
 use serde_json::Value;
 use support::{World, nobody, route, table, within};
@@ -238,8 +238,20 @@ async fn metrics_that_prometheus_reads() {
     for _ in 0..10 {
         ask(address, "GET", "/", "").await;
     }
+    it.routes = vec![route(None, "/", "web"), route(None, "/missing", "empty")];
+    it.services.insert("empty".into(), Service::default());
+    it.generation = 8;
+    client.apply(&it).await.unwrap();
+    ask(address, "GET", "/missing", "").await;
     let page = client.metrics().await.unwrap();
     assert!(page.contains("web-1") && page.contains("web-2"), "{page}");
+    // Every answer is in it, also those without an instance.
+    let of = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+    let requests = page.lines().filter(|line| line.starts_with("fairway_edge_requests_total{"));
+    assert_eq!(requests.clone().map(of).sum::<u64>(), 11, "{page}");
+    let own = r#"{environment="test/pr-42",service="empty",code="no_instance",status="503"} 1"#;
+    assert!(page.contains(&format!("fairway_edge_own_answers_total{own}")), "{page}");
+    drop(requests);
     let checked = tokio::task::spawn_blocking(move || {
         let mut tool = Command::new("promtool");
         tool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

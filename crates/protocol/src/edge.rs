@@ -78,6 +78,20 @@ pub struct Stats {
     pub environments: BTreeMap<String, EnvironmentStats>,
     /// Open client connections on all listeners.
     pub connections: u64,
+    /// What the edge answered itself where several environments share a listener and none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own: Vec<OwnAnswers>,
+}
+
+/// Answers that the edge gave itself, without an instance, for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnAnswers {
+    /// The reason, as in the answers: `no_route`, `rate_limited`, `queue_full`, …
+    pub code: String,
+    /// Their status.
+    pub status: u16,
+    /// How many.
+    pub count: u64,
 }
 
 /// What went through one environment.
@@ -92,6 +106,9 @@ pub struct EnvironmentStats {
     /// Requests on this environment's listeners that no route matched (answered 404). A listener that several
     /// environments share counts them for none.
     pub unrouted: u64,
+    /// What the edge answered itself where no route was found, `unrouted` among it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own: Vec<OwnAnswers>,
 }
 
 /// What went to one service.
@@ -104,6 +121,10 @@ pub struct ServiceStats {
     /// Requests that wait at the edge now: held, or for an instance with room for them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waiting: u64,
+    /// What the edge answered itself in place of its instances: refusals of guards, full queues, `no_instance` and stubs
+    /// among it. Failures of an instance are counted there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own: Vec<OwnAnswers>,
     /// Instances by id: those of the table, those that still have exchanges, and those that left a short while ago.
     pub instances: BTreeMap<String, InstanceStats>,
 }

@@ -112,6 +112,17 @@ fn since(before: u64, after: u64) -> u64 {
     after.checked_sub(before).unwrap_or(after)
 }
 
+/// What the edge answered itself, and what of it failed: a stub is meant to, and a refusal is the client's matter.
+fn own(service: &ServiceStats) -> (u64, u64) {
+    let ServiceStats { no_instance, stubbed, own, waiting: _, instances: _ } = service;
+    let failed = own.iter().filter(|it| it.status >= 500 && it.code != "stub" && it.code != "maintenance");
+    let sum = |counts: u64, count: u64| counts.saturating_add(count);
+    let failed = failed.map(|it| it.count).fold(0, sum);
+    let all = own.iter().map(|it| it.count).fold(0, sum);
+    // An edge before this one counted only these two.
+    (all.max(no_instance + stubbed), failed.max(*no_instance))
+}
+
 /// Differences that are added up.
 #[derive(Debug, Default)]
 struct Sum {
@@ -130,10 +141,14 @@ struct Sum {
 impl Sum {
     /// What the edge answered in place of a service's instances.
     fn of_edge(before: Option<&ServiceStats>, after: &ServiceStats) -> Self {
-        let ServiceStats { no_instance, stubbed, waiting, instances: _ } = after;
-        let no_instance = since(before.map_or(0, |service| service.no_instance), *no_instance);
-        let stubbed = since(before.map_or(0, |service| service.stubbed), *stubbed);
-        Self { requests: no_instance + stubbed, failed: no_instance, waiting: *waiting, ..Self::default() }
+        let (asked, failed) = own(after);
+        let (asked_before, failed_before) = before.map(own).unwrap_or_default();
+        Self {
+            requests: since(asked_before, asked),
+            failed: since(failed_before, failed),
+            waiting: after.waiting,
+            ..Self::default()
+        }
     }
 
     fn of_instance(before: Option<&InstanceStats>, after: &InstanceStats) -> Self {
@@ -286,7 +301,7 @@ fn microseconds(ms: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::{Failures, Standing, StatusClasses};
+    use crate::edge::{Failures, OwnAnswers, Standing, StatusClasses};
 
     const BOUNDS: [f64; 4] = [1.0, 2.0, 4.0, 8.0];
 
@@ -322,12 +337,12 @@ mod tests {
 
     fn service(instances: Vec<(&str, InstanceStats)>) -> ServiceStats {
         let instances = instances.into_iter().map(|(id, it)| (id.to_owned(), it)).collect();
-        ServiceStats { no_instance: 0, stubbed: 0, waiting: 0, instances }
+        ServiceStats { no_instance: 0, stubbed: 0, waiting: 0, own: Vec::new(), instances }
     }
 
     fn look(services: Vec<(&str, ServiceStats)>) -> EnvironmentStats {
         let services = services.into_iter().map(|(name, it)| (name.to_owned(), it)).collect();
-        EnvironmentStats { generation: 7, revision: 0, services, unrouted: 0 }
+        EnvironmentStats { generation: 7, revision: 0, services, unrouted: 0, own: Vec::new() }
     }
 
     #[test]
@@ -421,6 +436,23 @@ mod tests {
         assert_eq!((rates.total.requests, rates.total.failed), (107, 4));
         // Two instances are one distribution: 40 up to 2 ms and 50 up to 4 ms.
         assert_eq!(rates.rows[0].flow.p50_ms, Some(2.2));
+    }
+
+    #[test]
+    fn what_the_edge_answers_itself_counts() {
+        let answers = |code: &str, status, count| OwnAnswers { code: code.to_owned(), status, count };
+        let mut web = service(vec![]);
+        web.no_instance = 1;
+        web.own = vec![answers("no_instance", 503, 1), answers("unauthorised", 401, 4)];
+        let before = look(vec![("web", web.clone())]);
+        web.own = vec![
+            answers("no_instance", 503, 1),
+            answers("queue_full", 503, 2),
+            answers("maintenance", 503, 5),
+            answers("unauthorised", 401, 10),
+        ];
+        let flow = rates(&before, &look(vec![("web", web)]), 1.0).total;
+        assert_eq!((flow.requests, flow.failed), (13, 2));
     }
 
     #[test]

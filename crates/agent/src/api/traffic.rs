@@ -57,7 +57,7 @@ fn traffic(table: Table, edge: EdgeInfo, summary: Option<&TableSummary>, stats: 
         services,
         routes,
     } = table;
-    let Stats { mut environments, connections } = stats;
+    let Stats { mut environments, connections, own: _ } = stats;
     let stats = environments.remove(&environment)?;
     let bound = summary.map(|summary| &summary.listeners);
     let door = |(name, asked): (String, std::net::SocketAddr)| {

@@ -122,12 +122,19 @@ mod tests {
             };
             ((*id).to_owned(), stats)
         });
-        let service = ServiceStats { no_instance, stubbed: 0, waiting: 0, instances: instances.collect() };
+        let service = ServiceStats {
+            no_instance,
+            stubbed: 0,
+            waiting: 0,
+            own: Vec::new(),
+            instances: instances.collect(),
+        };
         EnvironmentStats {
             generation: 1,
             revision: 0,
             services: [("s".to_owned(), service)].into(),
             unrouted: 0,
+            own: Vec::new(),
         }
     }
 

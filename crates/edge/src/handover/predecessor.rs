@@ -136,7 +136,7 @@ async fn listen(mut receiver: Receiver, hearing: watch::Sender<Heard>) {
             Ok(Says::Bequest { .. } | Says::Refused { .. }) => {}
             Err(error) => {
                 tracing::info!(%error, "the edge before this one has ended");
-                let nothing = Stats { environments: BTreeMap::new(), connections: 0 };
+                let nothing = Stats { environments: BTreeMap::new(), connections: 0, own: Vec::new() };
                 hearing.send_modify(|heard| {
                     heard.gone = true;
                     heard.stats = nothing;

@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::store::Store;
 
 fn nothing() -> Stats {
-    Stats { environments: BTreeMap::new(), connections: 3 }
+    Stats { environments: BTreeMap::new(), connections: 3, own: Vec::new() }
 }
 
 /// Edges of different versions meet in a hand-over. Names may be added, never changed; another meaning is another

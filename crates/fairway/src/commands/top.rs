@@ -163,6 +163,12 @@ fn between(before: &Look, after: &Look) -> Rates {
         return rates(&before.traffic.stats, &after.traffic.stats, seconds);
     }
     // Another edge counts from nothing.
-    let nothing = EnvironmentStats { generation: 0, revision: 0, services: BTreeMap::new(), unrouted: 0 };
+    let nothing = EnvironmentStats {
+        generation: 0,
+        revision: 0,
+        services: BTreeMap::new(),
+        unrouted: 0,
+        own: Vec::new(),
+    };
     rates(&nothing, &after.traffic.stats, seconds)
 }

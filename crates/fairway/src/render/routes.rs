@@ -100,7 +100,7 @@ fn door(door: Door, paint: Paint) -> String {
 fn services(traffic: &Traffic, paint: Paint, width: Option<usize>) -> Vec<String> {
     let mut rows = Vec::new();
     for (name, service) in &traffic.stats.services {
-        let ServiceStats { no_instance, stubbed, waiting, instances } = service;
+        let ServiceStats { no_instance, stubbed, waiting, own: answered, instances } = service;
         for (id, instance) in instances {
             rows.push(row(name, id, instance, paint));
         }
@@ -116,6 +116,12 @@ fn services(traffic: &Traffic, paint: Paint, width: Option<usize>) -> Vec<String
             rows.push(own(paint.bad("no instance"), *no_instance, *no_instance));
         } else if *no_instance > 0 {
             rows.push(own(paint.warn("found none"), *no_instance, *no_instance));
+        }
+        // Guards and queues; the two others have their rows above.
+        let others = answered.iter().filter(|it| !matches!(it.code.as_str(), "stub" | "no_instance"));
+        let refused: u64 = others.map(|it| it.count).sum();
+        if refused > 0 {
+            rows.push(own(paint.dim("by the edge"), refused, 0));
         }
         if *waiting > 0 {
             let mut row = own(paint.warn("waiting"), 0, 0);
