@@ -30,7 +30,10 @@ macro_rules! headers {
                 if name.len() >= LETTERS.len() || LETTERS[name.len()] & letter(*first) == 0 {
                     return Self(0);
                 }
-                $(if name.eq_ignore_ascii_case($name.as_bytes()) {
+                $(if name.len() == $name.len()
+                    && first.to_ascii_lowercase() == $name.as_bytes()[0]
+                    && name.eq_ignore_ascii_case($name.as_bytes())
+                {
                     return Self::$constant;
                 })*
                 Self(0)
