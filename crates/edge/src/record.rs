@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use fairway_guard::{Trace, X_REQUEST_ID, client_address, request_id};
 use fairway_model::traffic::Options;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
-use http::{Method, Request, StatusCode, Version};
+use http::uri::Authority;
+use http::{Method, Request, StatusCode, Uri, Version};
 
 use std::sync::Arc;
 
@@ -34,8 +35,9 @@ pub(crate) struct Record {
     place: Place,
     client: IpAddr,
     method: Option<Method>,
-    host: Option<String>,
-    path: Option<String>,
+    /// With the host or without: what came first in the request.
+    uri: Option<Uri>,
+    host: Option<HeaderValue>,
     protocol: Version,
     tls: Option<&'static str>,
     request_id: Option<HeaderValue>,
@@ -73,11 +75,7 @@ pub(crate) fn begin<B>(
     }
     let sampled = wanted.one_in <= 1 || number.is_multiple_of(wanted.one_in.into());
     let trace = Trace::new(trusted, &headers, u128::from(b) << 64 | u128::from(c), a ^ c, sampled);
-    trace.put(&mut headers);
-    let host = match request.uri().authority() {
-        Some(authority) => Some(authority.as_str().to_owned()),
-        None => headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned),
-    };
+    let trace = trace.put(&mut headers);
     let known = request.extensions().get::<Unread>().is_none_or(|unread| unread.is_line_known);
     let (time, began) = (SystemTime::now(), Instant::now());
     let record = Record {
@@ -89,12 +87,12 @@ pub(crate) fn begin<B>(
         place: place(),
         client: client_address(peer, &headers, &options.trusted),
         method: known.then(|| request.method().clone()),
-        host,
-        path: known.then(|| request.uri().path().to_owned()),
+        uri: known.then(|| request.uri().clone()),
+        host: headers.get(HOST).cloned(),
         protocol: request.version(),
         tls: door.tls,
         request_id: id.or_else(|| headers.get(X_REQUEST_ID).cloned()),
-        trace: trace.header(),
+        trace,
         status: None,
         bytes_in: headers
             .get(CONTENT_LENGTH)
@@ -132,6 +130,8 @@ impl Drop for Record {
         let Place { environment, release, service } = &self.place;
         let member =
             self.member.and_then(|index| service.as_ref().and_then(|service| service.members.get(index)));
+        let named = self.uri.as_ref().and_then(Uri::authority);
+        let host = || self.host.as_ref().and_then(|host| host.to_str().ok());
         let trace = self.trace.to_str().ok().and_then(|text| text.get(3..35));
         let line = Line {
             environment: environment.as_deref(),
@@ -139,8 +139,8 @@ impl Drop for Record {
             release: *release,
             instance: member.map(|member| member.instance.id.as_str()),
             method: self.method.as_ref().map(Method::as_str),
-            host: self.host.as_deref(),
-            path: self.path.as_deref(),
+            host: named.map(Authority::as_str).or_else(host),
+            path: self.uri.as_ref().map(Uri::path),
             status: self.status,
             bytes_in: self.bytes_in,
             bytes_out: self.bytes_out,

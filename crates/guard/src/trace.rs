@@ -68,12 +68,15 @@ impl Trace {
         self.flags & SAMPLED != 0
     }
 
-    /// Puts it into a request. `tracestate` belongs to the trace that it came with and goes when that is not continued.
-    pub fn put(&self, headers: &mut HeaderMap) {
+    /// Puts it into a request, and returns what `traceparent` says then. `tracestate` belongs to the trace that it came
+    /// with and goes when that is not continued.
+    pub fn put(&self, headers: &mut HeaderMap) -> HeaderValue {
         if self.parent_id.is_none() {
             headers.remove(TRACESTATE);
         }
-        headers.insert(TRACEPARENT, self.header());
+        let header = self.header();
+        headers.insert(TRACEPARENT, header.clone());
+        header
     }
 
     /// The value of `traceparent`, version 00.
@@ -113,10 +116,11 @@ fn number(text: &[u8]) -> Option<u128> {
     })
 }
 
-fn digits(mut number: u128, text: &mut [u8]) {
-    for digit in text.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[usize::try_from(number & 15).unwrap_or(0)];
-        number >>= 4;
+fn digits(number: u128, text: &mut [u8]) {
+    let bytes = number.to_le_bytes();
+    for (pair, byte) in text.rchunks_mut(2).zip(bytes) {
+        let digits = [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+        pair.copy_from_slice(&digits);
     }
 }
 

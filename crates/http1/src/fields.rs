@@ -231,7 +231,8 @@ fn append(map: &mut HeaderMap, line: &Bytes) {
 
 /// Field lines as a map; the values share the bytes of the head.
 pub(crate) fn map(head: &Bytes, lines: &[Header<'_>]) -> Result<HeaderMap, HeadError> {
-    let mut map = HeaderMap::with_capacity(lines.len() + 1);
+    // Room for what is added on the way.
+    let mut map = HeaderMap::with_capacity(lines.len() + 4);
     for line in lines {
         let name = HeaderName::from_bytes(line.name.as_bytes())
             .map_err(|_| HeadError::Malformed("a header name is not a token"))?;
