@@ -1,18 +1,41 @@
 //! The routes of the gateway and what their handlers share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use fairway_guard::Problems;
 use shop_kit::Shutdown;
-use shop_kit::contract::Unbuilt;
+use shop_kit::contract::{ContractError, Unbuilt};
 use shop_kit::health::Health;
 use shop_kit::layers::dress;
+use thiserror::Error;
 
+use crate::guards::{self, Guards};
 use crate::routing::{GATEWAY_CONTRACT, Routes, RoutingError};
 use crate::settings::Settings;
 use crate::upstreams::Upstreams;
 use crate::{bootstrap, diagnostics, proxy};
+
+/// How long one boundary may take to say that it is ready: less than the budget of `/ready`, so that the answer can
+/// tell which one did not.
+const READY_LIMIT: Duration = Duration::from_millis(1500);
+
+/// Settings and contracts that no gateway can be made of.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// The contracts contradict each other.
+    #[error(transparent)]
+    Routing(#[from] RoutingError),
+    /// The gateway's own contract can't be read.
+    #[error(transparent)]
+    Contract(#[from] ContractError),
+    /// The settings of origins or rates make no sense.
+    #[error("GATEWAY_CORS_* and GATEWAY_RATE_* can't be used: {0}; nothing was started")]
+    Guards(#[from] Problems),
+}
 
 /// What every handler needs.
 #[derive(Debug, Clone)]
@@ -27,14 +50,15 @@ struct Inner {
     upstreams: Upstreams,
     shutdown: Shutdown,
     max_body_bytes: u64,
+    guards: Guards,
 }
 
 impl App {
     /// An application that forwards to the boundaries in `settings` and ends its streams with `shutdown`.
     ///
     /// # Errors
-    /// When no routes can be made of the contracts.
-    pub fn new(settings: Settings, shutdown: Shutdown) -> Result<Self, RoutingError> {
+    /// When no routes can be made of the contracts, or no guards of the settings.
+    pub fn new(settings: Settings, shutdown: Shutdown) -> Result<Self, AppError> {
         Ok(Self {
             inner: Arc::new(Inner {
                 routes: Routes::of_the_shop()?,
@@ -42,6 +66,7 @@ impl App {
                 upstreams: Upstreams::new(&settings.upstreams, settings.upstream_timeout),
                 shutdown,
                 max_body_bytes: settings.max_body_bytes,
+                guards: Guards::new(settings.protection)?,
             }),
         })
     }
@@ -66,6 +91,11 @@ impl App {
         &self.inner.shutdown
     }
 
+    /// What a request must pass.
+    pub fn guards(&self) -> &Guards {
+        &self.inner.guards
+    }
+
     /// How large a request body may be.
     pub fn max_body_bytes(&self) -> u64 {
         self.inner.max_body_bytes
@@ -75,16 +105,18 @@ impl App {
 /// All routes, dressed.
 pub fn router(app: App, version: Option<String>) -> Router {
     let upstreams = app.upstreams().clone();
+    let guards = app.guards().clone();
     let routes = Router::new()
         .route("/bff/bootstrap", get(bootstrap::show))
         .route("/bff/events", get(diagnostics::events))
         .route("/bff/ws", get(diagnostics::echo))
         .fallback(proxy::forward)
         .method_not_allowed_fallback(proxy::forward)
-        .with_state(app);
+        .with_state(app)
+        .layer(from_fn_with_state(guards, guards::around));
     let ready = move || {
         let upstreams = upstreams.clone();
-        async move { upstreams.ready().await }
+        async move { upstreams.ready(READY_LIMIT).await }
     };
     dress("gateway-bff", routes, Health::when(version, ready))
 }

@@ -24,20 +24,31 @@ pub struct FeatureFlags {
 /// Asks identity. A failure is logged and means that everything is off: a feature must not open because its
 /// switch can't be read.
 pub async fn load(upstreams: &Upstreams, headers: HeaderMap) -> FeatureFlags {
-    let Some(identity) = upstreams.get(Boundary::Identity) else { return FeatureFlags::default() };
+    match ask(upstreams, headers).await {
+        Ok(flags) => flags,
+        Err(reason) => {
+            tracing::warn!(reason, "feature flags can't be read; everything counts as off");
+            FeatureFlags::default()
+        }
+    }
+}
+
+/// Asks identity.
+///
+/// # Errors
+/// Why they can't be read, for the log.
+pub async fn ask(upstreams: &Upstreams, headers: HeaderMap) -> Result<FeatureFlags, String> {
+    let identity = upstreams.get(Boundary::Identity).ok_or("identity has no address")?;
     let asked =
         tokio::time::timeout(LIMIT, upstreams.ask(identity, "/admin/config/feature-flags", headers)).await;
-    let reason = match asked {
-        Ok(Ok(answer)) if answer.status.is_success() => match serde_json::from_slice(&answer.body) {
-            Ok(flags) => return flags,
-            Err(error) => error.to_string(),
-        },
-        Ok(Ok(answer)) => format!("identity answered {}", answer.status),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer within {LIMIT:?}"),
-    };
-    tracing::warn!(reason, "feature flags can't be read; everything counts as off");
-    FeatureFlags::default()
+    match asked {
+        Ok(Ok(answer)) if answer.status.is_success() => {
+            serde_json::from_slice(&answer.body).map_err(|error| error.to_string())
+        }
+        Ok(Ok(answer)) => Err(format!("identity answered {}", answer.status)),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {LIMIT:?}")),
+    }
 }
 
 impl FeatureFlags {

@@ -7,6 +7,7 @@
 //!
 //! * [`bootstrap`] asks identity three things at once and answers what a client needs before its first page.
 //! * [`flags`] closes operations whose contract names feature flags while one of them is off.
+//! * [`guards`] lets a request pass or answers it: ambiguous paths, origins of pages, a rate for each caller.
 //! * [`upstreams`] knows where the boundaries are and whether they are ready.
 //! * [`diagnostics`] offers a stream and a WebSocket that deployments hold open to see that nothing breaks.
 
@@ -14,6 +15,7 @@ pub mod app;
 pub mod bootstrap;
 pub mod diagnostics;
 pub mod flags;
+pub mod guards;
 pub mod proxy;
 pub mod routing;
 pub mod settings;

@@ -24,6 +24,8 @@ use crate::flags;
 use crate::routing::Boundary;
 use crate::upstreams::Upstream;
 
+/// The header by which services know each other.
+const INTERNAL_TOKEN: &str = "x-internal-token";
 /// How long the other side of a WebSocket has for its goodbye when the gateway stops.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -43,7 +45,10 @@ pub async fn forward(State(app): State<App>, request: Request) -> ApiResult<Resp
     if !destination.feature_flags.is_empty() {
         let mut headers = HeaderMap::new();
         copy_request_id(&request, &mut headers);
-        flags::load(app.upstreams(), headers).await.require(destination.feature_flags)?;
+        // While the flags can't be read the boundary decides; it has a fallback of its own.
+        if let Ok(flags) = flags::ask(app.upstreams(), headers).await {
+            flags.require(destination.feature_flags)?;
+        }
     }
     match app.upstreams().get(destination.boundary) {
         Some(upstream) => exchange(&app, upstream, destination.boundary, request).await,
@@ -71,16 +76,21 @@ async fn exchange(
     }
     let mut headers = std::mem::take(request.headers_mut());
     copy_request_id(&request, &mut headers);
+    // What services show each other does not come from outside.
+    headers.remove(INTERNAL_TOKEN);
     *request.headers_mut() = headers;
     if !upstream.prefix().is_empty() {
         prefix(request.uri_mut(), upstream.prefix())
             .map_err(|e| ApiError::internal("internal server error", e))?;
     }
     let path = request.uri().path().to_owned();
-    // The edge in front of the gateway has said who asks; what it said is kept and added to.
+    // The edge in front of the gateway has said who asks; what it said is kept and added to. Of anybody else it is
+    // replaced.
     let client = request.extensions().get::<Peer>().map(|peer| peer.0);
-    let from = client
-        .map_or_else(Exchange::own, |address| Exchange { trusted: true, ..Exchange::from_client(address) });
+    let from = client.map_or_else(Exchange::own, |address| Exchange {
+        trusted: app.guards().trusts(address.ip()),
+        ..Exchange::from_client(address)
+    });
     let from = from.with_timeouts(app.upstreams().timeouts());
 
     let exceeded = Arc::new(AtomicBool::new(false));

@@ -4,9 +4,35 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use fairway_model::traffic::{Cors, Network, RateKey, RateLimit};
 use shop_kit::settings::{BaseUrl, Environment, SettingError};
+use thiserror::Error;
 
 use crate::routing::Boundary;
+
+/// Settings that can't be used.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// A variable holds something unreadable.
+    #[error(transparent)]
+    Variable(#[from] SettingError),
+    /// Not a list of networks.
+    #[error(
+        "GATEWAY_TRUSTED_PROXIES has `{0}`, which is no network; nothing was started. Set it like `127.0.0.0/8,::1`"
+    )]
+    Network(String),
+}
+
+/// What stands between callers and the boundaries.
+#[derive(Debug, Clone)]
+pub struct Protection {
+    /// How often one caller may ask.
+    pub rate_limit: Option<RateLimit>,
+    /// Whose pages may call.
+    pub cors: Option<Cors>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted: Vec<Network>,
+}
 
 /// Everything `gateway-bff` can be told.
 #[derive(Debug, Clone)]
@@ -19,6 +45,8 @@ pub struct Settings {
     pub upstream_timeout: Duration,
     /// How large a request body may be, in bytes.
     pub max_body_bytes: u64,
+    /// What a request must pass.
+    pub protection: Protection,
 }
 
 impl Settings {
@@ -26,7 +54,7 @@ impl Settings {
     ///
     /// # Errors
     /// When one of them can't be used.
-    pub fn read(env: &Environment) -> Result<Self, SettingError> {
+    pub fn read(env: &Environment) -> Result<Self, SettingsError> {
         let mut upstreams = BTreeMap::new();
         for (boundary, name, default) in [
             (Boundary::Identity, "GATEWAY_IDENTITY_BASE_URL", "http://localhost:8081"),
@@ -44,6 +72,47 @@ impl Settings {
             upstreams,
             upstream_timeout: env.duration("GATEWAY_UPSTREAM_TIMEOUT", Duration::from_secs(10))?,
             max_body_bytes: env.number("GATEWAY_MAX_BODY_BYTES", 32 << 20)?,
+            protection: protection(env)?,
         })
     }
+}
+
+fn protection(env: &Environment) -> Result<Protection, SettingsError> {
+    let small = |name: &str| {
+        let number = env.number(name, 0)?;
+        u32::try_from(number).map_err(|_| SettingError {
+            name: name.to_owned(),
+            value: number.to_string(),
+            expected: "a number below 4294967296",
+            example: "100",
+        })
+    };
+    let requests = small("GATEWAY_RATE_REQUESTS")?;
+    let burst = small("GATEWAY_RATE_BURST")?;
+    let per = env.duration("GATEWAY_RATE_PER", Duration::from_secs(1))?;
+    let rate_limit = (requests > 0).then(|| RateLimit {
+        requests,
+        per_ms: u64::try_from(per.as_millis()).unwrap_or(u64::MAX),
+        burst: (burst > 0).then_some(burst),
+        key: RateKey::Address,
+    });
+    let words = |text: &str| -> Vec<String> {
+        text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let origins = words(&env.text("GATEWAY_CORS_ORIGINS", ""));
+    let cors = (!origins.is_empty()).then(|| Cors {
+        origins,
+        methods: ["GET", "POST", "PUT", "PATCH", "DELETE"].map(str::to_owned).into(),
+        headers: ["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"]
+            .map(str::to_owned)
+            .into(),
+        expose: vec!["X-Request-ID".to_owned()],
+        credentials: false,
+        max_age_s: 600,
+    });
+    let trusted = words(&env.text("GATEWAY_TRUSTED_PROXIES", "127.0.0.0/8,::1"))
+        .into_iter()
+        .map(|word| word.parse().map_err(|_| SettingsError::Network(word)))
+        .collect::<Result<_, _>>()?;
+    Ok(Protection { rate_limit, cors, trusted })
 }

@@ -10,6 +10,8 @@ use fairway_forward::{Exchange, Forwarder, Settings as ForwarderSettings, Timeou
 use futures::future::join_all;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
+use serde_json::Value;
+use shop_kit::health::Unready;
 use shop_kit::settings::BaseUrl;
 use thiserror::Error;
 
@@ -151,19 +153,28 @@ impl Upstreams {
         Ok(Answer { status: parts.status, headers: parts.headers, body })
     }
 
-    /// Asks every boundary at once whether it is ready.
+    /// Asks every boundary at once whether it is ready; each has `limit` to say so.
     ///
     /// # Errors
-    /// Which are not, and why, for the log.
-    pub async fn ready(&self) -> Result<(), String> {
+    /// How each of them stands, when one is not ready.
+    pub async fn ready(&self, limit: Duration) -> Result<(), Unready> {
         let checks = self.all.iter().map(async |(boundary, upstream)| {
-            match self.ask(upstream, "/ready", HeaderMap::new()).await {
-                Ok(answer) if answer.status.is_success() => None,
-                Ok(answer) => Some(format!("{boundary}: {}", answer.status)),
-                Err(error) => Some(format!("{boundary}: {error}")),
-            }
+            let asked = self.ask(upstream, "/ready", HeaderMap::new());
+            let (word, reason) = match tokio::time::timeout(limit, asked).await {
+                Ok(Ok(answer)) if answer.status.is_success() => ("ready", None),
+                Ok(Ok(answer)) => ("not ready", Some(format!("{boundary}: {}", answer.status))),
+                Ok(Err(error)) => ("unreachable", Some(format!("{boundary}: {error}"))),
+                Err(_) => ("no answer", Some(format!("{boundary}: no answer within {limit:?}"))),
+            };
+            (boundary.name(), word, reason)
         });
-        let not_ready: Vec<String> = join_all(checks).await.into_iter().flatten().collect();
-        if not_ready.is_empty() { Ok(()) } else { Err(not_ready.join("; ")) }
+        let all = join_all(checks).await;
+        let reasons: Vec<&str> = all.iter().filter_map(|(_, _, reason)| reason.as_deref()).collect();
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        let reason = reasons.join("; ");
+        let details = all.iter().map(|(name, word, _)| ((*name).to_owned(), (*word).into())).collect();
+        Err(Unready { reason, details: Some(Value::Object(details)) })
     }
 }

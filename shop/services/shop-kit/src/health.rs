@@ -12,6 +12,7 @@ use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::Value;
 
 use crate::error::{ApiError, ApiResult};
 
@@ -21,7 +22,22 @@ pub const READY_BUDGET: Duration = Duration::from_secs(2);
 /// The header on `/health` that says which release answers.
 pub const SERVICE_VERSION: HeaderName = HeaderName::from_static("x-service-version");
 
-type Check = dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
+type Check = dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), Unready>> + Send>> + Send + Sync;
+
+/// Why a service may not take traffic.
+#[derive(Debug, Clone)]
+pub struct Unready {
+    /// For the log.
+    pub reason: String,
+    /// For whoever asks: how each dependency stands, without addresses.
+    pub details: Option<Value>,
+}
+
+impl From<String> for Unready {
+    fn from(reason: String) -> Self {
+        Self { reason, details: None }
+    }
+}
 
 /// What the two probes answer with.
 #[derive(Clone)]
@@ -33,18 +49,23 @@ pub struct Health {
 impl Health {
     /// A service without dependencies. `version` comes from `SERVICE_VERSION`.
     pub fn always_ready(version: Option<String>) -> Self {
-        Self::when(version, async || Ok(()))
+        Self::when(version, async || Ok::<_, Unready>(()))
     }
 
-    /// A service that is ready when `check` says so; the text of its error goes to the log, not to the
+    /// A service that is ready when `check` says so; the reason of its error goes to the log, not to the
     /// client.
-    pub fn when<F, R>(version: Option<String>, check: F) -> Self
+    pub fn when<F, R, E>(version: Option<String>, check: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = Result<(), String>> + Send + 'static,
+        R: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Unready>,
     {
         let version = version.and_then(|v| HeaderValue::from_str(&v).ok());
-        Self { version, ready: Arc::new(move || Box::pin(check())) }
+        let ready = move || -> Pin<Box<dyn Future<Output = Result<(), Unready>> + Send>> {
+            let checked = check();
+            Box::pin(async move { checked.await.map_err(Into::into) })
+        };
+        Self { version, ready: Arc::new(ready) }
     }
 
     fn alive(&self) -> Response {
@@ -56,13 +77,17 @@ impl Health {
     }
 
     async fn may_take_traffic(&self) -> ApiResult<&'static str> {
-        let reason = match tokio::time::timeout(READY_BUDGET, (self.ready)()).await {
+        let Unready { reason, details } = match tokio::time::timeout(READY_BUDGET, (self.ready)()).await {
             Ok(Ok(())) => return Ok("OK"),
-            Ok(Err(reason)) => reason,
-            Err(_) => format!("no answer from the dependencies within {READY_BUDGET:?}"),
+            Ok(Err(unready)) => unready,
+            Err(_) => format!("no answer from the dependencies within {READY_BUDGET:?}").into(),
         };
-        Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "dependencies not ready")
-            .because(reason))
+        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "dependencies not ready")
+            .because(reason);
+        Err(match details {
+            Some(details) => error.with_details(details),
+            None => error,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use serde_json::json;
 use shop_kit::health::Health;
 use shop_kit::layers::dress;
 use shop_kit::testing::TestServer;
@@ -23,7 +24,7 @@ async fn health_needs_nobody() {
 #[tokio::test]
 async fn ready_asks_every_boundary_that_has_an_address() {
     let good = service("any", Router::new()).await;
-    let check = async |payment: &str, expect: &str| {
+    let check = async |payment: &str, expect: &str, detail: &str| {
         let gateway = gateway(&[
             ("GATEWAY_IDENTITY_BASE_URL", good.base()),
             ("GATEWAY_COMMERCE_BASE_URL", good.base()),
@@ -34,21 +35,31 @@ async fn ready_asks_every_boundary_that_has_an_address() {
         contracts().check("GET", "/ready", &reply);
         let got = if reply.status == 200 { reply.text.clone() } else { refusal(&reply) };
         assert_eq!(got, expect);
+        if reply.status != 200 {
+            let details = json!({ "identity": "ready", "commerce": "ready", "payment": detail });
+            assert_eq!(reply.json()["details"], details);
+        }
         gateway.stop().await;
     };
-    check("", "OK").await;
-    check(good.base(), "OK").await;
+    check("", "OK", "").await;
+    check(good.base(), "OK", "").await;
     let not_ready = "503 not_ready: dependencies not ready";
-    check(with_health(Health::when(None, async || Err("no".to_owned()))).await.base(), not_ready).await;
+    let refuses = with_health(Health::when(None, async || Err("no".to_owned()))).await;
+    check(refuses.base(), not_ready, "not ready").await;
     let gone = service("any", Router::new()).await;
     let address = gone.base().to_owned();
     gone.stop().await;
-    check(&address, not_ready).await;
+    check(&address, not_ready, "unreachable").await;
+    let stuck =
+        with_health(Health::when(None, async || std::future::pending::<Result<(), String>>().await)).await;
+    check(stuck.base(), not_ready, "no answer").await;
+    stuck.ask_to_stop();
 }
 
 #[tokio::test]
 async fn ready_answers_in_time_whatever_the_boundaries_do() {
-    let stuck = with_health(Health::when(None, async || std::future::pending().await)).await;
+    let stuck =
+        with_health(Health::when(None, async || std::future::pending::<Result<(), String>>().await)).await;
     let gateway = gateway(&[
         ("GATEWAY_IDENTITY_BASE_URL", stuck.base()),
         ("GATEWAY_COMMERCE_BASE_URL", stuck.base()),

@@ -38,6 +38,8 @@ async fn every_operation_of_every_contract_reaches_its_boundary() {
 
     assert_eq!(client.get("/ai/anything").await.json()["service"], "ai");
     assert_eq!(refusal(&client.get("/admin/x").await), "501 not_implemented: admin service not implemented");
+    let pictures = "/assets/media/catalog/v3/1.svg";
+    assert_eq!(client.get(pictures).await.json()["service"], "commerce");
     for path in ["/", "/nowhere", "/internal/orders/1/payment-status"] {
         assert_eq!(refusal(&client.get(path).await), format!("404 not_found: no contract knows {path}"));
     }

@@ -3,7 +3,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 use shop_kit::testing::TestServer;
 
-use crate::world::{gateway, refusal, service};
+use crate::world::{gateway, mirror, refusal, service};
 
 /// What answers in place of a program that does not exist yet: 501 for everything, in its own words.
 async fn stand_in() -> TestServer {
@@ -29,6 +29,15 @@ async fn boundaries_without_a_program_say_so() {
         assert_eq!(refusal(&reply), "501 not_implemented: payment service not implemented");
         gateway.stop().await;
     }
+}
+
+#[tokio::test]
+async fn while_flags_can_not_be_read_the_boundary_decides() {
+    let payment = mirror("payment").await;
+    let gateway = gateway(&[("GATEWAY_PAYMENT_BASE_URL", payment.base())]).await;
+    let reply = gateway.client().post("/payments/wechat/create", json!({})).await;
+    assert_eq!(reply.json()["service"], "payment", "it has a fallback of its own");
+    gateway.stop().await;
 }
 
 #[tokio::test]
