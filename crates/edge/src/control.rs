@@ -221,7 +221,7 @@ async fn route(
         (&Method::GET, ["v1", "certificates"]) => Ok(json(StatusCode::OK, &edge.certificates())),
         (&Method::GET, ["v1", "version"]) => Ok(json(StatusCode::OK, &edge.info())),
         (&Method::GET, ["metrics"]) => {
-            let mut answer = Response::new(Full::from(metrics::render(&edge.stats(None).await)));
+            let mut answer = Response::new(Full::from(metrics::render(&edge.sight().await)));
             let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
             answer.headers_mut().insert(CONTENT_TYPE, kind);
             Ok(answer)

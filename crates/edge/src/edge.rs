@@ -5,7 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use fairway_model::traffic::{ListenerTls, TlsVersion};
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access_log::AccessLog;
 use crate::error::EdgeError;
 use crate::handover::{Inheritance, Predecessor};
+use crate::handshakes::Handshakes;
 use crate::instance::Instance;
 use crate::listener::Listener;
 use crate::own::OwnCounters;
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) access_log: OnceLock<Option<AccessLog>>,
     /// What the edge answered where several environments listen, or none.
     pub(crate) own: OwnCounters,
+    /// Of listeners with TLS.
+    pub(crate) handshakes: Handshakes,
     /// Changes happen one after the other.
     pub(crate) control: tokio::sync::Mutex<Control>,
     registry: Mutex<Registry>,
@@ -60,6 +63,8 @@ pub(crate) struct Shared {
     /// The edge that had the listeners before.
     pub(crate) predecessor: OnceLock<Predecessor>,
     pub(crate) started: Instant,
+    /// The same by the calendar.
+    pub(crate) since: SystemTime,
 }
 
 /// What only changes of tables look at.
@@ -131,6 +136,7 @@ impl Edge {
             certificates,
             access_log: OnceLock::new(),
             own: OwnCounters::default(),
+            handshakes: Handshakes::default(),
             store: Store::new(directory),
             control: tokio::sync::Mutex::default(),
             registry: Mutex::default(),
@@ -138,6 +144,7 @@ impl Edge {
             departing: CancellationToken::new(),
             predecessor: OnceLock::new(),
             started: Instant::now(),
+            since: SystemTime::now(),
             settings,
         });
         let edge = Self { shared };

@@ -49,6 +49,23 @@ impl Histogram {
     }
 }
 
+/// Both together; what one of them has other bounds for is only in the count. Quantiles are not told of a sum.
+pub(crate) fn sum(one: &Latency, other: &Latency) -> Latency {
+    if one.count == 0 {
+        return Latency { p50_ms: 0.0, p90_ms: 0.0, p99_ms: 0.0, ..other.clone() };
+    }
+    let buckets = one.buckets.iter().map(|(bound, count)| {
+        let same = other.buckets.iter().find(|(theirs, _)| theirs.total_cmp(bound).is_eq());
+        (*bound, count + same.map_or(0, |(_, count)| *count))
+    });
+    Latency {
+        count: one.count + other.count,
+        sum_ms: one.sum_ms + other.sum_ms,
+        buckets: buckets.collect(),
+        ..Latency::default()
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "durations and counts far below 2^52")]
 fn ms(us: u64) -> f64 {
     us as f64 / 1000.0
@@ -91,6 +108,21 @@ mod tests {
         assert!((250.0..=500.0).contains(&latency.p99_ms), "{latency:?}");
         assert_eq!(latency.buckets.last(), Some(&(60_000.0, 99)));
         assert_eq!(Histogram::default().read().p99_ms, 0.0);
+    }
+
+    #[test]
+    fn a_sum_has_what_both_have() {
+        let (one, other) = (Histogram::default(), Histogram::default());
+        one.add(Duration::from_micros(200));
+        one.add(Duration::from_millis(3));
+        other.add(Duration::from_millis(3));
+        other.add(Duration::from_secs(100));
+        let both = sum(&one.read(), &other.read());
+        assert_eq!((both.count, both.buckets[0], both.buckets[4]), (4, (0.25, 1), (4.0, 3)));
+        assert_eq!(both.buckets.last(), Some(&(60_000.0, 3)));
+        let nothing = Latency::default();
+        assert_eq!(sum(&nothing, &one.read()).count, 2);
+        assert_eq!(sum(&one.read(), &nothing).buckets, one.read().buckets);
     }
 
     #[test]

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use fairway_forward::{Closing, Ending, Error, Guard};
 use fairway_health::{Change, Condition, Outcome, Refusal, Trial};
-use fairway_protocol::edge::{Failures, InstanceStats, Standing, StatusClasses};
+use fairway_protocol::edge::{Failures, InstanceStats, Latency, Standing, StatusClasses};
 use fairway_route::Backend;
 use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::histogram::Histogram;
-use crate::state::Service;
+use crate::state::{Flock, Service};
 use crate::visitor::Visitor;
 
 /// One instance, from the first table that lists it until it is forgotten. Tables come and go; this stays, so that an
@@ -270,6 +270,15 @@ impl Instance {
             clients_gone: read(&self.clients_gone),
             latency: self.latency.read(),
         }
+    }
+
+    pub(crate) fn latency(&self) -> Latency {
+        self.latency.read()
+    }
+
+    /// Those that it belongs to as far as latencies go.
+    pub(crate) fn flock(&self) -> Flock {
+        (Arc::clone(&self.environment), Arc::clone(&self.service), self.place().release)
     }
 
     fn place(&self) -> MutexGuard<'_, Place> {

@@ -173,7 +173,7 @@ fn pass(
         headers: request.headers(),
         client: client_address(peer, request.headers(), &routed.options.trusted),
         https: client_https(door.scheme == Scheme::Https, request.headers(), trusted),
-        https_port: 443,
+        https_port: routed.https_port,
         now_ms: clock::now(),
     };
     match routed.guard.before(&asked) {

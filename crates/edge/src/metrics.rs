@@ -1,16 +1,38 @@
 //! The stats as Prometheus reads them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use fairway_protocol::edge::{
-    EnvironmentStats, Failures, InstanceStats, OwnAnswers, ServiceStats, Stats, StatusClasses,
+    CertificateOrigin, CertificateStatus, EnvironmentStats, Failures, InstanceStats, Latency, OwnAnswers,
+    ServiceStats, Stats, StatusClasses,
 };
+
+use crate::process_metrics::ProcessMetrics;
+use crate::state::Flock;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
+/// What the page is made of.
+#[derive(Debug)]
+pub(crate) struct Sight {
+    pub(crate) stats: Stats,
+    pub(crate) latencies: BTreeMap<Flock, Latency>,
+    pub(crate) handshakes: [(&'static str, u64); 7],
+    pub(crate) certificates: Vec<CertificateStatus>,
+    /// Of ACME: issued, and failed.
+    pub(crate) orders: (u64, u64),
+    pub(crate) process: ProcessMetrics,
+    pub(crate) version: String,
+}
+
 /// Every environment, service, release and instance as labels; names and buckets never change between calls.
-pub(crate) fn render(stats: &Stats) -> String {
+pub(crate) fn render(sight: &Sight) -> String {
     let mut page = Page::default();
+    let stats = &sight.stats;
+    let build = "fairway_edge_build_info";
+    page.family(build, "gauge", "The version that runs, always 1.");
+    page.line(build, &format!("version=\"{}\"", escaped(&sight.version)), 1);
     page.family("fairway_edge_connections", "gauge", "Open client connections.");
     page.line("fairway_edge_connections", "", stats.connections);
     page.family("fairway_edge_table_generation", "gauge", "Generation of the route table that serves.");
@@ -90,18 +112,92 @@ pub(crate) fn render(stats: &Stats) -> String {
     each_instance(stats, |labels, it| page.line("fairway_edge_redialled_total", labels, it.redialled));
     page.family("fairway_edge_clients_gone_total", "counter", "Clients that went away before the end.");
     each_instance(stats, |labels, it| page.line("fairway_edge_clients_gone_total", labels, it.clients_gone));
-    let latency = "fairway_edge_latency_seconds";
-    page.family(latency, "histogram", "Time from the request to the head of the answer.");
-    each_instance(stats, |labels, it| {
-        for (bound_ms, count) in &it.latency.buckets {
-            let bound = bound_ms / 1000.0;
-            page.line(&format!("{latency}_bucket"), &format!("{labels},le=\"{bound}\""), count);
-        }
-        page.line(&format!("{latency}_bucket"), &format!("{labels},le=\"+Inf\""), it.latency.count);
-        page.line(&format!("{latency}_sum"), labels, it.latency.sum_ms / 1000.0);
-        page.line(&format!("{latency}_count"), labels, it.latency.count);
-    });
+    latencies(&mut page, &sight.latencies);
+    tls(&mut page, sight);
+    process(&mut page, &sight.process);
     page.0
+}
+
+fn latencies(page: &mut Page, latencies: &BTreeMap<Flock, Latency>) {
+    let name = "fairway_edge_latency_seconds";
+    page.family(
+        name,
+        "histogram",
+        "Time from the request to the head of the answer, by service and release.",
+    );
+    for ((environment, service, release), it) in latencies {
+        let (environment, service) = (escaped(environment), escaped(service));
+        let labels = format!("environment=\"{environment}\",service=\"{service}\",release=\"{release}\"");
+        for (bound_ms, count) in &it.buckets {
+            let bound = bound_ms / 1000.0;
+            page.line(&format!("{name}_bucket"), &format!("{labels},le=\"{bound}\""), count);
+        }
+        page.line(&format!("{name}_bucket"), &format!("{labels},le=\"+Inf\""), it.count);
+        page.line(&format!("{name}_sum"), &labels, it.sum_ms / 1000.0);
+        page.line(&format!("{name}_count"), &labels, it.count);
+    }
+}
+
+fn tls(page: &mut Page, sight: &Sight) {
+    let handshakes = "fairway_edge_tls_handshakes_total";
+    page.family(handshakes, "counter", "TLS handshakes with clients by how they ended.");
+    for (result, count) in sight.handshakes {
+        page.line(handshakes, &format!("result=\"{result}\""), count);
+    }
+    let expiry = "fairway_edge_certificate_expiry_timestamp_seconds";
+    page.family(expiry, "gauge", "When a certificate expires that is there, in seconds since 1970.");
+    // Two for the same names are one here: the one that expires first.
+    let mut certificates: BTreeMap<String, (Option<u64>, bool)> = BTreeMap::new();
+    for CertificateStatus { environment, names, source, not_after, serving, .. } in &sight.certificates {
+        let source = match source {
+            CertificateOrigin::Files => "files",
+            CertificateOrigin::Local => "local",
+            CertificateOrigin::Acme => "acme",
+        };
+        let (environment, names) = (escaped(environment), escaped(&names.join(",")));
+        let labels = format!("environment=\"{environment}\",names=\"{names}\",source=\"{source}\"");
+        let known = certificates.entry(labels).or_insert((*not_after, *serving));
+        let first = known.0.into_iter().chain(*not_after).min();
+        *known = (first, known.1 && *serving);
+    }
+    for (labels, (not_after, _)) in &certificates {
+        if let Some(not_after) = not_after {
+            page.line(expiry, labels, not_after);
+        }
+    }
+    let serving = "fairway_edge_certificate_serving";
+    page.family(serving, "gauge", "Whether clients get a certificate for at least one of its names.");
+    for (labels, (_, serves)) in &certificates {
+        page.line(serving, labels, u8::from(*serves));
+    }
+    let orders = "fairway_edge_acme_orders_total";
+    page.family(orders, "counter", "Orders of ACME servers by how they ended.");
+    let (issued, failed) = sight.orders;
+    page.line(orders, "result=\"issued\"", issued);
+    page.line(orders, "result=\"failed\"", failed);
+}
+
+fn process(page: &mut Page, process: &ProcessMetrics) {
+    let ProcessMetrics { cpu_seconds, resident_bytes, open_descriptors, most_descriptors, start_seconds } =
+        process;
+    page.family("process_cpu_seconds_total", "counter", "Processor time spent, in seconds.");
+    page.line("process_cpu_seconds_total", "", cpu_seconds);
+    page.family(
+        "process_start_time_seconds",
+        "gauge",
+        "When the process began to serve, in seconds since 1970.",
+    );
+    page.line("process_start_time_seconds", "", start_seconds);
+    for (name, help, value) in [
+        ("process_resident_memory_bytes", "Memory in use.", resident_bytes),
+        ("process_open_fds", "Open file descriptors.", open_descriptors),
+        ("process_max_fds", "How many may be open.", most_descriptors),
+    ] {
+        if let Some(value) = value {
+            page.family(name, "gauge", help);
+            page.line(name, "", value);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -151,7 +247,7 @@ fn each_instance(stats: &Stats, mut with: impl FnMut(&str, &InstanceStats)) {
     each_service(stats, |labels, it| {
         for (id, it) in &it.instances {
             let instance = escaped(id);
-            with(&format!("{labels},release=\"{}\",instance=\"{instance}\"", it.release), it);
+            with(&format!("{labels},release=\"{}\",instance_id=\"{instance}\"", it.release), it);
         }
     });
 }

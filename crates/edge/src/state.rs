@@ -1,6 +1,6 @@
 //! What requests find their way by: one immutable value for all environments.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,8 +10,10 @@ use fairway_forward::{Protocol, Timeouts};
 use fairway_guard::Compiled as Guard;
 use fairway_health::{Ask, Budget, Pick, Roster, Rules};
 use fairway_model::traffic::{ListenerTls, Options, Treatment, Upstream};
+use fairway_protocol::edge::Latency;
 use fairway_route::{Compiled, Matcher, MatcherBuilder, Stub, Table};
 
+use crate::histogram;
 use crate::instance::{Instance, Passage};
 use crate::own::OwnCounters;
 use crate::queue::{Crowd, Queue};
@@ -130,6 +132,8 @@ pub(crate) struct Routed {
     pub(crate) service: Arc<Service>,
     pub(crate) guard: Arc<Guard>,
     pub(crate) options: Arc<Options>,
+    /// The port for HTTPS of the environment.
+    pub(crate) https_port: u16,
 }
 
 impl Routed {
@@ -209,11 +213,27 @@ pub(crate) struct Registry {
     pub(crate) instances: BTreeMap<(Arc<str>, String), Arc<Instance>>,
     pub(crate) services: BTreeMap<(Arc<str>, Arc<str>), Arc<ServiceCounters>>,
     pub(crate) environments: BTreeMap<Arc<str>, Arc<EnvironmentCounters>>,
+    /// How long answers took of instances that are forgotten, by service and release: a histogram only grows for as long
+    /// as one of the release is left.
+    pub(crate) bygone: BTreeMap<Flock, Latency>,
     /// What guards remember about clients goes from table to table, by environment and route.
     pub(crate) guards: HashMap<(Arc<str>, String), Arc<Guard>>,
 }
 
+/// The instances of one service that one release started: environment, service, generation.
+pub(crate) type Flock = (Arc<str>, Arc<str>, u64);
+
 impl Registry {
+    /// How long answers took, by service and release.
+    pub(crate) fn latencies(&self) -> BTreeMap<Flock, Latency> {
+        let mut all = self.bygone.clone();
+        for instance in self.instances.values() {
+            let before = all.entry(instance.flock()).or_default();
+            *before = histogram::sum(before, &instance.latency());
+        }
+        all
+    }
+
     /// Forgets instances that no table lists and that left a while ago, or never served, and what belonged to
     /// environments that are gone.
     pub(crate) fn tidy(&mut self, placed: &BTreeMap<String, Placed>, after: Duration) {
@@ -223,9 +243,18 @@ impl Registry {
                 all.any(|backend| backend.id == id)
             })
         };
+        let bygone = &mut self.bygone;
         self.instances.retain(|(environment, id), instance| {
-            listed(environment, id) || !(instance.is_forgettable(after) || instance.never_served())
+            let stays =
+                listed(environment, id) || !(instance.is_forgettable(after) || instance.never_served());
+            if !stays {
+                let before = bygone.entry(instance.flock()).or_default();
+                *before = histogram::sum(before, &instance.latency());
+            }
+            stays
         });
+        let left: BTreeSet<Flock> = self.instances.values().map(|instance| instance.flock()).collect();
+        self.bygone.retain(|flock, _| left.contains(flock));
         let instances = &self.instances;
         let alive = |environment: &Arc<str>| {
             placed.contains_key(environment.as_ref()) || instances.keys().any(|(of, _)| of == environment)
@@ -258,6 +287,7 @@ pub(crate) fn build(placed: &BTreeMap<String, Placed>, registry: &mut Registry) 
         let landmark =
             Landmark { name: environment.clone(), generation, options: Arc::clone(&options), counters };
         let landmark = Arc::new(landmark);
+        let https_port = https_port(&placed.table);
         let doors: BTreeMap<&String, DoorKey> = placed.doors().collect();
         for (name, key) in &doors {
             let door = building.entry(key.clone()).or_default();
@@ -274,7 +304,8 @@ pub(crate) fn build(placed: &BTreeMap<String, Placed>, registry: &mut Registry) 
             let guard = Guard::new(&route.guard, before, rand::random()).expect("the table was checked");
             let guard = Arc::new(guard);
             guards.insert(place, Arc::clone(&guard));
-            let routed = Arc::new(Routed { service, guard, options: Arc::clone(&options) });
+            let options = Arc::clone(&options);
+            let routed = Arc::new(Routed { service, guard, options, https_port });
             if let Err(conflict) = builder.insert(route.host.clone(), route.path.clone(), routed) {
                 let words = format!(
                     "routes[{}]: {}{} on {} is claimed by environment `{}` already",
@@ -297,6 +328,14 @@ pub(crate) fn build(placed: &BTreeMap<String, Placed>, registry: &mut Registry) 
         .collect();
     state.guards = guards;
     (state, clashes)
+}
+
+/// The port that clients of an environment are sent to for HTTPS: 443 if it listens there or nowhere (something in front
+/// of the edge speaks TLS then), else the first port with TLS. A port that the edge is yet to choose is not known here.
+fn https_port(table: &Table) -> u16 {
+    let ports = table.tls.keys().filter_map(|name| table.listeners.get(name)).map(SocketAddr::port);
+    let ports: Vec<u16> = ports.filter(|port| *port != 0).collect();
+    if ports.contains(&443) { 443 } else { ports.first().copied().unwrap_or(443) }
 }
 
 fn services(
@@ -356,7 +395,60 @@ fn timeouts(from: fairway_route::Timeouts) -> Timeouts {
 
 #[cfg(test)]
 mod tests {
+    use fairway_forward::Guard as _;
+
     use super::*;
+
+    /// What instances did that are forgotten stays in the histogram of their release for as long as others are left.
+    #[test]
+    fn a_histogram_outlives_its_instances() {
+        let mut registry = Registry::default();
+        for (id, release) in [("a", 7), ("b", 7), ("c", 8)] {
+            let backend = fairway_route::Backend {
+                id: id.into(),
+                address: ([127, 0, 0, 1], 1).into(),
+                weight: 1,
+                release,
+            };
+            let instance = Arc::new(Instance::new("dev".into(), "web".into(), &backend));
+            instance.welcome(&backend, 0);
+            let mut passage = instance.enter(0, std::time::Instant::now()).unwrap();
+            passage.responded(http::StatusCode::OK);
+            drop(passage);
+            registry.instances.insert(("dev".into(), id.into()), instance);
+        }
+        let counts = |registry: &Registry| {
+            let all = registry.latencies();
+            all.into_iter().map(|((_, _, release), it)| (release, it.count)).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(&registry), [(7, 2), (8, 1)]);
+        let forget = |registry: &mut Registry, id: &str| {
+            registry.instances[&("dev".into(), id.into())].drain(false);
+            registry.tidy(&BTreeMap::new(), Duration::ZERO);
+        };
+        forget(&mut registry, "a");
+        assert_eq!((registry.instances.len(), counts(&registry)), (2, vec![(7, 2), (8, 1)]));
+        forget(&mut registry, "b");
+        assert_eq!((registry.instances.len(), counts(&registry)), (1, vec![(8, 1)]));
+    }
+
+    #[test]
+    fn where_https_is() {
+        let check = |listeners: &[(&str, u16, bool)], expect: u16| {
+            let mut table = Table::empty("dev", 1, 0);
+            for (name, port, tls) in listeners {
+                table.listeners.insert((*name).into(), ([127, 0, 0, 1], *port).into());
+                if *tls {
+                    table.tls.insert((*name).into(), ListenerTls::default());
+                }
+            }
+            assert_eq!(https_port(&table), expect, "{listeners:?}");
+        };
+        check(&[("public", 80, false)], 443);
+        check(&[("public", 80, false), ("public-tls", 8443, true)], 8443);
+        check(&[("a", 8443, true), ("b", 443, true)], 443);
+        check(&[("a", 0, true)], 443);
+    }
 
     #[test]
     fn one_complaint_a_second() {

@@ -8,6 +8,8 @@ use fairway_route::Table;
 
 use crate::clock;
 use crate::edge::{Control, Edge};
+use crate::metrics::Sight;
+use crate::process_metrics;
 
 impl Edge {
     /// The heads of the tables that serve.
@@ -47,7 +49,21 @@ impl Edge {
         self.stats_under(&control, only)
     }
 
-    /// The same for whoever holds the lock.
+    /// Everything that the metrics show.
+    pub(crate) async fn sight(&self) -> Sight {
+        let shared = &self.shared;
+        Sight {
+            stats: self.stats(None).await,
+            latencies: shared.registry().latencies(),
+            handshakes: shared.handshakes.read(),
+            certificates: shared.certificates.status(),
+            orders: shared.certificates.orders(),
+            process: process_metrics::read(shared.since),
+            version: shared.settings.version.clone(),
+        }
+    }
+
+    /// What went through, for whoever holds the lock.
     pub(crate) fn stats_under(&self, control: &Control, only: Option<&str>) -> Stats {
         let positions: BTreeMap<String, (u64, u64)> = {
             let of = |placed: &crate::state::Placed| (placed.table.generation, placed.table.revision);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use fairway_edge::Settings;
 use fairway_edge::client::Client;
-use fairway_model::traffic::AccessLog;
+use fairway_model::traffic::{AccessLog, Certificate, CertificateSource, ListenerTls};
 use fairway_route::{Service, Table};
 use raw::{Answer, Message, Recorder, Wire, soon};
 use serde_json::Value;
@@ -234,7 +234,16 @@ async fn metrics_that_prometheus_reads() {
     let web = Recorder::new().await;
     let mut it = logged(7, &[("web-1", web.address()), ("web-2", nobody().await)], 1);
     it.environment = "test/pr-42".into();
-    let address = client.apply(&it).await.unwrap().listeners["public"];
+    let (names, source) = (vec!["edge.test".into()], CertificateSource::Local);
+    it.listeners.insert("secure".into(), ([127, 0, 0, 1], 0).into());
+    it.tls.insert("secure".into(), ListenerTls::default());
+    it.certificates.push(Certificate { names, source });
+    let listeners = client.apply(&it).await.unwrap().listeners;
+    let address = listeners["public"];
+    // What speaks no TLS is told so, and counted.
+    let mut lost = Wire::connect(listeners["secure"]).await;
+    lost.send("GET / HTTP/1.1\r\n\r\n").await;
+    lost.rest().await;
     for _ in 0..10 {
         ask(address, "GET", "/", "").await;
     }
@@ -243,7 +252,17 @@ async fn metrics_that_prometheus_reads() {
     it.generation = 8;
     client.apply(&it).await.unwrap();
     ask(address, "GET", "/missing", "").await;
-    let page = client.metrics().await.unwrap();
+    drop(lost);
+    let page = within(async {
+        loop {
+            let page = client.metrics().await.unwrap();
+            if page.contains("handshakes_total{result=\"not_tls\"} 1\n") {
+                return page;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     assert!(page.contains("web-1") && page.contains("web-2"), "{page}");
     // Every answer is in it, also those without an instance.
     let of = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
@@ -252,6 +271,24 @@ async fn metrics_that_prometheus_reads() {
     let own = r#"{environment="test/pr-42",service="empty",code="no_instance",status="503"} 1"#;
     assert!(page.contains(&format!("fairway_edge_own_answers_total{own}")), "{page}");
     drop(requests);
+    // Instances of a release are one histogram; Prometheus has a label `instance` of its own.
+    let count = r#"fairway_edge_latency_seconds_count{environment="test/pr-42",service="web",release="7"} "#;
+    assert_eq!(page.matches(count).count(), 1, "{page}");
+    assert!(page.contains(r#"instance_id="web-1""#) && !page.contains("instance=\""), "{page}");
+    for family in [
+        "fairway_edge_build_info{version=",
+        "fairway_edge_tls_handshakes_total{result=\"ok\"} 0",
+        r#"fairway_edge_certificate_serving{environment="test/pr-42",names="edge.test",source="local"} 1"#,
+        r#"fairway_edge_certificate_expiry_timestamp_seconds{environment="test/pr-42","#,
+        "fairway_edge_acme_orders_total{result=\"failed\"} 0",
+        "process_resident_memory_bytes ",
+        "process_open_fds ",
+        "process_max_fds ",
+        "process_cpu_seconds_total ",
+        "process_start_time_seconds ",
+    ] {
+        assert!(page.lines().any(|line| line.starts_with(family)), "{family}: {page}");
+    }
     let checked = tokio::task::spawn_blocking(move || {
         let mut tool = Command::new("promtool");
         tool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -245,8 +245,12 @@ async fn the_control_socket() {
     assert_eq!((instance.total, instance.responses.success, instance.latency.count), (2, 2, 2));
     assert!(client.stats(Some("prod")).await.unwrap().environments.is_empty());
     let page = client.metrics().await.unwrap();
-    let labels = "environment=\"test/pr-42\",service=\"web\",release=\"3\",instance=\"web/1\"";
-    assert!(page.contains(&format!("\nfairway_edge_requests_total{{{labels},class=\"2xx\"}} 2\n")), "{page}");
+    let labels = "environment=\"test/pr-42\",service=\"web\",release=\"3\"";
+    let of_instance = format!("{labels},instance_id=\"web/1\"");
+    assert!(
+        page.contains(&format!("\nfairway_edge_requests_total{{{of_instance},class=\"2xx\"}} 2\n")),
+        "{page}"
+    );
     assert!(page.contains(&format!("\nfairway_edge_latency_seconds_count{{{labels}}} 2\n")), "{page}");
 
     let refused = |result: Result<_, ClientError>| match result {

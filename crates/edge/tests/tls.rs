@@ -449,3 +449,41 @@ async fn a_restart() {
     drop(again);
     edge.shutdown(Duration::from_secs(5)).await;
 }
+
+/// A client that has connected and says nothing, or not all of its hello, keeps no edge from ending; one whose hello and
+/// request are on their way gets its answer.
+#[tokio::test]
+async fn a_silent_client_holds_nothing_up() {
+    let hour = Duration::from_secs(3_600);
+    let (world, web) = (World::with(|settings| settings.head_timeout = hour).await, Recorder::new().await);
+    let (_, secure) = apply(&world, secured(1, web.address(), local())).await;
+    let trusting = Trusting::in_home(world.home.path());
+    assert_eq!(trusting.get(secure, "/a").await.text(), "GET /a 0");
+    let mut silent = Wire::connect(secure).await;
+    let mut halting = Wire::connect(secure).await;
+    halting.send([22, 3, 1, 2, 0]).await;
+    soon("connections", async {
+        while world.edge.stats(None).await.connections < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    within(world.edge.shutdown(hour)).await;
+    assert_eq!((silent.rest().await.len(), halting.rest().await.len()), (0, 0));
+}
+
+/// Where HTTPS is not on its usual port, a redirect says so.
+#[tokio::test]
+async fn a_redirect_names_the_port() {
+    let (world, web) = (World::new().await, Recorder::new().await);
+    let secure = support::nobody().await;
+    let mut it = secured(1, web.address(), local());
+    it.listeners.insert("secure".into(), secure);
+    it.routes[0].guard.redirect_https = true;
+    let (address, bound) = apply(&world, it).await;
+    assert_eq!(bound, secure);
+    let answer = plain(address, "/a?b=c").await;
+    assert_eq!(answer.head.status(), 308);
+    let expected = format!("https://edge.test:{}/a?b=c", secure.port());
+    assert_eq!(answer.head.one("location"), Some(&*expected));
+}

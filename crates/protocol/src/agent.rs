@@ -26,7 +26,10 @@
 
 use fairway_model::{EnvironmentName, Redacted, ServiceName};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 /// Version of this API.
 pub const API_VERSION: u32 = 1;
@@ -95,8 +98,39 @@ impl SecretValue {
 pub struct Endpoints {
     /// The public address of the edge, if the environment has one.
     pub public: Option<SocketAddr>,
+    /// The public address with TLS, if the environment has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_tls: Option<SocketAddr>,
     /// Each service's loopback address behind the edge.
     pub services: BTreeMap<ServiceName, SocketAddr>,
+}
+
+impl Endpoints {
+    /// What a browser is given, with TLS first: an environment may have one of them, both or none.
+    #[must_use]
+    pub fn urls(&self) -> Vec<String> {
+        let tls = self.public_tls.map(|address| url("https", address, 443));
+        let plain = self.public.map(|address| url("http", address, 80));
+        tls.into_iter().chain(plain).collect()
+    }
+}
+
+fn url(scheme: &str, address: SocketAddr, usual: u16) -> String {
+    // An address on which a program listens for all is none to go to.
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let host = match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    if address.port() == usual {
+        format!("{scheme}://{host}/")
+    } else {
+        format!("{scheme}://{host}:{}/", address.port())
+    }
 }
 
 /// One line of a service's log.
@@ -108,4 +142,29 @@ pub struct LogLine {
     pub instance: String,
     /// The line as the process wrote it, without its end.
     pub line: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_browser_is_given() {
+        let check = |public: Option<&str>, tls: Option<&str>, expect: &[&str]| {
+            let address = |text: Option<&str>| text.map(|text| text.parse().unwrap());
+            let (public, public_tls) = (address(public), address(tls));
+            assert_eq!(Endpoints { public, public_tls, services: BTreeMap::new() }.urls(), expect);
+        };
+        check(None, None, &[]);
+        check(Some("127.0.0.1:8080"), None, &["http://127.0.0.1:8080/"]);
+        check(None, Some("127.0.0.1:8443"), &["https://127.0.0.1:8443/"]);
+        check(Some("0.0.0.0:80"), Some("[::]:443"), &["https://[::1]/", "http://127.0.0.1/"]);
+    }
+
+    /// An agent before this one does not say where TLS is.
+    #[test]
+    fn endpoints_of_an_older_agent() {
+        let found: Endpoints = serde_json::from_str(r#"{"public":null,"services":{}}"#).unwrap();
+        assert_eq!(found.public_tls, None);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ impl Certificates {
             ending: told.clone(),
         };
         let shared = Arc::new(Shared {
-            tools: Tools { directory, acme, poll, local_lifetime },
+            tools: Tools { directory, acme, poll, local_lifetime, orders: Arc::default() },
             wake: Notify::new(),
             resolver: Arc::new(Resolver { index: ArcSwap::default(), challenges }),
             state: Mutex::default(),
@@ -170,6 +171,12 @@ impl Certificates {
     /// How it stands with every certificate of every environment, in their order.
     pub fn status(&self) -> Vec<CertificateStatus> {
         lock(&self.inner.shared.state).status()
+    }
+
+    /// How orders of ACME servers ended since the start: issued, and failed.
+    pub fn orders(&self) -> (u64, u64) {
+        let orders = &self.inner.shared.tools.orders;
+        (orders.issued.load(Ordering::Relaxed), orders.failed.load(Ordering::Relaxed))
     }
 
     /// Tries now what failed for an environment and waits for its next attempt. For people who have mended the cause.

@@ -1,6 +1,8 @@
 //! What is done for one certificate: read it, make it, ask for it. And what follows from how that went.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fairway_model::traffic::{Acme, CertificateSource};
@@ -47,6 +49,15 @@ pub(crate) struct Tools {
     pub(crate) poll: Duration,
     /// How long what the local authority issues is valid.
     pub(crate) local_lifetime: Duration,
+    /// How orders of ACME servers ended.
+    pub(crate) orders: Arc<OrderCounters>,
+}
+
+/// How orders ended.
+#[derive(Debug, Default)]
+pub(crate) struct OrderCounters {
+    pub(crate) issued: AtomicU64,
+    pub(crate) failed: AtomicU64,
 }
 
 /// What is known of a unit before anything is done: from files at once, from ACME what is kept.
@@ -208,6 +219,7 @@ async fn order(tools: &Tools, acme: &Acme, unit: &Unit, records: &Records, lease
     let storage = &*tools.acme.storage;
     match Box::pin(acme::obtain(&tools.acme, acme, &unit.names, lease)).await {
         Ok(obtained) => {
+            tools.orders.issued.fetch_add(1, Ordering::Relaxed);
             if unit.failures.failed > 0
                 && let Err(error) = storage.remove(&records.failures()).await
             {
@@ -221,7 +233,10 @@ async fn order(tools: &Tools, acme: &Acme, unit: &Unit, records: &Records, lease
             Outcome::Serves { pair: Box::new(obtained.pair), stamp: None, but }
         }
         Err(AcmeError::Shutdown) => Outcome::GivenUp,
-        Err(error) => not_obtained(storage, records, unit, &error).await,
+        Err(error) => {
+            tools.orders.failed.fetch_add(1, Ordering::Relaxed);
+            not_obtained(storage, records, unit, &error).await
+        }
     }
 }
 

@@ -60,13 +60,14 @@ impl Environment {
     pub(crate) async fn endpoints(&self) -> Endpoints {
         let journal = self.journal.lock().await;
         let Some((_, release)) = journal.serving() else {
-            return Endpoints { public: None, services: BTreeMap::new() };
+            return Endpoints { public: None, public_tls: None, services: BTreeMap::new() };
         };
         let port = |service: &ServiceName| {
             Some((service.clone(), ([127, 0, 0, 1], *journal.ports.get(service)?).into()))
         };
         Endpoints {
             public: table::public(&journal, release),
+            public_tls: table::public_tls(&journal, release),
             services: release.services.keys().filter_map(port).collect(),
         }
     }

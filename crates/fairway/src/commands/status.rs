@@ -150,9 +150,7 @@ fn head(state: &State, observed: &Observed, endpoints: &Endpoints, context: &Con
             pending.committed.generation, pending.by
         )));
     }
-    if let Some(public) = endpoints.public {
-        lines.push(format!("http://{public}/"));
-    }
+    lines.extend(endpoints.urls());
     lines
 }
 

@@ -81,9 +81,9 @@ async fn release(
         print_json(&value);
     } else {
         print(release::block(&applied, begin.elapsed(), context.paint));
-        if let Some(public) = endpoints.public {
-            print([format!("  {} http://{public}/", context.paint.dim(format!("{:<10}", "open")))]);
-        }
+        let words = std::iter::once("open").chain(std::iter::repeat(""));
+        let lines = endpoints.urls().into_iter().zip(words);
+        print(lines.map(|(url, word)| format!("  {} {url}", context.paint.dim(format!("{word:<10}")))));
     }
     Ok(endpoints)
 }
