@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use fairway_guard::{Trace, X_REQUEST_ID, client_address, request_id};
+use fairway_guard::{Trace, X_REQUEST_ID, client_address, digits, request_id};
 use fairway_model::traffic::Options;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::uri::Authority;
@@ -40,8 +40,8 @@ pub(crate) struct Record {
     host: Option<HeaderValue>,
     protocol: Version,
     tls: Option<&'static str>,
-    request_id: Option<HeaderValue>,
-    trace: HeaderValue,
+    request_id: RequestId,
+    trace_id: u128,
     pub(crate) status: Option<u16>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -51,6 +51,15 @@ pub(crate) struct Record {
     pub(crate) why: Option<&'static str>,
     /// Whether the answer was taken to its end.
     pub(crate) complete: bool,
+}
+
+/// What a request is called.
+#[derive(Debug)]
+enum RequestId {
+    /// This number.
+    Ours(u128),
+    /// What a trusted peer called it.
+    Theirs(Option<HeaderValue>),
 }
 
 /// Begins the line in the access log, if the environment has one, and gives the request its id and its place in a trace.
@@ -69,13 +78,17 @@ pub(crate) fn begin<B>(
     let peer = door.client.ip();
     let trusted = options.trusted.iter().any(|network| network.contains(peer));
     let [a, b, c]: [u64; 3] = rand::random();
-    let id = request_id(trusted, &headers, u128::from(a) << 64 | u128::from(b));
-    if let Some(id) = &id {
-        headers.insert(X_REQUEST_ID, id.clone());
-    }
+    let number_of_request = u128::from(a) << 64 | u128::from(b);
+    let request_id = match request_id(trusted, &headers, number_of_request) {
+        Some(id) => {
+            headers.insert(X_REQUEST_ID, id);
+            RequestId::Ours(number_of_request)
+        }
+        None => RequestId::Theirs(headers.get(X_REQUEST_ID).cloned()),
+    };
     let sampled = wanted.one_in <= 1 || number.is_multiple_of(wanted.one_in.into());
     let trace = Trace::new(trusted, &headers, u128::from(b) << 64 | u128::from(c), a ^ c, sampled);
-    let trace = trace.put(&mut headers);
+    trace.put(&mut headers);
     let known = request.extensions().get::<Unread>().is_none_or(|unread| unread.is_line_known);
     let (time, began) = (SystemTime::now(), Instant::now());
     let record = Record {
@@ -91,8 +104,8 @@ pub(crate) fn begin<B>(
         host: headers.get(HOST).cloned(),
         protocol: request.version(),
         tls: door.tls,
-        request_id: id.or_else(|| headers.get(X_REQUEST_ID).cloned()),
-        trace,
+        request_id,
+        trace_id: trace.trace_id,
         status: None,
         bytes_in: headers
             .get(CONTENT_LENGTH)
@@ -132,7 +145,15 @@ impl Drop for Record {
             self.member.and_then(|index| service.as_ref().and_then(|service| service.members.get(index)));
         let named = self.uri.as_ref().and_then(Uri::authority);
         let host = || self.host.as_ref().and_then(|host| host.to_str().ok());
-        let trace = self.trace.to_str().ok().and_then(|text| text.get(3..35));
+        let number;
+        let trace = digits(self.trace_id);
+        let request_id = match &self.request_id {
+            RequestId::Ours(id) => {
+                number = digits(*id);
+                std::str::from_utf8(&number).ok()
+            }
+            RequestId::Theirs(id) => id.as_ref().and_then(|id| id.to_str().ok()),
+        };
         let line = Line {
             environment: environment.as_deref(),
             service: service.as_ref().map(|service| &*service.name),
@@ -146,8 +167,8 @@ impl Drop for Record {
             bytes_out: self.bytes_out,
             duration: self.began.elapsed(),
             upstream: self.upstream,
-            request_id: self.request_id.as_ref().and_then(|id| id.to_str().ok()),
-            trace_id: trace,
+            request_id,
+            trace_id: std::str::from_utf8(&trace).ok(),
             tls: self.tls,
             why: self.why.or(if self.complete { None } else { Some("client_gone") }),
             retries: self.retries,

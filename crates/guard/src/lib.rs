@@ -48,4 +48,4 @@ pub use compression::Encoding;
 pub use encoder::Encoder;
 pub use forwarded::forwarded_header;
 pub use path::{Readings, find_unambiguous, path_problem, readings};
-pub use trace::{TRACEPARENT, TRACESTATE, Trace, X_REQUEST_ID, request_id};
+pub use trace::{TRACEPARENT, TRACESTATE, Trace, X_REQUEST_ID, digits, request_id};

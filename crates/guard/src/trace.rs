@@ -22,9 +22,7 @@ pub fn request_id(trusted: bool, headers: &HeaderMap, random: u128) -> Option<He
     if trusted && single(headers, &X_REQUEST_ID).is_some_and(harmless) {
         return None;
     }
-    let mut text = [0; 32];
-    digits(random, &mut text);
-    Some(value(&text))
+    Some(value(&digits(random)))
 }
 
 fn harmless(id: &[u8]) -> bool {
@@ -68,23 +66,20 @@ impl Trace {
         self.flags & SAMPLED != 0
     }
 
-    /// Puts it into a request, and returns what `traceparent` says then. `tracestate` belongs to the trace that it came
-    /// with and goes when that is not continued.
-    pub fn put(&self, headers: &mut HeaderMap) -> HeaderValue {
+    /// Puts it into a request. `tracestate` belongs to the trace that it came with and goes when that is not continued.
+    pub fn put(&self, headers: &mut HeaderMap) {
         if self.parent_id.is_none() {
             headers.remove(TRACESTATE);
         }
-        let header = self.header();
-        headers.insert(TRACEPARENT, header.clone());
-        header
+        headers.insert(TRACEPARENT, self.header());
     }
 
     /// The value of `traceparent`, version 00.
     pub fn header(&self) -> HeaderValue {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        digits(self.trace_id, &mut text[3..35]);
-        digits(self.span_id.into(), &mut text[36..52]);
-        digits(self.flags.into(), &mut text[53..55]);
+        text[3..35].copy_from_slice(&digits(self.trace_id));
+        text[36..52].copy_from_slice(&sixteen(self.span_id));
+        text[53..55].copy_from_slice(&sixteen(self.flags.into())[14..]);
         value(&text)
     }
 }
@@ -116,12 +111,30 @@ fn number(text: &[u8]) -> Option<u128> {
     })
 }
 
-fn digits(number: u128, text: &mut [u8]) {
-    let bytes = number.to_le_bytes();
-    for (pair, byte) in text.rchunks_mut(2).zip(bytes) {
-        let digits = [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
-        pair.copy_from_slice(&digits);
+/// A number as it stands in identifiers: 32 hexadecimal digits.
+pub fn digits(number: u128) -> [u8; 32] {
+    let mut text = [0; 32];
+    for (part, bytes) in text.chunks_exact_mut(16).zip(number.to_be_bytes().chunks_exact(8)) {
+        part.copy_from_slice(&sixteen(bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))));
     }
+    text
+}
+
+fn sixteen(number: u64) -> [u8; 16] {
+    let mut text = [0; 16];
+    let (left, right) = text.split_at_mut(8);
+    left.copy_from_slice(&eight(number >> 32));
+    right.copy_from_slice(&eight(number & 0xffff_ffff));
+    text
+}
+
+/// Eight digits at once: each four bits get a byte, which becomes a digit or, with 39 more, a letter.
+fn eight(number: u64) -> [u8; 8] {
+    let spread = (number | number << 16) & 0x0000_ffff_0000_ffff;
+    let spread = (spread | spread << 8) & 0x00ff_00ff_00ff_00ff;
+    let spread = (spread | spread << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    let letters = (spread + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (spread + 0x3030_3030_3030_3030 + letters * 39).to_be_bytes()
 }
 
 fn value(text: &[u8]) -> HeaderValue {
@@ -133,4 +146,18 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     values.next().is_none().then_some(value.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn digits_are_hexadecimal(number in any::<u128>(), shift in 0_u32..128) {
+            let number = number >> shift;
+            prop_assert_eq!(String::from_utf8(digits(number).to_vec()).unwrap(), format!("{number:032x}"));
+        }
+    }
 }

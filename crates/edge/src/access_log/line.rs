@@ -254,18 +254,8 @@ fn milliseconds(out: &mut Vec<u8>, key: &[u8], value: Duration) {
     out.extend_from_slice(&[b'.', ascii(rest / 100), ascii(rest / 10 % 10), ascii(rest % 10)]);
 }
 
-pub(super) fn digits(out: &mut Vec<u8>, mut value: u64) {
-    let mut buffer = [0; 20];
-    let mut at = buffer.len();
-    loop {
-        at -= 1;
-        buffer[at] = ascii(value % 10);
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&buffer[at..]);
+pub(super) fn digits(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// The digit of a number below ten.

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fairway_edge::{Edge, Settings};
-use fairway_protocol::edge::InstanceStats;
+use fairway_protocol::edge::{InstanceStats, ServiceStats};
 use fairway_route::{Backend, Route, Service, Table};
 use tempfile::TempDir;
 
@@ -44,9 +44,14 @@ impl World {
         self.find(id).await.unwrap_or_else(|| panic!("no instance {id}"))
     }
 
-    pub async fn find(&self, id: &str) -> Option<InstanceStats> {
+    /// What is known of service `web`.
+    pub async fn service(&self) -> ServiceStats {
         let stats = self.edge.stats(Some("dev")).await;
-        stats.environments.get("dev")?.services.get("web")?.instances.get(id).cloned()
+        stats.environments["dev"].services["web"].clone()
+    }
+
+    pub async fn find(&self, id: &str) -> Option<InstanceStats> {
+        self.service().await.instances.get(id).cloned()
     }
 
     /// Waits until an instance's numbers are as wanted.
