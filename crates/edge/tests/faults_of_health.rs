@@ -269,30 +269,15 @@ async fn f15_the_queue_has_a_limit_and_notices_who_leaves() {
         client
     };
     let (first, second) = (ask("/first").await, ask("/second").await);
-    // The queue is full once one is refused.
-    let refused = async {
-        loop {
-            let mut third = ask("/third").await;
-            match tokio::time::timeout(Duration::from_millis(200), third.response("GET")).await {
-                Ok(answer) => return answer,
-                Err(_) => drop(third),
-            }
-        }
-    };
-    let refused = soon("a refusal", refused).await;
+    world.until_waiting(2).await;
+    let refused = ask("/third").await.response("GET").await;
     assert_eq!(refused.head.status(), 503);
     assert!(refused.head.one("retry-after").is_some(), "{refused:?}");
     // One leaves, another one takes the place: it is not refused.
     drop(first);
-    let waiting = soon("the place", async {
-        loop {
-            let mut fourth = ask("/fourth").await;
-            if tokio::time::timeout(Duration::from_millis(200), fourth.response("GET")).await.is_err() {
-                return fourth;
-            }
-        }
-    })
-    .await;
+    world.until_waiting(1).await;
+    let waiting = ask("/fourth").await;
+    world.until_waiting(2).await;
     world.apply(&held(1, 1, web.address(), None)).await;
     for (mut client, path) in [(second, "/second"), (waiting, "/fourth")] {
         assert_eq!(client.response("GET").await.text(), format!("GET {path} 0"));

@@ -51,16 +51,6 @@ fn limited(table: &mut Table, queue: u32, queue_ms: u64) {
     table.services.get_mut("web").unwrap().treatment.limits = Limits { exchanges: 1, queue, queue_ms };
 }
 
-/// Waits until so many requests wait at the edge.
-async fn until_waiting(stage: &Stage, count: u64) {
-    soon("requests that wait", async {
-        while stage.world.service().await.waiting != count {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn an_instance_at_its_limit() {
     let stage = Stage::with(|_| {}, |table| limited(table, 1, 60_000)).await;
@@ -68,15 +58,15 @@ async fn an_instance_at_its_limit() {
     let mut instance = stage.instance().await;
     assert_eq!(instance.request().await.head.target(), "/first");
     let mut second = send(stage.address, "/second", "").await;
-    until_waiting(&stage, 1).await;
+    stage.world.until_waiting(1).await;
     let refused = get(stage.address, "").await;
     assert_eq!(code(&refused), (503, "queue_full".into()));
     assert!(refused.head.one("retry-after").is_some(), "{refused:?}");
     // With its client gone the second gives its place to another.
     drop(second);
-    until_waiting(&stage, 0).await;
+    stage.world.until_waiting(0).await;
     second = send(stage.address, "/third", "").await;
-    until_waiting(&stage, 1).await;
+    stage.world.until_waiting(1).await;
     assert_eq!(stage.world.instance("web-1").await.in_flight, 1);
     instance.send(OK).await;
     assert_eq!(first.response("GET").await.text(), "ok");

@@ -50,6 +50,16 @@ impl World {
         stats.environments["dev"].services["web"].clone()
     }
 
+    /// Waits until so many requests for `web` wait at the edge.
+    pub async fn until_waiting(&self, count: u64) {
+        within(async {
+            while self.service().await.waiting != count {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
     pub async fn find(&self, id: &str) -> Option<InstanceStats> {
         self.service().await.instances.get(id).cloned()
     }
