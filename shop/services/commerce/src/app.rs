@@ -1,18 +1,21 @@
-//! The routes of commerce and what their handlers share.
+//! What handlers share, and the routes they are found under.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
 use shop_kit::contract::{ContractError, Unbuilt};
 use shop_kit::database::ping;
 use shop_kit::health::Health;
 use shop_kit::layers::dress;
+use shop_kit::settings::Secret;
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 
 use crate::authorize::Authorizer;
-use crate::catalog::{categories, products, skus};
-use crate::settings::Settings;
+use crate::jobs::Worker;
+use crate::media::Media;
+use crate::routes;
+use crate::settings::{Settings, Timing};
 
 /// The contracts this service has a part in, as they were when the program was built.
 const CONTRACTS: [(&str, &str); 3] = [
@@ -20,6 +23,9 @@ const CONTRACTS: [(&str, &str); 3] = [
     ("admin", include_str!("../../../contracts/openapi/admin.yaml")),
     ("internal", include_str!("../../../contracts/openapi/internal.yaml")),
 ];
+
+/// Uploads that are read at the same time; the others wait. Each may hold tens of megabytes.
+const UPLOADS_AT_ONCE: usize = 4;
 
 /// What every handler needs.
 #[derive(Debug, Clone)]
@@ -31,13 +37,26 @@ pub struct App {
 struct Inner {
     pool: PgPool,
     authorizer: Authorizer,
+    media: Media,
+    sync_token: Option<Secret>,
+    uploads: Semaphore,
+    worker: Worker,
+    timing: Timing,
 }
 
 impl App {
     /// An application on its database.
     pub fn new(settings: Settings) -> Self {
-        let inner =
-            Inner { pool: settings.database.pool(), authorizer: Authorizer::new(settings.authorization) };
+        let Settings { address: _, database, authorization, media, sync_token, timing } = settings;
+        let inner = Inner {
+            pool: database.pool(),
+            authorizer: Authorizer::new(authorization),
+            media: Media::new(media),
+            sync_token,
+            uploads: Semaphore::new(UPLOADS_AT_ONCE),
+            worker: Worker::default(),
+            timing,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -50,6 +69,31 @@ impl App {
     pub fn authorizer(&self) -> &Authorizer {
         &self.inner.authorizer
     }
+
+    /// Where files are kept.
+    pub fn media(&self) -> &Media {
+        &self.inner.media
+    }
+
+    /// What payment shows when it tells about a payment; nobody may when there is none.
+    pub fn sync_token(&self) -> Option<&Secret> {
+        self.inner.sync_token.as_ref()
+    }
+
+    /// Permits to read an upload.
+    pub fn uploads(&self) -> &Semaphore {
+        &self.inner.uploads
+    }
+
+    /// Does what takes long.
+    pub fn worker(&self) -> &Worker {
+        &self.inner.worker
+    }
+
+    /// How often and how long.
+    pub fn timing(&self) -> Timing {
+        self.inner.timing
+    }
 }
 
 /// All routes, dressed.
@@ -59,11 +103,9 @@ impl App {
 pub fn router(app: App, version: Option<String>) -> Result<Router, ContractError> {
     let unbuilt = Unbuilt::of("commerce", &CONTRACTS)?;
     let pool = app.pool().clone();
-    let routes = Router::new()
-        .route("/catalog/categories", get(categories::list).post(categories::create))
-        .route("/catalog/products", get(products::list).post(products::create))
-        .route("/catalog/products/{spuId}", get(products::show))
-        .route("/catalog/products/{spuId}/skus", post(skus::create))
+    let routes = routes::table()
+        .into_iter()
+        .fold(Router::new(), |router, route| router.route(route.path, route.handler))
         .with_state(app);
     Ok(dress("commerce", unbuilt.attach(routes), Health::when(version, move || ping(pool.clone()))))
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use commerce::app::{App, router};
 use commerce::settings::Settings;
-use commerce::{MIGRATIONS, seed};
+use commerce::{MIGRATIONS, jobs, seed};
 use shop_kit::program::{self, Command};
 use shop_kit::server::{self, Shutdown};
 
@@ -15,12 +15,16 @@ async fn main() -> ExitCode {
         let settings = Settings::read(&environment)?;
         match command {
             Command::Migrate => settings.database.migrate(&MIGRATIONS).await?,
-            Command::Seed => seed::run(&settings.database.pool(), &settings.media_base_url).await?,
+            Command::Seed => {
+                let reset = environment.switch("COMMERCE_SEED_RESET", false)?;
+                seed::run(&settings.database.pool(), &settings.media.base_url, reset).await?;
+            }
             Command::Serve => {
                 let address = settings.address;
                 let shutdown = Shutdown::on_signals()?;
                 let app = App::new(settings);
                 let pool = app.pool().clone();
+                shutdown.spawn(jobs::work(app.clone(), shutdown.clone()));
                 let app = router(app, environment.optional("SERVICE_VERSION"))?;
                 server::run("commerce", address, app, shutdown).await?;
                 pool.close().await;

@@ -1,7 +1,7 @@
-//! An example catalogue for development: eight categories, twelve products, two SKUs each.
+//! Examples for development: eight categories, twelve products with two SKUs each, one inquiry.
 //!
 //! Ids are fixed, so that examples and tests can name them. Running it again adds what is missing and
-//! changes nothing that is there.
+//! changes nothing that is there; a reset removes everything first, orders and uploads of customers included.
 
 use shop_kit::database::DatabaseError;
 use sqlx::{PgConnection, PgPool};
@@ -156,14 +156,42 @@ const PRODUCTS: [Product; 12] = [
     ),
 ];
 
-/// Adds the example catalogue. Pictures are said to be below `media_base_url`.
+/// The signs of the categories on the home page, in the order of [`CATEGORIES`].
+const DISPLAYED: [(&str, &str); 8] = [
+    ("cat-fasteners", "setting"),
+    ("cat-electrical", "desktop"),
+    ("cat-ppe", "shield"),
+    ("cat-tools", "setting"),
+    ("cat-instrumentation", "apps"),
+    ("cat-janitorial", "brush"),
+    ("cat-office", "notes"),
+    ("cat-packaging", "apps"),
+];
+
+/// The example products: id, name, and the digits of the category.
+pub fn products() -> impl Iterator<Item = (Uuid, &'static str, &'static str)> {
+    PRODUCTS.iter().map(|product| (id_ending("2", product.id), product.name, product.category))
+}
+
+/// Adds the examples; with `reset` everything else goes first. Pictures are said to be below `media_base_url`.
 ///
 /// # Errors
 /// When the database refuses; nothing is changed then.
-pub async fn run(pool: &PgPool, media_base_url: &str) -> Result<(), SeedError> {
+pub async fn run(pool: &PgPool, media_base_url: &str, reset: bool) -> Result<(), SeedError> {
     let mut transaction = pool.begin().await?;
+    if reset {
+        sqlx::query(
+            "TRUNCATE catalog_categories, catalog_products, catalog_skus, catalog_price_tiers, display_categories,
+                 wishlist_items, cart_items, cart_import_jobs, cart_import_rows, user_addresses, orders, order_items,
+                 order_tracking_shipments, order_admin_events, product_requests, after_sales_tickets,
+                 after_sales_messages, price_inquiries, inquiry_messages, import_jobs, import_job_uploads,
+                 product_import_rows",
+        )
+        .execute(&mut *transaction)
+        .await?;
+    }
     let mut added = 0;
-    for (sort, (digits, name)) in (1_i32..).zip(CATEGORIES) {
+    for (sort, ((digits, name), (id, icon))) in (1_i32..).zip(CATEGORIES.iter().zip(DISPLAYED)) {
         added += sqlx::query(
             "INSERT INTO catalog_categories (id, name, sort) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         )
@@ -173,13 +201,53 @@ pub async fn run(pool: &PgPool, media_base_url: &str) -> Result<(), SeedError> {
         .execute(&mut *transaction)
         .await?
         .rows_affected();
+        sqlx::query(
+            "INSERT INTO display_categories (id, name, icon_key, sort) VALUES ($1, $2, $3, $4)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(id)
+        .bind(name)
+        .bind(icon)
+        .bind(sort)
+        .execute(&mut *transaction)
+        .await?;
     }
     for (position, product) in (0_i32..).zip(&PRODUCTS) {
         added += add_product(&mut transaction, position, product, media_base_url).await?;
     }
+    added += add_inquiry(&mut transaction).await?;
     transaction.commit().await?;
-    tracing::info!(added, "catalogue seeded");
+    tracing::info!(added, reset, "examples seeded");
     Ok(())
+}
+
+/// A question of the example customer to the example sales user of identity's seed.
+async fn add_inquiry(connection: &mut PgConnection) -> sqlx::Result<u64> {
+    let added = sqlx::query(
+        "INSERT INTO price_inquiries (id, created_by_user_id, owner_sales_user_id, assigned_sales_user_id, sku_id,
+             message, response_note)
+         VALUES ($1, $2, $3, $3, $4, '镀锌槽钢 C100 采购 200 根，最低单价是多少？', '正在核价，今天答复')
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(repeated("7"))
+    .bind(repeated("d"))
+    .bind(repeated("b"))
+    .bind(id_ending("3", "05"))
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    if added > 0 {
+        sqlx::query(
+            "INSERT INTO inquiry_messages (id, inquiry_id, sender_type, sender_user_id, content)
+             VALUES ($1, $2, 'customer', $3, '镀锌槽钢 C100 采购 200 根，最低单价是多少？') ON CONFLICT DO NOTHING",
+        )
+        .bind(repeated("8"))
+        .bind(repeated("7"))
+        .bind(repeated("d"))
+        .execute(connection)
+        .await?;
+    }
+    Ok(added)
 }
 
 async fn add_product(

@@ -1,6 +1,7 @@
 //! What the environment says about this program.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use shop_kit::database::{Database, DatabaseError};
@@ -36,17 +37,43 @@ pub enum Authorization {
     },
 }
 
+/// Where files are kept and what their addresses begin with.
+#[derive(Debug, Clone)]
+pub struct MediaSettings {
+    /// The directory; made when the first file is written.
+    pub directory: PathBuf,
+    /// What comes before a file's path, without a slash at the end, e.g. `https://shop.example/assets/media`.
+    pub base_url: String,
+}
+
+/// How often and how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// How often the worker looks for jobs that another instance left behind.
+    pub poll: Duration,
+    /// How long a job belongs to a worker that gives no sign.
+    pub lease: Duration,
+    /// How long after it was shipped an order counts as delivered.
+    pub delivered_after: Duration,
+    /// How often that is looked at.
+    pub delivered_every: Duration,
+}
+
 /// Everything `commerce` can be told.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where to listen.
     pub address: SocketAddr,
-    /// Where the catalogue is kept.
+    /// Where everything but files is kept.
     pub database: Database,
     /// Who decides what callers may do.
     pub authorization: Authorization,
-    /// Where example pictures are said to be.
-    pub media_base_url: String,
+    /// Where files are kept.
+    pub media: MediaSettings,
+    /// What payment shows when it tells about a payment; nobody may when there is none.
+    pub sync_token: Option<Secret>,
+    /// How often and how long.
+    pub timing: Timing,
 }
 
 impl Settings {
@@ -74,10 +101,24 @@ impl Settings {
             address: env.address("COMMERCE_HTTP_ADDR", ":8082")?,
             database: Database::at("COMMERCE_DB_DSN", &dsn)?,
             authorization,
-            media_base_url: env
-                .text("MEDIA_PUBLIC_BASE_URL", "http://localhost:8080/assets/media")
-                .trim_end_matches('/')
-                .to_owned(),
+            media: MediaSettings {
+                directory: env.text("MEDIA_LOCAL_OUTPUT_DIR", "./media").into(),
+                base_url: env
+                    .text("MEDIA_PUBLIC_BASE_URL", "http://localhost:8080/assets/media")
+                    .trim_end_matches('/')
+                    .to_owned(),
+            },
+            sync_token: env.optional("COMMERCE_INTERNAL_SYNC_TOKEN").map(Secret::new),
+            timing: Timing {
+                poll: env.duration("COMMERCE_JOBS_EVERY", Duration::from_secs(2))?,
+                lease: env.duration("COMMERCE_JOBS_LEASE", Duration::from_secs(60))?,
+                delivered_after: env.duration("COMMERCE_AUTO_DELIVERY_AFTER", hours(168))?,
+                delivered_every: env.duration("COMMERCE_AUTO_DELIVERY_EVERY", hours(1))?,
+            },
         })
     }
+}
+
+const fn hours(n: u64) -> Duration {
+    Duration::from_secs(n * 3600)
 }

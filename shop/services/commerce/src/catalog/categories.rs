@@ -1,18 +1,20 @@
 //! Categories.
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
-use shop_kit::error::OrInternal;
-use shop_kit::extract::Body;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Deserializer, Serialize};
+use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::wire::Items;
 use shop_kit::{ApiError, ApiResult};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::authorize::PRODUCT_MANAGE;
+use crate::authorize::Allowed;
+use crate::authorize::needs::ManageProducts;
+use crate::sql::OrFail;
+use crate::text::{SHORT, required};
 
 /// A category.
 #[derive(Debug, Serialize, FromRow)]
@@ -33,16 +35,37 @@ pub struct CreateCategory {
     sort: Option<i32>,
 }
 
+/// What changes about a category; for the parent, null is a value.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct UpdateCategory {
+    name: Option<String>,
+    #[serde(deserialize_with = "present")]
+    parent_id: Option<Option<Uuid>>,
+    sort: Option<i32>,
+}
+
+/// Tells a null from a field that is not there.
+///
+/// # Errors
+/// When the value is neither null nor a `T`.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    input: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(input).map(Some)
+}
+
 /// `GET /catalog/categories`.
 ///
 /// # Errors
 /// 500 when the database does not answer.
 pub async fn list(State(app): State<App>) -> ApiResult<Json<Items<Category>>> {
-    let items =
-        sqlx::query_as("SELECT id, name, parent_id, sort FROM catalog_categories ORDER BY sort, name, id")
-            .fetch_all(app.pool())
-            .await
-            .or_internal("failed to list categories")?;
+    let items = sqlx::query_as(
+        "SELECT id, name, parent_id, sort FROM catalog_categories ORDER BY sort, name, id LIMIT 2000",
+    )
+    .fetch_all(app.pool())
+    .await
+    .or_fail("failed to list categories")?;
     Ok(Json(Items { items }))
 }
 
@@ -52,14 +75,10 @@ pub async fn list(State(app): State<App>) -> ApiResult<Json<Items<Category>>> {
 /// 401, 403, or 400 without a name.
 pub async fn create(
     State(app): State<App>,
-    headers: HeaderMap,
+    _: Allowed<ManageProducts>,
     Body(request): Body<CreateCategory>,
 ) -> ApiResult<(StatusCode, Json<Category>)> {
-    app.authorizer().require(&headers, PRODUCT_MANAGE).await?;
-    let name = request.name.as_deref().map(str::trim).unwrap_or_default();
-    if name.is_empty() {
-        return Err(ApiError::invalid("name is required"));
-    }
+    let name = required("name", request.name, SHORT)?;
     let category = sqlx::query_as(
         "INSERT INTO catalog_categories (name, parent_id, sort) VALUES ($1, $2, $3)
          RETURNING id, name, parent_id, sort",
@@ -69,6 +88,78 @@ pub async fn create(
     .bind(request.sort.unwrap_or(0))
     .fetch_one(app.pool())
     .await
-    .or_internal("failed to create category")?;
+    .or_fail("failed to create category")?;
     Ok((StatusCode::CREATED, Json(category)))
+}
+
+/// `GET /catalog/categories/{categoryId}`.
+///
+/// # Errors
+/// 404.
+pub async fn show(State(app): State<App>, Path(id): Path<String>) -> ApiResult<Json<Category>> {
+    let found = sqlx::query_as("SELECT id, name, parent_id, sort FROM catalog_categories WHERE id = $1")
+        .bind(parameter_uuid("categoryId", &id)?)
+        .fetch_optional(app.pool())
+        .await
+        .or_fail("failed to load category")?;
+    found.map(Json).ok_or_else(unknown)
+}
+
+/// `PATCH /catalog/categories/{categoryId}`.
+///
+/// # Errors
+/// 401, 403, 404, or 400 when nothing changes or a category would be its own parent.
+pub async fn update(
+    State(app): State<App>,
+    _: Allowed<ManageProducts>,
+    Path(id): Path<String>,
+    Body(request): Body<UpdateCategory>,
+) -> ApiResult<Json<Category>> {
+    let id = parameter_uuid("categoryId", &id)?;
+    let UpdateCategory { name, parent_id, sort } = request;
+    if name.is_none() && parent_id.is_none() && sort.is_none() {
+        return Err(ApiError::invalid("at least one field must be provided"));
+    }
+    if parent_id == Some(Some(id)) {
+        return Err(ApiError::invalid("parentId must be another category"));
+    }
+    let name = match name {
+        Some(name) => Some(required("name", Some(name), SHORT)?),
+        None => None,
+    };
+    let changed = sqlx::query_as(
+        "UPDATE catalog_categories SET name = coalesce($2, name), sort = coalesce($3, sort),
+             parent_id = CASE WHEN $4 THEN $5 ELSE parent_id END, updated_at = now()
+         WHERE id = $1 RETURNING id, name, parent_id, sort",
+    )
+    .bind(id)
+    .bind(name)
+    .bind(sort)
+    .bind(parent_id.is_some())
+    .bind(parent_id.flatten())
+    .fetch_optional(app.pool())
+    .await
+    .or_fail("failed to update category")?;
+    changed.map(Json).ok_or_else(unknown)
+}
+
+/// `DELETE /catalog/categories/{categoryId}`. Products keep the id of their category.
+///
+/// # Errors
+/// 401, 403, 404.
+pub async fn remove(
+    State(app): State<App>,
+    _: Allowed<ManageProducts>,
+    Path(id): Path<String>,
+) -> ApiResult<StatusCode> {
+    let done = sqlx::query("DELETE FROM catalog_categories WHERE id = $1")
+        .bind(parameter_uuid("categoryId", &id)?)
+        .execute(app.pool())
+        .await
+        .or_fail("failed to delete category")?;
+    if done.rows_affected() == 0 { Err(unknown()) } else { Ok(StatusCode::NO_CONTENT) }
+}
+
+fn unknown() -> ApiError {
+    ApiError::not_found("category not found")
 }

@@ -1,5 +1,7 @@
 //! The catalogue.
 
 pub mod categories;
+pub mod display;
 pub mod products;
 pub mod skus;
+pub mod tiers;

@@ -4,19 +4,25 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
-use shop_kit::error::OrInternal;
-use shop_kit::extract::{Body, QueryParams, parameter_uuid};
+use shop_kit::extract::{Body, Paging, QueryParams, parameter_uuid};
 use shop_kit::wire::Page;
 use shop_kit::{ApiError, ApiResult};
-use sqlx::FromRow;
+use sqlx::{FromRow, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::skus::{self, Sku};
 use crate::app::App;
-use crate::authorize::PRODUCT_MANAGE;
+use crate::authorize::Allowed;
+use crate::authorize::needs::ManageProducts;
+use crate::sql::{OrFail, contains};
+use crate::text::{LONG, SHORT, optional, required};
 
 /// How many pictures a product may have.
-const MOST_IMAGES: usize = 9;
+pub const MOST_IMAGES: usize = 9;
+/// How many tags or filter dimensions a product may have.
+const MOST_TAGS: usize = 50;
+/// How far the results of a search are counted; its `total` is no larger.
+const COUNTED: i64 = 10_000;
 
 /// A product as lists show it.
 #[derive(Debug, Serialize, FromRow)]
@@ -69,6 +75,14 @@ pub struct CreateProduct {
     status: Option<String>,
 }
 
+/// What a list is narrowed to.
+#[derive(Debug, Default)]
+struct Wanted<'a> {
+    q: Option<&'a str>,
+    category: Option<Uuid>,
+    status: Option<&'a str>,
+}
+
 /// `GET /catalog/products`: products on sale, newest first. Other states are for those who manage products.
 ///
 /// # Errors
@@ -86,49 +100,60 @@ pub async fn list(
         other => return Err(ApiError::invalid(format!("Invalid format for parameter status: `{other}`"))),
     };
     if status != Some("ACTIVE") {
-        app.authorizer().require(&headers, PRODUCT_MANAGE).await?;
+        app.authorizer().require::<ManageProducts>(&headers).await?;
     }
-    let (items, total) = find(&app, query.text("q"), category, status, paging.size, paging.offset())
-        .await
-        .or_internal("failed to list products")?;
+    let wanted = Wanted { q: query.text("q"), category, status };
+    let failed = "failed to list products";
+    let total = count(&app, &wanted).await.or_fail(failed)?;
+    let items =
+        if paging.offset() < total { find(&app, &wanted, paging).await.or_fail(failed)? } else { Vec::new() };
     Ok(Json(Page::of(items, paging, total)))
 }
 
-async fn find(
-    app: &App,
-    q: Option<&str>,
-    category: Option<Uuid>,
-    status: Option<&str>,
-    limit: i64,
-    offset: i64,
-) -> sqlx::Result<(Vec<ProductSummary>, i64)> {
-    let total = sqlx::query_scalar(
-        "SELECT count(*) FROM catalog_products
-         WHERE ($1::text IS NULL OR name ILIKE '%' || $1 || '%')
-           AND ($2::uuid IS NULL OR category_id = $2)
-           AND ($3::text IS NULL OR status = $3)",
-    )
-    .bind(q)
-    .bind(category)
-    .bind(status)
-    .fetch_one(app.pool())
-    .await?;
-    let items = sqlx::query_as(
-        "SELECT id, name, cover_image_url, category_id, status, tags FROM catalog_products
-         WHERE ($1::text IS NULL OR name ILIKE '%' || $1 || '%')
-           AND ($2::uuid IS NULL OR category_id = $2)
-           AND ($3::text IS NULL OR status = $3)
-         ORDER BY array_position(ARRAY['ACTIVE', 'DRAFT', 'INACTIVE'], status), created_at DESC, id
-         LIMIT $4 OFFSET $5",
-    )
-    .bind(q)
-    .bind(category)
-    .bind(status)
-    .bind(limit)
-    .bind(offset)
-    .fetch_all(app.pool())
-    .await?;
-    Ok((items, total))
+/// How many there are: read from the counts that the database keeps, and counted when there is a search, up to
+/// [`COUNTED`].
+async fn count(app: &App, wanted: &Wanted<'_>) -> sqlx::Result<i64> {
+    if wanted.q.is_none() {
+        let mut query = QueryBuilder::new(
+            "SELECT coalesce(sum(products), 0)::bigint FROM catalog_product_counts WHERE true",
+        );
+        if let Some(category) = wanted.category {
+            query.push(" AND category_id = ").push_bind(category);
+        }
+        if let Some(status) = wanted.status {
+            query.push(" AND status = ").push_bind(status);
+        }
+        return query.build_query_scalar().fetch_one(app.pool()).await;
+    }
+    let mut query = QueryBuilder::new("SELECT count(*) FROM (SELECT 1 FROM catalog_products WHERE true");
+    narrow(&mut query, wanted);
+    query.push(" LIMIT ").push_bind(COUNTED).push(") AS found");
+    query.build_query_scalar().fetch_one(app.pool()).await
+}
+
+async fn find(app: &App, wanted: &Wanted<'_>, paging: Paging) -> sqlx::Result<Vec<ProductSummary>> {
+    let mut query = QueryBuilder::new(
+        "SELECT id, name, cover_image_url, category_id, status, tags FROM catalog_products WHERE true",
+    );
+    narrow(&mut query, wanted);
+    query.push(" ORDER BY catalog_status_rank(status), created_at DESC, id LIMIT ").push_bind(paging.size);
+    query.push(" OFFSET ").push_bind(paging.offset());
+    query.build_query_as().fetch_all(app.pool()).await
+}
+
+fn narrow(query: &mut QueryBuilder<Postgres>, wanted: &Wanted<'_>) {
+    let Wanted { q, category, status } = *wanted;
+    if let Some(category) = category {
+        query.push(" AND category_id = ").push_bind(category);
+    }
+    if let Some(status) = status {
+        query.push(" AND catalog_status_rank(status) = catalog_status_rank(");
+        query.push_bind(status.to_owned()).push(")");
+    }
+    if let Some(q) = q {
+        query.push(" AND text_grams(name) @> text_grams_wanted(").push_bind(q.to_owned());
+        query.push(") AND name ILIKE ").push_bind(contains(q));
+    }
 }
 
 /// `GET /catalog/products/{spuId}`.
@@ -148,12 +173,12 @@ pub async fn show(
     .bind(id)
     .fetch_optional(app.pool())
     .await
-    .or_internal("failed to load product")?;
+    .or_fail("failed to load product")?;
     let Some(product) = product else { return Err(ApiError::not_found("product not found")) };
     if product.status != "ACTIVE" {
-        app.authorizer().require(&headers, PRODUCT_MANAGE).await?;
+        app.authorizer().require::<ManageProducts>(&headers).await?;
     }
-    let skus = skus::of_product(app.pool(), id).await.or_internal("failed to load skus")?;
+    let skus = skus::of_product(app.pool(), id).await.or_fail("failed to load skus")?;
     Ok(Json(ProductDetail { product, skus }))
 }
 
@@ -163,18 +188,19 @@ pub async fn show(
 /// 401, 403, or 400 when something required is missing.
 pub async fn create(
     State(app): State<App>,
-    headers: HeaderMap,
+    _: Allowed<ManageProducts>,
     Body(request): Body<CreateProduct>,
 ) -> ApiResult<(StatusCode, Json<ProductDetail>)> {
-    app.authorizer().require(&headers, PRODUCT_MANAGE).await?;
-    let name = request.name.as_deref().map(str::trim).unwrap_or_default();
-    if name.is_empty() {
-        return Err(ApiError::invalid("name is required"));
-    }
+    let name = required("name", request.name, SHORT)?;
     let Some(category) = request.category_id else { return Err(ApiError::invalid("categoryId is required")) };
     let images = request.images.unwrap_or_default();
     if images.len() > MOST_IMAGES {
         return Err(ApiError::invalid("images supports at most 9 items"));
+    }
+    let (tags, dimensions) =
+        (request.tags.unwrap_or_default(), request.filter_dimensions.unwrap_or_default());
+    if tags.len() > MOST_TAGS || dimensions.len() > MOST_TAGS {
+        return Err(ApiError::invalid("tags and filterDimensions support at most 50 items each"));
     }
     let status = status(request.status.as_deref())?;
     let product = sqlx::query_as(
@@ -184,16 +210,16 @@ pub async fn create(
          RETURNING id, name, description, images, category_id, status, filter_dimensions",
     )
     .bind(name)
-    .bind(request.description)
+    .bind(optional("description", request.description, LONG)?)
     .bind(category)
     .bind(request.cover_image_url)
     .bind(images)
-    .bind(request.tags.unwrap_or_default())
-    .bind(request.filter_dimensions.unwrap_or_default())
+    .bind(tags)
+    .bind(dimensions)
     .bind(status)
     .fetch_one(app.pool())
     .await
-    .or_internal("failed to create product")?;
+    .or_fail("failed to create product")?;
     Ok((StatusCode::CREATED, Json(ProductDetail { product, skus: Vec::new() })))
 }
 

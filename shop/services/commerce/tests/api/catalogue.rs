@@ -115,9 +115,86 @@ async fn seeding_twice_changes_nothing() {
         .execute(&world.pool)
         .await
         .unwrap();
-    commerce::seed::run(&world.pool, "http://elsewhere").await.unwrap();
+    commerce::seed::run(&world.pool, "http://elsewhere", false).await.unwrap();
     let list = world.get("/catalog/products?q=renamed").await.json();
     assert_eq!(list["total"], 1);
     assert!(list["items"][0]["coverImageUrl"].as_str().unwrap().starts_with("http://media.test/"));
+
+    commerce::seed::run(&world.pool, "http://elsewhere", true).await.unwrap();
+    let list = world.get("/catalog/products").await.json();
+    assert_eq!(
+        (&list["total"], list["items"].as_array().unwrap().len()),
+        (&json!(12), 12),
+        "a reset starts again"
+    );
+    assert!(list["items"][0]["coverImageUrl"].as_str().unwrap().starts_with("http://elsewhere/"));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_search_means_what_it_says() {
+    let Some(world) = World::start().await else { return };
+    let category = json!("11111111-1111-1111-1111-111111111111");
+    for name in ["100% 棉手套", "a_b 接头", r"back\slash", "axb 接头"] {
+        let body = json!({ "name": name, "categoryId": category, "status": "ACTIVE" });
+        assert_eq!(world.admin().post("/catalog/products", body).await.status, 201);
+    }
+    let check = async |q: &str, expect: &[&str]| {
+        let list = world.get(&format!("/catalog/products?q={q}")).await.json();
+        let names: Vec<_> =
+            list["items"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+        assert_eq!((names.as_slice(), &list["total"]), (expect, &json!(expect.len())), "{q}");
+    };
+    check("%25", &["100% 棉手套"]).await;
+    check("0%25", &["100% 棉手套"]).await;
+    check("_", &["a_b 接头"]).await;
+    check("A_B", &["a_b 接头"]).await;
+    check("%5C", &[r"back\slash"]).await;
+    check("%E6%A3%89", &["100% 棉手套"]).await;
+    check("%E6%8E%A5%E5%A4%B4", &["axb 接头", "a_b 接头"]).await;
+    check("n95%20%E9%98%B2%E6%8A%A4%E5%8F%A3%E7%BD%A9", &["N95 防护口罩"]).await;
+    check("n95%E9%98%B2", &[]).await;
+    let refused = world.get("/catalog/products?q=a%00b").await;
+    assert_eq!(refusal(&refused), "400 invalid_request: text must not contain NUL characters");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn totals_follow_what_is_there() {
+    let Some(world) = World::start().await else { return };
+    let total = async |query: &str| {
+        world.admin().get(&format!("/catalog/products{query}")).await.json()["total"].as_i64().unwrap()
+    };
+    let statement = async |sql: &'static str| {
+        sqlx::query(sql).execute(&world.pool).await.unwrap();
+    };
+    statement(
+        "INSERT INTO catalog_products (name, category_id, status)
+         SELECT 'p' || n, '66666666-6666-6666-6666-666666666666',
+             (ARRAY['ACTIVE', 'DRAFT', 'INACTIVE'])[n % 3 + 1]
+         FROM generate_series(1, 300) AS n",
+    )
+    .await;
+    assert_eq!((total("").await, total("?status=DRAFT").await, total("?status=ALL").await), (112, 100, 312));
+    assert_eq!(total("?categoryId=66666666-6666-6666-6666-666666666666").await, 104);
+    statement("UPDATE catalog_products SET status = 'ACTIVE' WHERE status = 'DRAFT'").await;
+    assert_eq!((total("").await, total("?status=DRAFT").await), (212, 0));
+    statement("DELETE FROM catalog_products WHERE name LIKE 'p%'").await;
+    assert_eq!((total("").await, total("?status=ALL").await), (12, 12));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_home_page_shows() {
+    let Some(world) = World::start().await else { return };
+    sqlx::query("UPDATE display_categories SET enabled = false WHERE id = 'cat-tools'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let items = world.get("/catalog/display-categories").await.json()["items"].clone();
+    let first = json!({
+        "id": "cat-fasteners", "name": "紧固件", "iconKey": "setting", "sort": 1, "enabled": true,
+    });
+    assert_eq!((&items[0], items.as_array().unwrap().len()), (&first, 7));
     world.stop().await;
 }

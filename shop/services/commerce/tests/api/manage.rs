@@ -86,3 +86,28 @@ async fn what_can_not_be_made() {
     check(nowhere, json!({ "name": "x" }), "404 not_found: product not found").await;
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_category_changes_and_goes() {
+    let Some(world) = World::start().await else { return };
+    let admin = world.admin();
+    let made = admin.post("/catalog/categories", json!({ "name": "阀门", "sort": 9 })).await.json();
+    let path = format!("/catalog/categories/{}", made["id"].as_str().unwrap());
+    assert_eq!(world.get(&path).await.json(), made);
+    let change = async |body: Value| world.call(&admin, http::Method::PATCH, &path, body).await;
+    let parent = json!("11111111-1111-1111-1111-111111111111");
+    let moved = change(json!({ "parentId": parent, "name": " 球阀 " })).await.json();
+    assert_eq!(moved, json!({ "id": made["id"], "name": "球阀", "parentId": parent, "sort": 9 }));
+    assert_eq!(change(json!({ "sort": 3 })).await.json()["parentId"], parent, "absent is not null");
+    assert_eq!(change(json!({ "parentId": null })).await.json()["parentId"], Value::Null);
+    let refused = async |body: Value, expect: &str| assert_eq!(refusal(&change(body).await), expect);
+    refused(json!({}), "400 invalid_request: at least one field must be provided").await;
+    refused(json!({ "name": "" }), "400 invalid_request: name is required").await;
+    refused(json!({ "parentId": made["id"] }), "400 invalid_request: parentId must be another category")
+        .await;
+    let delete = async || world.call(&admin, http::Method::DELETE, &path, Value::Null).await;
+    assert_eq!(delete().await.status, 204);
+    assert_eq!(refusal(&delete().await), "404 not_found: category not found");
+    assert_eq!(refusal(&world.get(&path).await), "404 not_found: category not found");
+    world.stop().await;
+}

@@ -1,0 +1,221 @@
+//! What happens to an order after it was placed. [`super::state`] says whether it may.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use shop_kit::extract::{Body, parameter_uuid};
+use shop_kit::{ApiError, ApiResult};
+use sqlx::PgConnection;
+use subtle::ConstantTimeEq;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::read::{Order, OrderRow, unknown, with_its_items};
+use super::state::{self, Event, OrderStatus, PaymentStatus};
+use crate::app::App;
+use crate::authorize::Allowed;
+use crate::authorize::needs::{ConfirmReceipt, ShipOrders};
+use crate::order_columns;
+use crate::shipments::{self, Shipment};
+use crate::sql::OrFail;
+use crate::text::{SHORT, optional, required};
+
+/// Handing an order to a carrier.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Ship {
+    carrier: Option<String>,
+    waybill_no: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    shipped_at: Option<OffsetDateTime>,
+}
+
+/// What has become of a payment.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PaymentReport {
+    payment_id: Option<Uuid>,
+    channel: Option<String>,
+    status: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    paid_at: Option<OffsetDateTime>,
+}
+
+/// An order that nobody else can change until the transaction ends.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn lock(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<OrderRow>> {
+    sqlx::query_as(concat!("SELECT ", order_columns!(), " FROM orders WHERE id = $1 FOR UPDATE"))
+        .bind(id)
+        .fetch_optional(connection)
+        .await
+}
+
+/// The states of an order as it was read.
+///
+/// # Errors
+/// 500 when the database has words that this program does not know.
+pub fn state_of(row: &OrderRow) -> ApiResult<state::State> {
+    let order = OrderStatus::parse(&row.status);
+    let payment = PaymentStatus::parse(&row.payment_status);
+    order
+        .zip(payment)
+        .map(|(order, payment)| state::State { order, payment })
+        .ok_or_else(|| ApiError::internal("unreadable order state", &row.status))
+}
+
+/// The refusal of an event that can't happen now.
+pub fn refused(reason: state::Refused) -> ApiError {
+    ApiError::new(StatusCode::CONFLICT, "invalid_order_state", reason.reason)
+}
+
+/// Writes where an order is now.
+async fn write(connection: &mut PgConnection, id: Uuid, to: state::State) -> sqlx::Result<OrderRow> {
+    sqlx::query_as(concat!(
+        "UPDATE orders SET status = $2, payment_status = $3, updated_at = now() WHERE id = $1 RETURNING ",
+        order_columns!()
+    ))
+    .bind(id)
+    .bind(to.order.as_str())
+    .bind(to.payment.as_str())
+    .fetch_one(connection)
+    .await
+}
+
+/// `POST /orders/{orderId}/confirm-receipt`: the customer has the goods.
+///
+/// # Errors
+/// 401, 403, 404 unless the order is the caller's, 409 unless it is shipped.
+pub async fn confirm_receipt(
+    State(app): State<App>,
+    caller: Allowed<ConfirmReceipt>,
+    Path(id): Path<String>,
+) -> ApiResult<Json<Order>> {
+    let id = parameter_uuid("orderId", &id)?;
+    received(&app, id, |row| row.customer_id == caller.id).await
+}
+
+/// `POST /admin/orders/{orderId}/confirm-delivery`: somebody else knows that the customer has the goods.
+///
+/// # Errors
+/// 401, 403, 404, 409 unless the order is shipped.
+pub async fn confirm_delivery(
+    State(app): State<App>,
+    _: Allowed<ShipOrders>,
+    Path(id): Path<String>,
+) -> ApiResult<Json<Order>> {
+    received(&app, parameter_uuid("orderId", &id)?, |_| true).await
+}
+
+async fn received(app: &App, id: Uuid, may: impl FnOnce(&OrderRow) -> bool) -> ApiResult<Json<Order>> {
+    let failed = "failed to confirm delivery";
+    let mut transaction = app.pool().begin().await.or_fail(failed)?;
+    let row = lock(&mut transaction, id).await.or_fail(failed)?.filter(may).ok_or_else(unknown)?;
+    let after = state_of(&row)?.after(Event::Received).map_err(refused)?;
+    let row = write(&mut transaction, id, after).await.or_fail(failed)?;
+    let order = with_its_items(&mut transaction, row).await.or_fail(failed)?;
+    transaction.commit().await.or_fail(failed)?;
+    Ok(Json(order))
+}
+
+/// `POST /admin/orders/{orderId}/ship`: records the shipment and moves the order.
+///
+/// # Errors
+/// 401, 403, 404, 400 without a waybill number, 409 unless the order is confirmed and paid.
+pub async fn ship(
+    State(app): State<App>,
+    _: Allowed<ShipOrders>,
+    Path(id): Path<String>,
+    Body(request): Body<Ship>,
+) -> ApiResult<Json<Order>> {
+    let id = parameter_uuid("orderId", &id)?;
+    let shipment = Shipment {
+        waybill_no: required("waybillNo", request.waybill_no, SHORT)?,
+        carrier: optional("carrier", request.carrier, SHORT)?,
+        shipped_at: Some(request.shipped_at.unwrap_or_else(OffsetDateTime::now_utc)),
+    };
+    let failed = "failed to ship order";
+    let mut transaction = app.pool().begin().await.or_fail(failed)?;
+    let row = lock(&mut transaction, id).await.or_fail(failed)?.ok_or_else(unknown)?;
+    let after = state_of(&row)?.after(Event::HandedOver).map_err(refused)?;
+    shipments::upsert(&mut transaction, &[(id, shipment)]).await.or_fail(failed)?;
+    let row = write(&mut transaction, id, after).await.or_fail(failed)?;
+    let order = with_its_items(&mut transaction, row).await.or_fail(failed)?;
+    transaction.commit().await.or_fail(failed)?;
+    Ok(Json(order))
+}
+
+/// `POST /internal/orders/{orderId}/payment-status`: payment tells what has become of a payment. Reports may come
+/// twice and late; an order that is paid does not change any more.
+///
+/// # Errors
+/// 401 without the token that both services know, 404, 400 for an unknown status.
+pub async fn payment_status(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Body(request): Body<PaymentReport>,
+) -> ApiResult<Json<Order>> {
+    let shown = headers.get("x-internal-token").map_or(&b""[..], |value| value.as_bytes());
+    let known = app.sync_token().map_or("", |token| token.reveal());
+    if known.is_empty() || !bool::from(known.as_bytes().ct_eq(shown)) {
+        return Err(ApiError::unauthorized("invalid internal sync token"));
+    }
+    let id = parameter_uuid("orderId", &id)?;
+    let Some(payment) = request.payment_id else { return Err(ApiError::invalid("paymentId is required")) };
+    let status = required("status", request.status, SHORT)?;
+    let channel = optional("channel", request.channel, SHORT)?;
+    let reported = PaymentStatus::parse(&status)
+        .filter(|status| *status != PaymentStatus::Unpaid)
+        .ok_or_else(|| ApiError::invalid("invalid status"))?;
+    let failed = "failed to update payment status";
+    let mut transaction = app.pool().begin().await.or_fail(failed)?;
+    let row = lock(&mut transaction, id).await.or_fail(failed)?.ok_or_else(unknown)?;
+    let before = state_of(&row)?;
+    let after = before.after(Event::Reported(reported)).map_err(refused)?;
+    let row = if before.is_paid() {
+        row
+    } else {
+        let now_paid = after.payment == PaymentStatus::Paid;
+        let paid_at = now_paid.then(|| request.paid_at.unwrap_or_else(OffsetDateTime::now_utc));
+        sqlx::query_as(concat!(
+            "UPDATE orders SET status = $2, payment_status = $3, latest_payment_id = $4,
+                 payment_channel = coalesce($5, payment_channel), paid_at = $6, updated_at = now()
+             WHERE id = $1 RETURNING ",
+            order_columns!()
+        ))
+        .bind(id)
+        .bind(after.order.as_str())
+        .bind(after.payment.as_str())
+        .bind(payment)
+        .bind(channel)
+        .bind(paid_at)
+        .fetch_one(&mut *transaction)
+        .await
+        .or_fail(failed)?
+    };
+    let order = with_its_items(&mut transaction, row).await.or_fail(failed)?;
+    transaction.commit().await.or_fail(failed)?;
+    Ok(Json(order))
+}
+
+/// Orders that a carrier has had for so long that they must have arrived. Answers how many.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn deliver_overdue(connection: &mut PgConnection, after: std::time::Duration) -> sqlx::Result<u64> {
+    let done = sqlx::query(
+        "UPDATE orders SET status = 'DELIVERED', updated_at = now() WHERE id IN (
+             SELECT o.id FROM orders o WHERE o.status = 'SHIPPED' AND EXISTS (
+                 SELECT 1 FROM order_tracking_shipments t WHERE t.order_id = o.id
+                 HAVING max(t.shipped_at) < now() - make_interval(secs => $1)
+             ) ORDER BY o.id LIMIT 1000 FOR UPDATE SKIP LOCKED
+         )",
+    )
+    .bind(after.as_secs_f64())
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
+}

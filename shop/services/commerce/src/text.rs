@@ -1,0 +1,58 @@
+//! Texts of requests: trimmed, required, not endless.
+
+use shop_kit::{ApiError, ApiResult};
+
+/// Characters in a name, a code, a phone number.
+pub const SHORT: usize = 200;
+/// Characters in a message, a remark, a description.
+pub const LONG: usize = 10_000;
+
+/// A text without surrounding blanks; nothing when there is nothing left.
+pub fn filled(text: Option<String>) -> Option<String> {
+    text.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty())
+}
+
+/// A text that must be there.
+///
+/// # Errors
+/// 400 `<name> is required`, or that it is too long.
+pub fn required(name: &str, text: Option<String>, most: usize) -> ApiResult<String> {
+    let text = filled(text).ok_or_else(|| ApiError::invalid(format!("{name} is required")))?;
+    bounded(name, &text, most)?;
+    Ok(text)
+}
+
+/// A text that may be missing.
+///
+/// # Errors
+/// 400 when it is too long.
+pub fn optional(name: &str, text: Option<String>, most: usize) -> ApiResult<Option<String>> {
+    let text = filled(text);
+    text.as_deref().map(|t| bounded(name, t, most)).transpose()?;
+    Ok(text)
+}
+
+fn bounded(name: &str, text: &str, most: usize) -> ApiResult<()> {
+    if text.chars().count() > most {
+        return Err(ApiError::invalid(format!("{name} must be at most {most} characters")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts() {
+        let check = |text: Option<&str>, expect: Result<&str, &str>| {
+            let got = required("name", text.map(str::to_owned), 3);
+            assert_eq!(got.as_deref().map_err(|e| &*e.message), expect, "{text:?}");
+        };
+        check(None, Err("name is required"));
+        check(Some("  "), Err("name is required"));
+        check(Some(" 钢管 "), Ok("钢管"));
+        check(Some("四个字的"), Err("name must be at most 3 characters"));
+        assert_eq!(optional("note", Some(" ".into()), 3).unwrap(), None);
+    }
+}
