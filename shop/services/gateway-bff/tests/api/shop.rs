@@ -24,7 +24,7 @@ impl Shop {
         .await?;
         let commerce_database = TestDatabase::create("commerce", async |database| {
             database.migrate(&commerce::MIGRATIONS).await.unwrap();
-            commerce::seed::run(&database.pool(), "http://media.test").await.unwrap();
+            commerce::seed::run(&database.pool(), "http://media.test", false).await.unwrap();
         })
         .await?;
         let environment = Environment::from_pairs([("IDENTITY_DB_DSN", identity_database.dsn())]);
