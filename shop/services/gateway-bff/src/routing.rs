@@ -160,7 +160,7 @@ impl Routes {
     }
 
     fn add(&mut self, contract: &str, operation: Operation) -> Result<(), RoutingError> {
-        let Operation { method, path, served_by, feature_flags } = operation;
+        let Operation { id: _, method, path, served_by, feature_flags } = operation;
         let named = |name: &str| {
             Boundary::named(name).ok_or_else(|| RoutingError::Boundary {
                 contract: contract.to_owned(),

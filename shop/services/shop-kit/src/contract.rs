@@ -26,11 +26,23 @@ pub enum ContractError {
         /// What the parser said, with line and column.
         reason: String,
     },
+    /// A handler for something the contracts do not promise of this boundary.
+    #[error(
+        "{boundary} has a handler for {operation}, which no contract promises of it; the service was not started"
+    )]
+    Unpromised {
+        /// The boundary.
+        boundary: &'static str,
+        /// The operation's id.
+        operation: String,
+    },
 }
 
 /// One path and method of a contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
+    /// `operationId`; empty when it has none.
+    pub id: String,
     /// Upper-case method, e.g. `GET`.
     pub method: String,
     /// Path template, e.g. `/catalog/products/{spuId}`.
@@ -64,6 +76,7 @@ pub fn operations(name: &str, text: &str) -> Result<Vec<Operation>, ContractErro
             let Some(operation) = item.get(method) else { continue };
             let flags = operation.get("x-feature-flags").and_then(Value::as_array);
             found.push(Operation {
+                id: text_of(operation.get("operationId")).unwrap_or_default(),
                 method: method.to_ascii_uppercase(),
                 path: path.clone(),
                 served_by: text_of(operation.get("x-served-by")).or_else(|| of_path.clone()),
@@ -118,6 +131,16 @@ impl Unbuilt {
             promised.extend(all.into_iter().filter(|o| o.served_by.as_deref().unwrap_or(name) == boundary));
         }
         Ok(Self { boundary, operations: promised.into() })
+    }
+
+    /// What is promised of the boundary.
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// Which boundary this is about.
+    pub fn boundary(&self) -> &'static str {
+        self.boundary
     }
 
     /// Makes this the answer for everything the router has no handler for.

@@ -3,6 +3,8 @@
 //! A body is JSON whatever its content type says, unknown fields are ignored, and anything unreadable is one
 //! 400 `invalid_request` with the shop's envelope.
 
+use std::str::FromStr;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -14,7 +16,7 @@ use uuid::Uuid;
 use crate::error::{ApiError, ApiResult};
 use crate::layers::RequestId;
 
-/// A JSON body.
+/// A JSON body: an object, as every body of the shop's contracts is.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
@@ -24,8 +26,27 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let refuse = |cause: String| ApiError::invalid("invalid request body").because(cause);
         let bytes = Bytes::from_request(request, state).await.map_err(|e| refuse(e.to_string()))?;
+        // A list would be read as the fields of a struct in their order, which no client means.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(refuse("not a JSON object".to_owned()));
+        }
+        if holds_nul(&bytes) {
+            return Err(refuse("a text holds U+0000, which PostgreSQL can't store".to_owned()));
+        }
         serde_json::from_slice(&bytes).map(Self).map_err(|e| refuse(e.to_string()))
     }
+}
+
+/// Whether a JSON text holds the escape of U+0000. (The character itself is not allowed in JSON at all.)
+fn holds_nul(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.iter().position(|b| *b == b'\\') {
+        if rest[at + 1..].starts_with(b"u0000") {
+            return true;
+        }
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    false
 }
 
 /// The parameters after the `?`, in order, decoded.
@@ -33,10 +54,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 pub struct QueryParams(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for QueryParams {
-    type Rejection = std::convert::Infallible;
+    type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self::parse(parts.uri.query().unwrap_or_default()))
+        let params = Self::parse(parts.uri.query().unwrap_or_default());
+        match params.0.iter().find(|(_, value)| value.contains('\0')) {
+            None => Ok(params),
+            Some((name, _)) => Err(ApiError::invalid(format!(
+                "Invalid format for parameter {name}: a text can't hold the character U+0000"
+            ))),
+        }
     }
 }
 
@@ -56,6 +83,22 @@ impl QueryParams {
     /// 400 when it is something else.
     pub fn uuid(&self, name: &str) -> ApiResult<Option<Uuid>> {
         self.text(name).map(|text| parameter_uuid(name, text)).transpose()
+    }
+
+    /// A parameter that is one of a contract's words.
+    ///
+    /// # Errors
+    /// 400 when it is another word.
+    pub fn word<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> ApiResult<Option<T>> {
+        let parse = |text: &str| {
+            text.parse().map_err(|e| ApiError::invalid(format!("Invalid format for parameter {name}: {e}")))
+        };
+        self.text(name).map(parse).transpose()
+    }
+
+    /// A parameter as a pattern for `ILIKE` that finds it anywhere; see [`contains_pattern`].
+    pub fn pattern(&self, name: &str) -> Option<String> {
+        self.text(name).map(contains_pattern)
     }
 
     /// `page` and `pageSize`, with the size to use when none is given.
@@ -81,6 +124,28 @@ impl QueryParams {
     }
 }
 
+/// The `Idempotency-Key` header: what makes a repeated request harmless. Blank counts as absent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(pub Option<String>);
+
+/// Clients send UUIDs, or their own ids with a prefix.
+const LONGEST_KEY: usize = 200;
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let text = value.to_str().ok().map(str::trim).filter(|text| text.len() <= LONGEST_KEY);
+        let Some(text) = text else {
+            return Err(ApiError::invalid(format!(
+                "Idempotency-Key must be at most {LONGEST_KEY} printable ASCII characters"
+            )));
+        };
+        Ok(Self(Some(text.to_owned()).filter(|text| !text.is_empty())))
+    }
+}
+
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paging {
@@ -95,6 +160,20 @@ impl Paging {
     pub fn offset(self) -> i64 {
         (self.page - 1).saturating_mul(self.size)
     }
+}
+
+/// The `LIKE` pattern that finds `text` anywhere, whatever characters it is made of.
+pub fn contains_pattern(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
 }
 
 /// A path or query parameter as a UUID.
@@ -173,6 +252,46 @@ mod tests {
         check("page=x", Err("Invalid format for parameter page: not an integer"));
         check("pageSize=1.5", Err("Invalid format for parameter pageSize: not an integer"));
         assert_eq!(Paging { page: i64::MAX, size: 100 }.offset(), i64::MAX);
+    }
+
+    #[test]
+    fn patterns_find_what_was_typed() {
+        let check = |text: &str, expect: &str| assert_eq!(contains_pattern(text), expect);
+        check("abc", "%abc%");
+        check("100%", r"%100\%%");
+        check(r"a_b\c", r"%a\_b\\c%");
+    }
+
+    #[test]
+    fn nul_is_found_where_it_is_meant() {
+        let check = |json: &str, expect: bool| assert_eq!(holds_nul(json.as_bytes()), expect, "{json}");
+        check(r#"{"a":"b"}"#, false);
+        check(r#"{"a":"b\u0000"}"#, true);
+        check(r#"{"a":"\\u0000"}"#, false);
+        check(r#"{"a":"\\\u0000"}"#, true);
+        check(r#"{"a":"\u0001\n"}"#, false);
+        check("\\", false);
+    }
+
+    #[tokio::test]
+    async fn idempotency_keys() {
+        let check = async |value: Option<&[u8]>, expect: Result<Option<&str>, u16>| {
+            let mut request = http::Request::new(());
+            if let Some(value) = value {
+                let value = http::HeaderValue::from_bytes(value).unwrap();
+                request.headers_mut().insert("Idempotency-Key", value);
+            }
+            let (mut parts, ()) = request.into_parts();
+            let got = IdempotencyKey::from_request_parts(&mut parts, &()).await;
+            let got = got.map(|key| key.0).map_err(|e| e.status.as_u16());
+            assert_eq!(got.as_ref().map(Option::as_deref), expect.as_ref().map(|e| *e), "{value:?}");
+        };
+        check(None, Ok(None)).await;
+        check(Some(b" "), Ok(None)).await;
+        check(Some(b" order-1 "), Ok(Some("order-1"))).await;
+        check(Some(&[b'x'; 200]), Ok(Some(&"x".repeat(200)))).await;
+        check(Some(&[b'x'; 201]), Err(400)).await;
+        check(Some("schlüssel".as_bytes()), Err(400)).await;
     }
 
     #[test]

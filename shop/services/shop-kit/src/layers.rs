@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::health::{self, Health};
+use crate::metrics::{self, RouteName};
 
 /// The header that carries the request id in both directions.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -42,6 +43,8 @@ async fn around(State(coat): State<Coat>, mut request: Request, next: Next) -> R
     let id = RequestId(request_id(&request));
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let template = request.extensions().get::<MatchedPath>().cloned();
+    let in_flight = metrics::begin();
     // Handlers that ask other services pass the header on, whether the caller sent it or not.
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         request.headers_mut().insert(REQUEST_ID, value);
@@ -62,6 +65,10 @@ async fn around(State(coat): State<Coat>, mut request: Request, next: Next) -> R
     }
     headers.entry(SERVICE).or_insert(coat.service);
 
+    drop(in_flight);
+    let named = response.extensions_mut().remove::<RouteName>();
+    let route = named.as_ref().map(|name| &*name.0).or_else(|| template.as_ref().map(MatchedPath::as_str));
+    metrics::answered(&method, route, response.status(), started.elapsed());
     let status = response.status().as_u16();
     let millis = started.elapsed().as_secs_f64() * 1000.0;
     let cause = error.as_ref().and_then(|e| e.cause.as_deref());

@@ -8,10 +8,12 @@
 //! * [`settings`] reads the environment as a value; nothing else looks at the process environment.
 //! * [`layers::dress`] puts the same coat on every router: request id, error envelope, caught panics, one
 //!   log line per request, `/health` and `/ready`.
+//! * [`metrics`] counts requests and serves the numbers on a port and a thread of their own.
 //! * [`server`] accepts connections until it is told to stop, then finishes what is in flight.
 //! * [`error::ApiError`] keeps two messages: what the client may know and what the log line knows.
 //! * [`token`] signs and verifies the access token that identity issues and everybody else reads.
 //! * [`contract`] reads which operations an OpenAPI file declares; routing and honest 501s come from it.
+//! * [`routes::Routes`] binds handlers to operations by their id, so that paths stand in the contract only.
 //!
 //! The `testing` feature adds a private PostgreSQL per test process and a small HTTP client.
 
@@ -22,7 +24,9 @@ pub mod error;
 pub mod extract;
 pub mod health;
 pub mod layers;
+pub mod metrics;
 pub mod program;
+pub mod routes;
 pub mod server;
 pub mod settings;
 pub mod telemetry;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::metrics;
 use crate::settings::Environment;
 use crate::telemetry;
 
@@ -68,8 +69,9 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Runs a service program: parses the command, starts logging at `{prefix}_LOG_LEVEL`, runs `work` and maps
-/// its end to an exit code (0 done, 1 failed, 3 wrong usage).
+/// Runs a service program: parses the command, starts logging at `{prefix}_LOG_LEVEL`, serves its numbers at
+/// `{prefix}_METRICS_ADDR` if that is set, runs `work` and maps its end to an exit code (0 done, 1 failed, 3 wrong
+/// usage).
 pub async fn run<W>(program: &'static str, prefix: &str, known: &[Command], work: W) -> ExitCode
 where
     W: AsyncFnOnce(Command, Environment) -> Result<(), Failure>,
@@ -87,7 +89,11 @@ where
         eprintln!("{prefix}_LOG_LEVEL: {error}; nothing was started");
         return ExitCode::from(3);
     }
-    match work(command, environment).await {
+    let done = match serve_metrics(prefix, command, &environment) {
+        Ok(()) => work(command, environment).await,
+        Err(failure) => Err(failure),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             tracing::error!(service = program, command = command.name(), error = %failure, "failed");
@@ -95,6 +101,17 @@ where
             ExitCode::FAILURE
         }
     }
+}
+
+fn serve_metrics(prefix: &str, command: Command, environment: &Environment) -> Result<(), Failure> {
+    let address = environment.optional_address(&format!("{prefix}_METRICS_ADDR"))?;
+    if let Some(address) = address
+        && command == Command::Serve
+    {
+        let address = metrics::serve(address)?;
+        tracing::info!(%address, "metrics listening");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -15,6 +16,16 @@ use url::Url;
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+/// A variable that was asked for, and what stands for it when it is not set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The variable.
+    pub name: String,
+    /// Its default as one would write it; nothing when there is none.
+    pub default: Option<String>,
 }
 
 /// A variable that can't be used. The program stops before it opens a port or a connection.
@@ -59,27 +70,46 @@ impl Environment {
         let values = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
             .collect();
-        Self { values }
+        Self { values, asked: Arc::default() }
+    }
+
+    /// Every variable that was asked for so far, in that order: what documentation has to name.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn ask(&self, name: &str, default: Option<&str>) -> Option<String> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if !asked.iter().any(|a| a.name == name) {
+            let default = default.filter(|d| !d.is_empty()).map(str::to_owned);
+            asked.push(Asked { name: name.to_owned(), default });
+        }
+        self.values.get(name).cloned()
+    }
+
+    fn given(&self, name: &str, default: Option<&str>) -> Option<String> {
+        self.ask(name, default).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
     }
 
     /// An environment made of the given pairs.
     pub fn from_pairs<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        Self { values: pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect() }
+        let values = pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
+        Self { values, asked: Arc::default() }
     }
 
     /// The text of a variable, or `default` when it is not set. An empty variable counts as set.
     pub fn text(&self, name: &str, default: &str) -> String {
-        self.values.get(name).cloned().unwrap_or_else(|| default.to_owned())
+        self.ask(name, Some(default)).unwrap_or_else(|| default.to_owned())
     }
 
     /// The text of a variable, or nothing when it is unset or blank.
     pub fn optional(&self, name: &str) -> Option<String> {
-        self.values.get(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+        self.given(name, None)
     }
 
     /// A value that must not be printed.
     pub fn secret(&self, name: &str, default: &str) -> Secret {
-        Secret::new(self.optional(name).unwrap_or_else(|| default.to_owned()))
+        Secret::new(self.given(name, Some(default)).unwrap_or_else(|| default.to_owned()))
     }
 
     /// An address to listen on: `:8081` (every interface), `127.0.0.1:0` or `localhost:8081`.
@@ -87,7 +117,7 @@ impl Environment {
     /// # Errors
     /// When the text is not such an address.
     pub fn address(&self, name: &str, default: &str) -> Result<SocketAddr, SettingError> {
-        let value = self.optional(name).unwrap_or_else(|| default.to_owned());
+        let value = self.given(name, Some(default)).unwrap_or_else(|| default.to_owned());
         let full = if value.starts_with(':') { format!("0.0.0.0{value}") } else { value.clone() };
         let resolved = match full.parse() {
             Ok(address) => Some(address),
@@ -96,12 +126,23 @@ impl Environment {
         resolved.ok_or_else(|| wrong(name, value, "an address to listen on", ":8081"))
     }
 
+    /// An address to listen on, when one is given.
+    ///
+    /// # Errors
+    /// When the text is not such an address.
+    pub fn optional_address(&self, name: &str) -> Result<Option<SocketAddr>, SettingError> {
+        match self.given(name, None) {
+            Some(value) => self.address(name, &value).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// A duration such as `10s`, `250ms`, `168h` or `1h30m`.
     ///
     /// # Errors
     /// When the text is not a duration.
     pub fn duration(&self, name: &str, default: Duration) -> Result<Duration, SettingError> {
-        match self.optional(name) {
+        match self.given(name, Some(&duration_text(default))) {
             None => Ok(default),
             Some(value) => parse_duration(&value).ok_or_else(|| wrong(name, value, "a duration", "10s")),
         }
@@ -112,7 +153,7 @@ impl Environment {
     /// # Errors
     /// When the text is anything else.
     pub fn switch(&self, name: &str, default: bool) -> Result<bool, SettingError> {
-        match self.optional(name).as_deref() {
+        match self.given(name, Some(&default.to_string())).as_deref() {
             None => Ok(default),
             Some("true" | "TRUE" | "True" | "t" | "1") => Ok(true),
             Some("false" | "FALSE" | "False" | "f" | "0") => Ok(false),
@@ -125,7 +166,7 @@ impl Environment {
     /// # Errors
     /// When the text is not a number that fits.
     pub fn number(&self, name: &str, default: u64) -> Result<u64, SettingError> {
-        match self.optional(name) {
+        match self.given(name, Some(&default.to_string())) {
             None => Ok(default),
             Some(value) => value.parse().map_err(|_| wrong(name, value, "a whole number", "33554432")),
         }
@@ -191,6 +232,18 @@ impl fmt::Display for BaseUrl {
 
 fn wrong(name: &str, value: String, expected: &'static str, example: &'static str) -> SettingError {
     SettingError { name: name.to_owned(), value, expected, example }
+}
+
+/// A duration as one would write it.
+fn duration_text(duration: Duration) -> String {
+    let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
+    match (seconds, millis) {
+        (0, millis @ 1..) => format!("{millis}ms"),
+        (seconds, 0) if seconds > 0 && seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+        (seconds, 0) if seconds > 0 && seconds % 60 == 0 => format!("{}m", seconds / 60),
+        (seconds, 0) => format!("{seconds}s"),
+        (seconds, millis) => format!("{seconds}s{millis}ms"),
+    }
 }
 
 /// Reads a sequence of `<number><unit>` with the units `ms`, `s`, `m` and `h`.
@@ -273,6 +326,23 @@ mod tests {
         check("http://localhost", "localhost", 80, "");
         check("http://10.0.0.7:8081/", "10.0.0.7", 8081, "");
         check("http://[::1]:8081/api/v1/", "::1", 8081, "/api/v1");
+    }
+
+    #[test]
+    fn what_was_asked_for_is_known_with_its_default() {
+        let env = Environment::from_pairs([("A", "1s")]);
+        env.duration("A", Duration::from_secs(5400)).unwrap();
+        env.clone().switch("B", false).unwrap();
+        env.optional("C");
+        env.secret("D", "dev");
+        env.optional_address("E").unwrap();
+        let asked: Vec<_> =
+            env.asked().into_iter().map(|a| (a.name, a.default.unwrap_or_default())).collect();
+        let expect = [("A", "90m"), ("B", "false"), ("C", ""), ("D", "dev"), ("E", "")];
+        assert_eq!(asked, expect.map(|(name, default)| (name.to_owned(), default.to_owned())));
+        for text in ["250ms", "10s", "1s500ms", "168h"] {
+            assert_eq!(duration_text(parse_duration(text).unwrap()), text);
+        }
     }
 
     #[test]

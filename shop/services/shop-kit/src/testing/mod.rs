@@ -4,10 +4,12 @@ mod contract;
 mod http;
 mod postgres;
 mod program;
+mod readme;
 mod server;
 
 pub use contract::Contracts;
 pub use http::{Client, Reply};
 pub use postgres::{Cluster, TestDatabase};
 pub use program::{Finished, Running, finish, start};
+pub use readme::check_readme;
 pub use server::TestServer;

@@ -42,8 +42,9 @@ pub struct Cluster {
 pub struct TestDatabase {
     // Field order matters: the pool goes before the server it talks to.
     pool: PgPool,
+    name: String,
     dsn: String,
-    _cluster: Arc<Cluster>,
+    cluster: Arc<Cluster>,
 }
 
 impl TestDatabase {
@@ -79,12 +80,28 @@ impl TestDatabase {
         let name = format!("test_{}", Uuid::new_v4().simple());
         cluster.execute(format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
         let dsn = cluster.dsn(&name);
-        Some(Self { pool: database(&dsn).pool(), dsn, _cluster: cluster })
+        Some(Self { pool: database(&dsn).pool(), name, dsn, cluster })
     }
 
     /// A pool on the database.
     pub fn pool(&self) -> PgPool {
         self.pool.clone()
+    }
+
+    /// Every statement that this database has been given so far, its first line, as PostgreSQL logged it. What a
+    /// request adds to it is what the request cost.
+    ///
+    /// # Panics
+    /// When the log can't be read; the test is over then.
+    pub fn statements(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.cluster.directory.join("log")).expect("the cluster's own log");
+        let ours = format!("{} LOG:  ", self.name);
+        // `statement: …`, or with parameters `execute <name>: …`.
+        let statement = |line: &str| {
+            let (kind, text) = line.strip_prefix(&ours)?.split_once(": ")?;
+            (kind == "statement" || kind.starts_with("execute ")).then(|| text.to_owned())
+        };
+        log.lines().filter_map(statement).collect()
     }
 
     /// The database's address, as a service would be given it.
@@ -120,6 +137,8 @@ impl Cluster {
             "autovacuum=off",
             "shared_buffers=16MB",
             "max_connections=200",
+            "log_statement=all",
+            "log_line_prefix=%d ",
         ] {
             server.args(["-c", setting]);
         }

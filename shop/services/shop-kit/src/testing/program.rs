@@ -28,6 +28,7 @@ pub struct Running {
     lines: Option<Lines<BufReader<ChildStdout>>>,
     complaints: JoinHandle<()>,
     base: String,
+    metrics: Option<String>,
 }
 
 fn command(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Command {
@@ -61,22 +62,31 @@ pub async fn start(program: &str, arguments: &[&str], environment: &[(&str, &str
     });
     let stdout = child.stdout.take().expect("standard output is a pipe");
     let mut lines = BufReader::new(stdout).lines();
+    let mut metrics = None;
     let base = loop {
         let line =
             timeout(LONG, lines.next_line()).await.expect("the program listens").expect("readable output");
         let line = line.expect("the program listens before it ends");
         let entry: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        if entry["message"] == "listening" {
-            break format!("http://{}", entry["address"].as_str().expect("an address in the log"));
+        let address = || format!("http://{}", entry["address"].as_str().expect("an address in the log"));
+        match entry["message"].as_str() {
+            Some("listening") => break address(),
+            Some("metrics listening") => metrics = Some(address()),
+            _ => {}
         }
     };
-    Running { child, lines: Some(lines), complaints, base }
+    Running { child, lines: Some(lines), complaints, base, metrics }
 }
 
 impl Running {
     /// Where it answers.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// Where its numbers are, if it was told to serve them.
+    pub fn metrics(&self) -> Option<&str> {
+        self.metrics.as_deref()
     }
 
     /// Stops reading what the program says, as if whoever did had died.
