@@ -16,8 +16,6 @@ pub mod app;
 pub mod caller;
 pub mod create;
 pub mod flags;
-pub mod http;
-pub mod keys;
 pub mod notify;
 pub mod orders;
 pub mod payments;
@@ -29,6 +27,8 @@ pub mod settings;
 pub mod state;
 pub mod sync;
 pub mod wechat;
+
+pub use provider_kit::{http, keys};
 
 /// The schema, embedded so that the program that needs it can create it.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");

@@ -129,11 +129,11 @@ fn blocks(text: &str) -> Result<Vec<Block>, KeyError> {
 mod tests {
     use super::*;
 
-    const MERCHANT: &str = include_str!("../tests/keys/merchant.pem");
-    const MERCHANT_PUBLIC: &str = include_str!("../tests/keys/merchant.pub.pem");
-    const PLATFORM: &str = include_str!("../tests/keys/platform.pem");
-    const PLATFORM_CERTIFICATE: &str = include_str!("../tests/keys/platform.crt");
-    const PLATFORM_PUBLIC: &str = include_str!("../tests/keys/platform.pub.pem");
+    const MERCHANT: &str = include_str!("../../payment/tests/keys/merchant.pem");
+    const MERCHANT_PUBLIC: &str = include_str!("../../payment/tests/keys/merchant.pub.pem");
+    const PLATFORM: &str = include_str!("../../payment/tests/keys/platform.pem");
+    const PLATFORM_CERTIFICATE: &str = include_str!("../../payment/tests/keys/platform.crt");
+    const PLATFORM_PUBLIC: &str = include_str!("../../payment/tests/keys/platform.pub.pem");
 
     #[test]
     fn what_one_signs_the_other_verifies() {

@@ -1,4 +1,4 @@
-//! Calls to payment providers: HTTPS, a deadline, a whole answer.
+//! Calls to providers: HTTPS, a deadline, a whole answer.
 
 use std::time::Duration;
 

@@ -1,0 +1,4 @@
+//! What the shop's services share to speak with WeChat and Alipay: HTTPS with a deadline, RSA signatures.
+
+pub mod http;
+pub mod keys;
