@@ -1,4 +1,5 @@
-//! Effective permissions: the widest scope over all roles of a user, whatever role was chosen at login.
+//! Effective permissions: the widest scope over all roles of a user, whatever role was chosen at login. Somebody
+//! who is disabled has none, from the next question on.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,6 +13,9 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::session::SignedIn;
 
+/// The roles that run the platform.
+const ADMINISTRATORS: [&str; 2] = ["ADMIN", "BOSS"];
+
 /// Everything a user may do, sorted by code.
 ///
 /// # Errors
@@ -19,8 +23,8 @@ use crate::session::SignedIn;
 pub async fn effective(pool: &PgPool, user: Uuid) -> ApiResult<Vec<EffectivePermission>> {
     let rows: Vec<(String, String)> = sqlx::query_as(
         "SELECT DISTINCT ON (p.permission_code) p.permission_code, p.scope
-         FROM user_roles r JOIN role_permissions p ON p.role_code = r.role
-         WHERE r.user_id = $1
+         FROM users u JOIN user_roles r ON r.user_id = u.id JOIN role_permissions p ON p.role_code = r.role
+         WHERE u.id = $1 AND u.status = 'active'
          ORDER BY p.permission_code, array_position(ARRAY['ALL', 'OWNED', 'SELF'], p.scope)",
     )
     .bind(user)
@@ -39,6 +43,38 @@ pub async fn effective(pool: &PgPool, user: Uuid) -> ApiResult<Vec<EffectivePerm
 async fn scope_of(pool: &PgPool, user: Uuid, permission: &str) -> ApiResult<Option<PermissionScope>> {
     let all = effective(pool, user).await?;
     Ok(all.into_iter().find(|p| p.code == permission).map(|p| p.scope))
+}
+
+/// How far one permission of the caller reaches.
+///
+/// # Errors
+/// 403 without it.
+pub async fn reach(pool: &PgPool, user: Uuid, permission: &str) -> ApiResult<PermissionScope> {
+    let scope = scope_of(pool, user, permission).await?;
+    scope.ok_or_else(|| ApiError::forbidden("permission denied").because(format!("needs {permission}")))
+}
+
+/// Lets the caller pass only in an administrator's role that it still has.
+///
+/// # Errors
+/// 403 for everybody else.
+pub async fn require_administrator(pool: &PgPool, caller: &SignedIn) -> ApiResult<()> {
+    let role = caller.claims.role.as_str();
+    let still_has_it = ADMINISTRATORS.contains(&role)
+        && sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM users u JOIN user_roles r ON r.user_id = u.id
+                            WHERE u.id = $1 AND u.status = 'active' AND r.role = $2)",
+        )
+        .bind(caller.user_id)
+        .bind(role)
+        .fetch_one(pool)
+        .await
+        .or_internal("failed to load roles")?;
+    if still_has_it {
+        Ok(())
+    } else {
+        Err(ApiError::forbidden("permission denied").because("needs the role ADMIN or BOSS"))
+    }
 }
 
 /// Lets the caller pass only with a permission that reaches far enough.

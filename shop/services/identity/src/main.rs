@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use identity::app::{App, router};
 use identity::settings::Settings;
 use identity::{MIGRATIONS, seed};
+use shop_kit::metrics;
 use shop_kit::program::{self, Command};
 use shop_kit::server::{self, Shutdown};
 
@@ -22,6 +23,7 @@ async fn main() -> ExitCode {
                 let shutdown = Shutdown::on_signals()?;
                 let app = App::new(settings);
                 let pool = app.pool().clone();
+                metrics::watch(&pool);
                 let app = router(app, environment.optional("SERVICE_VERSION"))?;
                 server::run("identity", address, app, shutdown).await?;
                 pool.close().await;

@@ -42,7 +42,7 @@ struct Person {
 
 const SALES: &str = "b";
 
-const PEOPLE: [Person; 8] = [
+const PEOPLE: [Person; 9] = [
     Person {
         digits: "a",
         name: "Admin",
@@ -112,6 +112,16 @@ const PEOPLE: [Person; 8] = [
         code: Some("mock_multi_001"),
         login: None,
         owner: Some(SALES),
+    },
+    Person {
+        digits: "8",
+        name: "Procurement Dev",
+        user_type: "staff",
+        phone: 9,
+        roles: &["PROCUREMENT"],
+        code: Some("mock_procurement_001"),
+        login: None,
+        owner: None,
     },
     Person {
         digits: "12",

@@ -1,11 +1,16 @@
 //! What the environment says about this program.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use shop_kit::database::{Database, DatabaseError};
 use shop_kit::settings::{Environment, Secret, SettingError};
+use shop_wire::identity::MiniLoginCapabilitiesLoginMode;
 use thiserror::Error;
+
+use crate::platform::Platforms;
+use crate::platform_settings::{self, PlatformSettingsError};
 
 /// The secret that development uses; the log warns when it is in use.
 const DEVELOPMENT_SECRET: &str = "dev-secret";
@@ -19,12 +24,9 @@ pub enum SettingsError {
     /// The database address can't be read.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// A login mode that this version does not have.
-    #[error(
-        "IDENTITY_LOGIN_MODE is `{0}`; this version logs in with `mock` codes only. Nothing was started. \
-         Set IDENTITY_LOGIN_MODE=mock"
-    )]
-    LoginMode(String),
+    /// A platform can't be spoken to.
+    #[error(transparent)]
+    Platforms(#[from] PlatformSettingsError),
 }
 
 /// Everything `identity` can be told.
@@ -40,6 +42,8 @@ pub struct Settings {
     pub jwt_issuer: String,
     /// How long a token is good.
     pub token_ttl: Duration,
+    /// Where mini-program users come from.
+    pub platforms: Arc<dyn Platforms>,
     /// Whether `seed` empties the tables first.
     pub seed_reset: bool,
 }
@@ -50,6 +54,9 @@ impl Settings {
         if self.jwt_secret.reveal() == DEVELOPMENT_SECRET {
             tracing::warn!("IDENTITY_JWT_SECRET is the development secret; anybody can sign tokens");
         }
+        if self.platforms.capabilities().login_mode == MiniLoginCapabilitiesLoginMode::Mock {
+            tracing::warn!("IDENTITY_LOGIN_MODE is mock; anybody can log in as any mini-program user");
+        }
     }
 
     /// Reads the `IDENTITY_*` variables.
@@ -57,10 +64,6 @@ impl Settings {
     /// # Errors
     /// When one of them can't be used.
     pub fn read(env: &Environment) -> Result<Self, SettingsError> {
-        let mode = env.text("IDENTITY_LOGIN_MODE", "mock");
-        if mode != "mock" {
-            return Err(SettingsError::LoginMode(mode));
-        }
         let dsn = env.secret(
             "IDENTITY_DB_DSN",
             "postgres://commerce:commerce@localhost:5432/identity?sslmode=disable",
@@ -72,6 +75,7 @@ impl Settings {
             jwt_secret,
             jwt_issuer: env.text("IDENTITY_JWT_ISSUER", "tmo-identity"),
             token_ttl: env.duration("IDENTITY_ACCESS_TOKEN_TTL", Duration::from_secs(168 * 3600))?,
+            platforms: platform_settings::read(env)?,
             seed_reset: env.switch("IDENTITY_SEED_RESET", false)?,
         })
     }
@@ -80,16 +84,6 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_unknown_login_mode_stops_the_start() {
-        let error = Settings::read(&Environment::from_pairs([("IDENTITY_LOGIN_MODE", "real")])).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "IDENTITY_LOGIN_MODE is `real`; this version logs in with `mock` codes only. Nothing was started. \
-             Set IDENTITY_LOGIN_MODE=mock"
-        );
-    }
 
     #[test]
     fn a_wrong_address_is_not_repeated() {

@@ -67,3 +67,24 @@ async fn a_taken_port_is_named() {
     );
     assert!(done.code == Some(1) && done.stderr.starts_with(&said), "{done:?}");
 }
+
+#[tokio::test]
+async fn numbers_are_served_on_a_port_of_their_own() {
+    let environment = [
+        ("IDENTITY_DB_DSN", "postgres://x@localhost/x?host=/nonexistent"),
+        ("IDENTITY_HTTP_ADDR", "127.0.0.1:0"),
+        ("IDENTITY_METRICS_ADDR", "127.0.0.1:0"),
+    ];
+    let running = start(IDENTITY, &["serve"], &environment).await;
+    let public = Client::of(running.base());
+    assert_eq!(public.get("/health").await.status, 200);
+    assert_eq!(public.get("/metrics").await.status, 404, "not on the public port");
+    let numbers = Client::of(running.metrics().unwrap()).get("/metrics").await.text;
+    let counted = r#"http_requests_total{method="GET",route="/health",status="2xx"} 1"#;
+    assert!(numbers.contains(counted), "{numbers}");
+    assert_eq!(running.terminate().await, Some(0));
+    let nine = finish(IDENTITY, &["serve"], &[("IDENTITY_METRICS_ADDR", "nine")]).await;
+    let said = "identity serve: IDENTITY_METRICS_ADDR is `nine`, which is not an address to listen on; nothing was \
+                started. Set IDENTITY_METRICS_ADDR like `:8081`";
+    assert_eq!((nine.code, nine.stderr.trim_end()), (Some(1), said));
+}

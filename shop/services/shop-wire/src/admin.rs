@@ -2,8 +2,102 @@
 //!
 //! Generated from `admin.yaml` by `cargo xtask generate`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The sales user who looks after a customer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminCustomerOwner {
+    pub id: Uuid,
+    pub display_name: String,
+    pub phone: Option<String>,
+}
+
+/// `CustomerTag` of `admin.yaml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CustomerTag {
+    pub id: Uuid,
+    pub name: String,
+    pub color: String,
+    pub sort: i64,
+    pub active: bool,
+}
+
+/// `AdminCustomer` of `admin.yaml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminCustomer {
+    pub id: Uuid,
+    pub display_name: String,
+    pub phone: Option<String>,
+    pub owner_sales_user_id: Option<Uuid>,
+    pub owner_sales: Option<AdminCustomerOwner>,
+    pub roles: Vec<String>,
+    /// Null without tags.
+    pub tags: Option<Vec<CustomerTag>>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}
+
+/// `PagedAdminCustomerList` of `admin.yaml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PagedAdminCustomerList {
+    pub items: Vec<AdminCustomer>,
+    pub page: i64,
+    pub page_size: i64,
+    pub total: i64,
+}
+
+/// `AdminUserSummary` of `admin.yaml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdminUserSummary {
+    pub id: Uuid,
+    pub display_name: String,
+    pub phone: Option<String>,
+    pub user_type: crate::common::UserType,
+    pub status: crate::common::UserStatus,
+    pub roles: Vec<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+}
+
+/// `PagedAdminUserList` of `admin.yaml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PagedAdminUserList {
+    pub items: Vec<AdminUserSummary>,
+    pub page: i64,
+    pub page_size: i64,
+    pub total: i64,
+}
+
+/// `SalesUserSummary` of `admin.yaml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SalesUserSummary {
+    pub id: Uuid,
+    pub display_name: String,
+    pub phone: Option<String>,
+    pub status: crate::common::UserStatus,
+    pub roles: Vec<String>,
+}
+
+/// `PagedSalesUserList` of `admin.yaml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PagedSalesUserList {
+    pub items: Vec<SalesUserSummary>,
+    pub page: i64,
+    pub page_size: i64,
+    pub total: i64,
+}
 
 /// `TransferCustomerRequest` of `admin.yaml`.
 ///

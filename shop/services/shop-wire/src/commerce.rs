@@ -880,3 +880,16 @@ pub struct PostWishlistRequest {
 pub struct PatchCartItemsItemIdRequest {
     pub qty: Option<i64>,
 }
+
+/// `GetAssetsMediaImportJobsJobIdReportsFileResponse` of `commerce.yaml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GetAssetsMediaImportJobsJobIdReportsFileResponse {
+    pub job_id: Uuid,
+    pub status: String,
+    pub total_rows: i64,
+    pub success_rows: i64,
+    pub failed_rows: i64,
+    #[serde(with = "time::serde::rfc3339")]
+    pub processed_at: OffsetDateTime,
+}

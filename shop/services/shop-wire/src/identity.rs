@@ -9,6 +9,41 @@ use uuid::Uuid;
 
 use crate::Change;
 
+/// `SwitchRoleRequest` of `identity.yaml`.
+///
+/// As it is read: what is missing is `None`, and the handler says what is required.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SwitchRoleRequest {
+    pub role: Option<String>,
+}
+
+/// Whether a platform's own login works, and which settings it lacks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MiniLoginPlatformCapabilities {
+    pub real_phone_login_ready: bool,
+    pub phone_proof_simulation_enabled: bool,
+    pub missing: Vec<String>,
+}
+
+wire_enum! {
+    /// `MiniLoginCapabilitiesLoginMode` of `identity.yaml`.
+    pub enum MiniLoginCapabilitiesLoginMode {
+        Mock = "mock",
+        Real = "real",
+    }
+}
+
+/// `MiniLoginCapabilities` of `identity.yaml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MiniLoginCapabilities {
+    pub login_mode: MiniLoginCapabilitiesLoginMode,
+    pub weapp: MiniLoginPlatformCapabilities,
+    pub alipay: MiniLoginPlatformCapabilities,
+}
+
 /// `Customer` of `identity.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

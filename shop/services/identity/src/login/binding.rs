@@ -2,10 +2,12 @@
 
 use shop_kit::error::OrInternal;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::common::Platform;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::admit;
+use crate::platform::Account;
 use crate::users::{self, UserRow};
 
 #[derive(FromRow)]
@@ -24,8 +26,8 @@ struct Token {
 pub async fn redeem(
     connection: &mut PgConnection,
     token: &str,
-    platform: &str,
-    provider_user_id: &str,
+    platform: Platform,
+    account: &Account,
 ) -> ApiResult<UserRow> {
     let found: Option<Token> = sqlx::query_as(
         "SELECT staff_user_id, platform, coalesce(expires_at <= now(), false) AS expired, used_at IS NOT NULL AS used
@@ -42,7 +44,7 @@ pub async fn redeem(
     if found.expired {
         return Err(ApiError::unauthorized("binding token expired"));
     }
-    if found.platform != platform {
+    if found.platform != platform.as_str() {
         return Err(ApiError::invalid("binding token platform mismatch"));
     }
     let Some(user) = users::find(connection, found.staff_user_id).await? else {
@@ -58,10 +60,12 @@ pub async fn redeem(
     }
     admit(&user)?;
     let bound = sqlx::query(
-        "INSERT INTO user_identities (provider, provider_user_id, user_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        "INSERT INTO user_identities (provider, provider_user_id, provider_union_id, user_id)
+         VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
     )
-    .bind(platform)
-    .bind(provider_user_id)
+    .bind(platform.as_str())
+    .bind(&account.id)
+    .bind(&account.union_id)
     .bind(user.id)
     .execute(&mut *connection)
     .await

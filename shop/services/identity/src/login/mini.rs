@@ -1,8 +1,8 @@
 //! `POST /auth/mini/login`.
 //!
-//! The platform's code names the platform's user. In `mock` mode the code is that name, so that developers
-//! log in as whom they like; an unknown name becomes a new customer. Everything happens in one transaction
-//! under a lock on the name: a refused login leaves nothing behind, and two first logins make one user.
+//! The platform's code stands for an account at the platform; an unknown account becomes a new customer.
+//! Everything happens in one transaction under a lock on the account: a refused login leaves nothing behind, and
+//! two first logins make one user.
 
 use axum::Json;
 use axum::extract::State;
@@ -10,15 +10,19 @@ use serde_json::json;
 use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, Caller};
 use shop_kit::{ApiError, ApiResult};
-use shop_wire::common::{AuthResponse, MiniLoginRequest};
+use shop_wire::common::{AuthResponse, MiniLoginRequest, Platform};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{admit, binding, role, scene};
 use crate::app::App;
 use crate::audit;
+use crate::platform::Account;
 use crate::session::{OwnerClaim, open};
 use crate::users::{self, UserRow};
+
+/// Codes of the platforms have tens of characters.
+const LONGEST_CODE: usize = 1000;
 
 fn given(text: Option<&String>) -> Option<&str> {
     text.map(|t| t.trim()).filter(|t| !t.is_empty())
@@ -38,22 +42,28 @@ pub async fn login(
         return Err(ApiError::invalid("code is required"));
     };
     let platform = request.platform.as_deref().unwrap_or_default().trim().to_ascii_lowercase();
-    if platform != "weapp" && platform != "alipay" {
-        return Err(ApiError::invalid("invalid login code").because(format!("platform `{platform}`")));
+    let platform: Platform = platform
+        .parse()
+        .map_err(|_| ApiError::invalid("invalid login code").because(format!("platform `{platform}`")))?;
+    if code.len() > LONGEST_CODE {
+        return Err(ApiError::invalid("invalid login code").because("too long"));
     }
+    // Asked before a connection is taken: the platform may be slow.
+    let account = app.platforms().account(platform, code).await;
+    let account = account.map_err(|error| error.or_refuse("invalid login code"))?;
     let wish = role::requested(request.role.as_deref());
     let token = given(request.binding_token.as_ref());
 
     let mut transaction = app.pool().begin().await.or_internal("failed to log in")?;
-    let known = find_or_lock(&mut transaction, &platform, code).await?;
+    let known = find_or_lock(&mut transaction, platform, &account.id).await?;
     let mut user = match (known, token) {
         (Some(_), Some(_)) => return Err(ApiError::conflict("identity already bound")),
         (Some(user), None) => load(&mut transaction, user).await?,
-        (None, Some(token)) => binding::redeem(&mut transaction, token, &platform, code).await?,
+        (None, Some(token)) => binding::redeem(&mut transaction, token, platform, &account).await?,
         (None, None) if wish.as_deref().is_some_and(|role| role != "CUSTOMER") => {
             return Err(ApiError::invalid("role not allowed"));
         }
-        (None, None) => create_customer(&mut transaction, &platform, code).await?,
+        (None, None) => create_customer(&mut transaction, platform, &account).await?,
     };
     admit(&user)?;
     let role = role::for_mini(&user.roles, wish.as_deref())?;
@@ -76,20 +86,24 @@ pub async fn login(
 }
 
 /// Who the platform's user is; when nobody yet, the name stays locked until the transaction ends.
-async fn find_or_lock(connection: &mut PgConnection, platform: &str, code: &str) -> ApiResult<Option<Uuid>> {
+async fn find_or_lock(
+    connection: &mut PgConnection,
+    platform: Platform,
+    account: &str,
+) -> ApiResult<Option<Uuid>> {
     const FIND: &str = "SELECT user_id FROM user_identities WHERE provider = $1 AND provider_user_id = $2";
     for lock_first in [false, true] {
         if lock_first {
             sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1 || ':' || $2, 0))")
-                .bind(platform)
-                .bind(code)
+                .bind(platform.as_str())
+                .bind(account)
                 .execute(&mut *connection)
                 .await
                 .or_internal("failed to log in")?;
         }
         let found = sqlx::query_scalar(FIND)
-            .bind(platform)
-            .bind(code)
+            .bind(platform.as_str())
+            .bind(account)
             .fetch_optional(&mut *connection)
             .await
             .or_internal("failed to log in")?;
@@ -108,7 +122,11 @@ async fn load(connection: &mut PgConnection, id: Uuid) -> ApiResult<UserRow> {
 }
 
 /// A new customer, named after the last four characters of its id so that staff can tell it from others.
-async fn create_customer(connection: &mut PgConnection, platform: &str, code: &str) -> ApiResult<UserRow> {
+async fn create_customer(
+    connection: &mut PgConnection,
+    platform: Platform,
+    account: &Account,
+) -> ApiResult<UserRow> {
     let id = Uuid::new_v4();
     let text = id.to_string();
     let name = format!("用户{}", &text[text.len() - 4..]);
@@ -123,12 +141,16 @@ async fn create_customer(connection: &mut PgConnection, platform: &str, code: &s
         .execute(&mut *connection)
         .await
         .or_internal("failed to create user")?;
-    sqlx::query("INSERT INTO user_identities (provider, provider_user_id, user_id) VALUES ($1, $2, $3)")
-        .bind(platform)
-        .bind(code)
-        .bind(id)
-        .execute(&mut *connection)
-        .await
-        .or_internal("failed to create user")?;
+    sqlx::query(
+        "INSERT INTO user_identities (provider, provider_user_id, provider_union_id, user_id)
+         VALUES ($1, $2, $3, $4)",
+    )
+    .bind(platform.as_str())
+    .bind(&account.id)
+    .bind(&account.union_id)
+    .bind(id)
+    .execute(&mut *connection)
+    .await
+    .or_internal("failed to create user")?;
     load(connection, id).await
 }

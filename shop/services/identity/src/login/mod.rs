@@ -1,10 +1,12 @@
 //! Logging in: by the code of a mini-program platform, or by password for the web.
 
 pub mod binding;
+pub mod capabilities;
 pub mod mini;
 pub mod password;
 pub mod role;
 pub mod scene;
+pub mod switch;
 
 use shop_kit::{ApiError, ApiResult};
 use shop_wire::common::UserStatus;

@@ -33,19 +33,30 @@ pub async fn login(
     if username.is_empty() || password.is_empty() {
         return Err(ApiError::invalid("username and password are required"));
     }
-    let mut connection = app.pool().acquire().await.or_internal("failed to log in")?;
     let found: Option<(Uuid, String)> =
         sqlx::query_as("SELECT user_id, password_hash FROM user_passwords WHERE username = $1")
             .bind(&username)
-            .fetch_optional(&mut *connection)
+            .fetch_optional(app.pool())
             .await
             .or_internal("failed to log in")?;
-    let (user_id, hash) = found.map_or((None, NOBODY.to_owned()), |(id, hash)| (Some(id), hash));
-    let right = tokio::task::spawn_blocking(move || verify(&password, &hash))
-        .await
-        .or_internal("failed to log in")?;
+    let (user_id, stored) = found.map_or((None, NOBODY.to_owned()), |(id, hash)| (Some(id), hash));
+    let checked = {
+        let _turn = app.hashing().acquire().await.or_internal("failed to log in")?;
+        tokio::task::spawn_blocking(move || check(&password, &stored))
+            .await
+            .or_internal("failed to log in")?
+    };
     let refuse = || ApiError::unauthorized("invalid credentials");
-    let user_id = user_id.filter(|_| right).ok_or_else(refuse)?;
+    let user_id = user_id.filter(|_| checked != Checked::Wrong).ok_or_else(refuse)?;
+    let mut connection = app.pool().acquire().await.or_internal("failed to log in")?;
+    if let Checked::Outdated { upgraded: Some(hash) } = checked {
+        sqlx::query("UPDATE user_passwords SET password_hash = $2, updated_at = now() WHERE user_id = $1")
+            .bind(user_id)
+            .bind(hash)
+            .execute(&mut *connection)
+            .await
+            .or_internal("failed to log in")?;
+    }
     let user = users::find(&mut connection, user_id).await?.ok_or_else(refuse)?;
     admit(&user)?;
     let role = role::for_web(&user.roles, role::requested(request.role.as_deref()).as_deref())?;
@@ -60,9 +71,28 @@ pub fn hash(password: &str) -> Result<String, argon2::password_hash::Error> {
     Ok(Argon2::default().hash_password(password.as_bytes())?.to_string())
 }
 
-fn verify(password: &str, hash: &str) -> bool {
-    PasswordHash::new(hash)
-        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+/// What a password turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+enum Checked {
+    Wrong,
+    Right,
+    /// Right, and stored in a way that is no longer used; the new hash, if there was randomness for one.
+    Outdated {
+        upgraded: Option<String>,
+    },
+}
+
+/// Compares a password with a stored hash: argon2 in the PHC format, or bcrypt from before.
+fn check(password: &str, stored: &str) -> Checked {
+    if stored.starts_with("$2") {
+        return match bcrypt::verify(password, stored) {
+            Ok(true) => Checked::Outdated { upgraded: hash(password).ok() },
+            _ => Checked::Wrong,
+        };
+    }
+    let right = PasswordHash::new(stored)
+        .is_ok_and(|stored| Argon2::default().verify_password(password.as_bytes(), &stored).is_ok());
+    if right { Checked::Right } else { Checked::Wrong }
 }
 
 #[cfg(test)]
@@ -72,11 +102,26 @@ mod tests {
     #[test]
     fn passwords() {
         let stored = hash("admin123").unwrap();
-        assert!(verify("admin123", &stored));
-        assert!(!verify("admin124", &stored));
-        assert!(!verify("", &stored));
-        assert!(!verify("x", "not a hash"));
+        let says = |password: &str, stored: &str, expect: Checked| {
+            assert_eq!(check(password, stored), expect, "{password} {stored}");
+        };
+        says("admin123", &stored, Checked::Right);
+        says("admin124", &stored, Checked::Wrong);
+        says("", &stored, Checked::Wrong);
+        says("x", "not a hash", Checked::Wrong);
+        says("x", "$2", Checked::Wrong);
         assert!(PasswordHash::new(NOBODY).is_ok(), "the stand-in takes the same work as a real hash");
-        assert!(!verify("admin123", NOBODY));
+        says("admin123", NOBODY, Checked::Wrong);
+    }
+
+    #[test]
+    fn a_bcrypt_hash_is_accepted_and_upgraded() {
+        let old = bcrypt::hash("admin123", 4).unwrap();
+        assert_eq!(check("admin124", &old), Checked::Wrong);
+        let Checked::Outdated { upgraded: Some(new) } = check("admin123", &old) else {
+            panic!("not upgraded")
+        };
+        assert!(new.starts_with("$argon2id$"), "{new}");
+        assert_eq!(check("admin123", &new), Checked::Right);
     }
 }

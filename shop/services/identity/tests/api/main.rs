@@ -2,8 +2,16 @@
 
 mod access;
 mod contract;
+mod customers;
 mod flags;
 mod login;
+mod matrix;
 mod me;
 mod mini;
+mod odd;
+mod platforms;
+mod rbac;
+mod sales_code;
+mod seed;
+mod staff;
 mod world;
