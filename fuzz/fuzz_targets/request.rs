@@ -52,7 +52,7 @@ fn read(data: &[u8], piece: usize) -> Option<Read> {
     };
     let bytes = buffer.split_to(end).freeze();
     let head = request_head(&bytes, FIELDS).ok()?;
-    check(&bytes, &head.headers, head.framing);
+    check(&bytes, head.headers.view(), head.framing);
     let mut decoder = BodyDecoder::new(head.framing);
     let mut body = Vec::new();
     let trailers = loop {
@@ -73,7 +73,7 @@ fn read(data: &[u8], piece: usize) -> Option<Read> {
     Some(Read {
         method: head.method.to_string(),
         target: head.target.to_string(),
-        headers: head.headers,
+        headers: head.headers.into_map(),
         framing: head.framing,
         body,
         trailers,

@@ -9,13 +9,13 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use fairway_forward::{Interim, Prefixed, RequestBody};
+use fairway_forward::{Inbound, Interim, Prefixed, RequestBody};
 use fairway_http1::encode::{self, CHUNK_END, Outgoing, chunk_start, last_chunk};
 use fairway_http1::{
     Decoded, Framing, HeadError, HeadScanner, Headers, RequestHead, request_head, skip_empty_lines,
 };
 use http::header::{CONNECTION, CONTENT_LENGTH};
-use http::{Method, Request, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use http_body::Body as _;
 use tokio::time::Instant;
 
@@ -78,20 +78,15 @@ enum Next {
 
 /// A request whose head is there.
 struct Head {
-    request: Box<Request<RequestBody>>,
+    request: Box<Inbound>,
     framing: Framing,
     persistent: bool,
 }
 
 impl From<RequestHead> for Head {
     fn from(head: RequestHead) -> Self {
-        let RequestHead { method, target, version, headers, framing, persistent, .. } = head;
-        let mut request = Box::new(Request::new(RequestBody::empty()));
-        *request.method_mut() = method;
-        *request.uri_mut() = target;
-        *request.version_mut() = version;
-        *request.headers_mut() = headers;
-        Self { request, framing, persistent }
+        let (framing, persistent) = (head.framing, head.persistent);
+        Self { request: Box::new(Inbound::new(head, RequestBody::empty())), framing, persistent }
     }
 }
 

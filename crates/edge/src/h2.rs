@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use fairway_forward::{Prefixed, RequestBody};
+use fairway_forward::{Inbound, Prefixed};
 use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderValue};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
@@ -84,7 +84,7 @@ pub(crate) async fn serve(door: Arc<Door>, line: SharedLine, presence: Presence)
         async move {
             let stream = door.worker.visitors.welcome();
             let asking = Asking { door: &door, visitor: &stream.visitor, interim: None, line: None };
-            let reply = proxy::answer(asking, Box::new(request.map(RequestBody::from))).await;
+            let reply = proxy::answer(asking, Box::new(Inbound::from(request))).await;
             Ok::<_, Infallible>(reply.into_response().map(|body| body.of_stream(stream, counted)))
         }
     });
@@ -124,10 +124,7 @@ pub(crate) async fn serve(door: Arc<Door>, line: SharedLine, presence: Presence)
 
 /// What hyper lets through and a server of HTTP/1.1 behind could take for something else; and cookies that came in
 /// pieces, of which HTTP/1.1 has one header (RFC 9113, 8.2.3).
-pub(crate) fn check<B>(
-    request: &mut Request<B>,
-    most_fields: usize,
-) -> Result<(), (StatusCode, &'static str)> {
+pub(crate) fn check(request: &mut Inbound, most_fields: usize) -> Result<(), (StatusCode, &'static str)> {
     let bad = |words| Err((StatusCode::BAD_REQUEST, words));
     if request.headers().len() > most_fields {
         return Err((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request has too many header fields"));

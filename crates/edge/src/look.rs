@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use fairway_forward::{RequestBody, Scheme};
+use fairway_forward::{Inbound, Scheme};
 use fairway_guard::{
     Asked, Compiled as Guard, Passed, Verdict, client_address, client_https, find_unambiguous,
 };
 use fairway_health::{Ask, Pick};
+use fairway_http1::Headers;
 use fairway_route::Miss;
 use http::header::HOST;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Response, StatusCode, Version};
 
 use crate::answer::{EdgeBody, Refusal, stub};
 use crate::clock;
@@ -50,12 +51,7 @@ pub(crate) struct Go {
 }
 
 /// Looks at the table that serves now.
-pub(crate) fn look(
-    asking: &Asking<'_>,
-    request: &Request<RequestBody>,
-    visit: &mut Visit,
-    waits: &Waits,
-) -> Way {
+pub(crate) fn look(asking: &Asking<'_>, request: &Inbound, visit: &mut Visit, waits: &Waits) -> Way {
     let Asking { door, .. } = *asking;
     let refuse = |subject: Subject, refusal: &Refusal<'_>| {
         Way::Answer(Box::new(Own::refusal(subject, refusal, request.headers())))
@@ -156,7 +152,7 @@ pub(crate) fn look(
 /// Asks the guard of the route, once for each request.
 fn pass(
     door: &Door,
-    request: &Request<RequestBody>,
+    request: &Inbound,
     host: Option<&str>,
     routed: &Routed,
     visit: &mut Visit,
@@ -205,9 +201,14 @@ pub(crate) fn is_trusted(routed: &Routed, door: &Door) -> bool {
 }
 
 /// The host that the request is for, as it was sent.
-fn host<B>(request: &Request<B>) -> Result<Option<&str>, &'static str> {
+fn host(request: &Inbound) -> Result<Option<&str>, &'static str> {
     if let Some(authority) = request.uri().authority() {
         return Ok(Some(authority.as_str().rsplit('@').next().unwrap_or_default()));
+    }
+    if let Headers::Lines(lines) = request.raw_headers()
+        && let Some(host) = lines.host_bytes()
+    {
+        return std::str::from_utf8(host).map(Some).map_err(|_| "the Host header is not a host");
     }
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next();

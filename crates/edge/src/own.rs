@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use fairway_forward::Inbound;
 use fairway_model::traffic::Options;
 use fairway_protocol::edge::OwnAnswers;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
 use crate::answer::{EdgeBody, Refusal, Reply};
 use crate::connection::Door;
@@ -125,7 +126,7 @@ impl Own {
     }
 
     /// Counts it, and gives it its line in the access log if one is kept. It has waited for so long.
-    pub(crate) fn told<B>(self, door: &Door, request: &mut Request<B>, waited: Duration) -> Reply {
+    pub(crate) fn told(self, door: &Door, request: &mut Inbound, waited: Duration) -> Reply {
         self.count(&door.shared);
         let Self { response, code, subject } = self;
         let record = subject.options().and_then(|options| {
@@ -149,7 +150,7 @@ pub(crate) struct Unread {
 
 /// The answer to what could not be read as a request; `start` is what has come of it.
 pub(crate) fn unread(door: &Door, start: &[u8], refusal: &Refusal<'_>) -> Reply {
-    let mut request = Request::new(());
+    let mut request = Inbound::default();
     let known = first_line(start).map(|(method, target, version)| {
         *request.method_mut() = method;
         *request.uri_mut() = target;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fairway_forward::{Error, Exchange, Interim, RequestBody, Scheme};
+use fairway_forward::{Error, Exchange, Inbound, Interim, RequestBody, Scheme};
+use fairway_http1::{Headers, Present};
 use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, HeaderValue};
-use http::{HeaderMap, Method, Request, StatusCode, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::answer::{Refusal, Reply};
@@ -37,7 +38,7 @@ pub(crate) struct Asking<'a> {
 }
 
 /// Answers one request.
-pub(crate) async fn answer(asking: Asking<'_>, mut request: Box<Request<RequestBody>>) -> Reply {
+pub(crate) async fn answer(asking: Asking<'_>, mut request: Box<Inbound>) -> Reply {
     let door = asking.door;
     // Before anything is made of it: a WebSocket's request is one of HTTP/1.1 from here on.
     if request.version() == Version::HTTP_2
@@ -118,7 +119,7 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Box<Request<RequestB
         client_text: Some(door.client_text.clone()),
         interim: interim.cloned(),
     };
-    let accept = request.headers().get(ACCEPT).cloned();
+    let accept = accept(&request);
     let search = Search::default();
     let choice = Choice::new(shared, visitor, &search, Arc::clone(service), number, passage);
     let forwarded = door.worker.forwarder.pass(request, choice, &exchange).await;
@@ -174,17 +175,21 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Box<Request<RequestB
     reply
 }
 
+/// What form of a refusal is asked for.
+fn accept(request: &Inbound) -> Option<HeaderValue> {
+    match request.raw_headers() {
+        Headers::Lines(lines) if !lines.present().has(Present::ACCEPT) => None,
+        _ => request.headers().get(ACCEPT).cloned(),
+    }
+}
+
 /// A refusal of a request of which only the listener is known.
-fn own(door: &Door, request: &mut Request<RequestBody>, subject: Subject, refusal: &Refusal<'_>) -> Reply {
+fn own(door: &Door, request: &mut Inbound, subject: Subject, refusal: &Refusal<'_>) -> Reply {
     Own::refusal(subject, refusal, request.headers()).told(door, request, Duration::ZERO)
 }
 
 /// Bounds the body of a request whose length is not known beforehand. A line says itself when it was too large.
-fn limit(
-    request: &mut Request<RequestBody>,
-    line: Option<&SharedLine>,
-    most: u64,
-) -> Option<Arc<AtomicBool>> {
+fn limit(request: &mut Inbound, line: Option<&SharedLine>, most: u64) -> Option<Arc<AtomicBool>> {
     if let Some(line) = line {
         line.lock().allowed = most;
         return None;

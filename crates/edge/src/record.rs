@@ -1,15 +1,15 @@
 //! What the access log will say about an exchange, gathered while it goes on and written when it is over.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use fairway_forward::Inbound;
 use fairway_guard::{Trace, X_REQUEST_ID, client_address, digits, request_id};
 use fairway_model::traffic::Options;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::uri::Authority;
-use http::{Method, Request, StatusCode, Uri, Version};
-
-use std::sync::Arc;
+use http::{Method, StatusCode, Uri, Version};
 
 use crate::access_log::{AccessLog, Line};
 use crate::connection::Door;
@@ -64,13 +64,13 @@ enum RequestId {
 
 /// Begins the line in the access log, if the environment has one, and gives the request its id and its place in a trace.
 /// The request has waited for so long already.
-pub(crate) fn begin<B>(
+pub(crate) fn begin(
     door: &Door,
     options: &Options,
     place: impl FnOnce() -> Place,
     number: u64,
     waited: Duration,
-    request: &mut Request<B>,
+    request: &mut Inbound,
 ) -> Option<Box<Record>> {
     let wanted = options.access_log?;
     let log = door.shared.access_log.get()?.as_ref()?;

@@ -2,20 +2,21 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use fairway_forward::Inbound;
 use http::header::{CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
-use http::{Method, Request, StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use hyper::ext::Protocol;
 
 use crate::answer::Reply;
 
 /// Whether the client wants a WebSocket over a stream of HTTP/2.
-pub(crate) fn is_connect<B>(request: &Request<B>) -> bool {
+pub(crate) fn is_connect(request: &Inbound) -> bool {
     request.method() == Method::CONNECT
         && request.extensions().get::<Protocol>().is_some_and(|protocol| protocol.as_str() == "websocket")
 }
 
 /// The same request as HTTP/1.1 asks it.
-pub(crate) fn to_http1<B>(request: &mut Request<B>) {
+pub(crate) fn to_http1(request: &mut Inbound) {
     *request.method_mut() = Method::GET;
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fairway_http1::{BodyDecoder, Present, ResponseHead};
 use http::header::{CONTENT_TYPE, UPGRADE};
-use http::{Extensions, HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::oneshot;
 
@@ -18,6 +18,7 @@ use crate::exchange::{Exchange, Protocol};
 use crate::h1::{self, Asked, Failed, Sending};
 use crate::h2;
 use crate::headers;
+use crate::inbound::Inbound;
 use crate::pool::{Lease, Pool};
 use crate::request_body::RequestBody;
 use crate::target::{Guard, Next, Target, Targets};
@@ -83,7 +84,7 @@ impl Forwarder {
         B: Into<RequestBody>,
         T: Targets,
     {
-        self.pass(Box::new(request.map(Into::into)), targets, exchange).await.map(Answer::into_response)
+        self.pass(Box::new(request.into()), targets, exchange).await.map(Answer::into_response)
     }
 
     /// The same for whoever writes the head of the response out again: its headers are read only if somebody asks for
@@ -93,7 +94,7 @@ impl Forwarder {
     /// As [`Forwarder::forward`].
     pub async fn pass<T: Targets>(
         &self,
-        mut request: Box<Request<RequestBody>>,
+        mut request: Box<Inbound>,
         mut targets: T,
         exchange: &Exchange,
     ) -> Result<Answer<T::Guard>, Error> {
@@ -111,8 +112,7 @@ impl Forwarder {
             }
             Protocol::H2c => {
                 added.put(request.headers_mut());
-                *request.extensions_mut() = Extensions::new();
-                Message::H2c(Box::new(h2::request(std::mem::take(&mut *request))?))
+                Message::H2c(Box::new(h2::request(std::mem::take(&mut *request).into_request())?))
             }
         };
         // What waits for the answer is held by thousands of connections at once.
@@ -208,7 +208,7 @@ fn finish<G: Guard>(
     let ResponseHead { status, version, mut headers, present, framing, persistent, .. } = head;
     if status != StatusCode::SWITCHING_PROTOCOLS {
         guard.responded(status);
-        headers::received(&mut headers, present, version, head.names_fields);
+        headers::received(&mut headers, present, version);
         let reading = Reading::new(lease, BodyDecoder::new(framing), sending, persistent);
         let body = Body::http1(reading, guard, exchange.timeouts.idle, head.event_stream);
         let dated = present.has(Present::DATE);

@@ -9,15 +9,17 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use fairway_http1::encode::{CHUNK_END, Outgoing, chunk_start, last_chunk};
-use fairway_http1::{Framing, HeadError, ResponseHead, response_head};
-use http::{Method, Request, StatusCode};
+use fairway_http1::encode::{self, CHUNK_END, Outgoing, chunk_start, last_chunk};
+use fairway_http1::{Framing, HeadError, Headers, Present, ResponseHead, response_head};
+use http::header::CONTENT_LENGTH;
+use http::{Method, StatusCode};
 use http_body::Body as _;
 use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::exchange::{Interim, Timeouts};
 use crate::headers::Added;
+use crate::inbound::Inbound;
 use crate::pool::Lease;
 use crate::request_body::RequestBody;
 use crate::wire::Wire;
@@ -312,17 +314,20 @@ fn poll_head(
 }
 
 /// The head of a request as bytes, and how its body is framed.
-pub(crate) fn encode(request: &Request<RequestBody>, added: &Added) -> (Vec<u8>, Framing) {
-    let (headers, body) = (request.headers(), request.body());
+pub(crate) fn encode(request: &Inbound, added: &Added) -> (Vec<u8>, Framing) {
+    let body = request.body();
     let framing = if body.is_end_stream() {
         // `Content-Length: 0` stays: some servers want one with every POST.
-        let zero = headers.get(http::header::CONTENT_LENGTH).is_some_and(|length| length == "0");
+        let zero = match &request.headers {
+            Headers::Lines(lines) => lines.present().has(Present::CONTENT_LENGTH),
+            Headers::Map(map) => map.get(CONTENT_LENGTH).is_some_and(|length| length == "0"),
+        };
         if zero { Framing::Length(0) } else { Framing::Empty }
     } else {
         body.size_hint().exact().map_or(Framing::Chunked, Framing::Length)
     };
     let target = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let mut head = Vec::new();
-    fairway_http1::encode::request(&mut head, request.method(), target, headers, &added.lines(), framing);
+    encode::request(&mut head, request.method(), target, &request.headers, &added.lines(), framing);
     (head, framing)
 }

@@ -8,10 +8,11 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::PathAndQuery;
-use http::{Method, Request, Uri, Version};
+use http::{Method, Uri, Version};
 
 use crate::error::Error;
 use crate::exchange::{Exchange, Protocol};
+use crate::inbound::Inbound;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -61,10 +62,46 @@ impl Added {
     }
 }
 
+/// Whether the lines of a request go on but for those that are left out anyway: nothing in them has to be looked at.
+fn goes_on(request: &Inbound, exchange: &Exchange) -> bool {
+    const LOOKED_AT: Present = Present::UPGRADE
+        .and(Present::TE)
+        .and(Present::EXPECT)
+        .and(Present::FORWARDED)
+        .and(Present::TRACEPARENT)
+        .and(Present::TRACESTATE)
+        .and(Present::X_FORWARDED_FOR)
+        .and(Present::X_FORWARDED_HOST)
+        .and(Present::X_FORWARDED_PORT)
+        .and(Present::X_FORWARDED_PROTO)
+        .and(Present::X_REAL_IP)
+        .and(Present::X_REQUEST_ID);
+    let Headers::Lines(lines) = &request.headers else { return false };
+    exchange.protocol == Protocol::Http1
+        && request.version() == Version::HTTP_11
+        && request.uri().authority().is_none()
+        && request.uri().path_and_query().is_some()
+        && !lines.names_fields()
+        && !lines.present().has(LOOKED_AT)
+}
+
 /// Turns a request as received into the request to be sent.
-pub(crate) fn request<B>(request: &mut Request<B>, exchange: &Exchange) -> Result<Added, Error> {
+pub(crate) fn request(request: &mut Inbound, exchange: &Exchange) -> Result<Added, Error> {
     if request.method() == Method::CONNECT {
         return Err(Error::Request("CONNECT is for forward proxies"));
+    }
+    if goes_on(request, exchange)
+        && let Headers::Lines(lines) = &mut request.headers
+        && let Some(Ok(host)) = lines.host().map(HeaderValue::from_maybe_shared)
+    {
+        lines.leave_out_hop_by_hop();
+        return Ok(Added {
+            upgrade: false,
+            forwarded_for: exchange.client_text.clone().unwrap_or_else(|| client_text(exchange.client)),
+            proto: Some(exchange.scheme.as_str()),
+            host: Some(host),
+            via: via(Version::HTTP_11),
+        });
     }
     origin_form(request)?;
     let version = request.version();
@@ -103,9 +140,9 @@ pub(crate) fn request<B>(request: &mut Request<B>, exchange: &Exchange) -> Resul
 }
 
 /// Turns a response as received into the response to be sent. Mostly its lines go on as they came.
-pub(crate) fn received(headers: &mut Headers, present: Present, version: Version, names_fields: bool) {
+pub(crate) fn received(headers: &mut Headers, present: Present, version: Version) {
     match headers {
-        Headers::Lines(lines) if !names_fields => {
+        Headers::Lines(lines) if !lines.names_fields() => {
             lines.leave_out_hop_by_hop();
             lines.add(match version {
                 Version::HTTP_10 => "via: 1.0 fairway\r\n",
@@ -130,7 +167,7 @@ pub(crate) fn response(headers: &mut HeaderMap, present: Present, version: Versi
 }
 
 /// `/path?query` in the request line, the authority in `Host`.
-fn origin_form<B>(request: &mut Request<B>) -> Result<(), Error> {
+fn origin_form(request: &mut Inbound) -> Result<(), Error> {
     let Some(authority) = request.uri().authority() else {
         return if request.uri().path_and_query().is_some() {
             Ok(())

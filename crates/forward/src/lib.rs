@@ -29,8 +29,9 @@
 //!   101. A tunnel that is told to close ends a WebSocket with a close frame.
 //! * **Engine**: an HTTP/1.1 client of our own that runs in the caller's task, on [`fairway_http1`]; an idle connection
 //!   costs its socket. HTTP/2 is hyper's.
-//! * **Two forms of an answer**: [`Forwarder::forward`] gives a [`Response`](http::Response). [`Forwarder::pass`] gives an
-//!   [`Answer`], whose headers stay the lines that came until somebody looks at them.
+//! * **Two forms**: [`Forwarder::forward`] takes a [`Request`](http::Request) and gives a [`Response`](http::Response).
+//!   [`Forwarder::pass`] takes an [`Inbound`] and gives an [`Answer`]: their headers stay the lines that came until somebody
+//!   looks at them.
 //!
 //! [RFC 9110, 7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 
@@ -44,6 +45,7 @@ mod h1;
 mod h2;
 mod headers;
 mod idle;
+mod inbound;
 mod pool;
 mod request_body;
 mod target;
@@ -59,6 +61,7 @@ pub use error::Error;
 pub use exchange::{Exchange, Interim, Protocol, Scheme, Timeouts};
 pub use forwarder::{Forwarder, Settings};
 pub use headers::client_text;
+pub use inbound::Inbound;
 pub use request_body::RequestBody;
 pub use target::{Closing, Ending, Guard, Next, Target, Targets};
 pub use timer::Timer;

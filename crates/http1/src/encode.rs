@@ -19,16 +19,16 @@ pub fn request(
     out: &mut Vec<u8>,
     method: &Method,
     target: &str,
-    headers: &HeaderMap,
+    headers: &impl Fields,
     more: &[(&str, &[u8])],
     framing: Framing,
 ) {
-    out.reserve(384 + target.len() + headers.len() * 64);
+    out.reserve(512 + target.len());
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    fields(out, headers, false);
+    headers.write(out, false);
     for (name, value) in more.iter().filter(|(_, value)| !value.is_empty()) {
         line(out, name, value);
     }

@@ -1,5 +1,7 @@
 //! Header fields: what a head's framing depends on, and the lines of a message that goes on.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use httparse::Header;
@@ -114,10 +116,19 @@ pub enum Headers {
 }
 
 impl Headers {
-    /// As a map.
+    /// As a map to be looked at.
+    pub fn view(&self) -> &HeaderMap {
+        match self {
+            Self::Map(map) => map,
+            Self::Lines(lines) => lines.view.get_or_init(|| Box::new(lines.map())),
+        }
+    }
+
+    /// As a map to be changed.
     pub fn map(&mut self) -> &mut HeaderMap {
         if let Self::Lines(lines) = self {
-            *self = Self::Map(lines.map());
+            let viewed = lines.view.take().map(|map| *map);
+            *self = Self::Map(viewed.unwrap_or_else(|| lines.map()));
         }
         match self {
             Self::Map(map) => map,
@@ -125,7 +136,7 @@ impl Headers {
         }
     }
 
-    /// As a map.
+    /// As a map to be kept.
     #[must_use]
     pub fn into_map(mut self) -> HeaderMap {
         std::mem::take(self.map())
@@ -157,6 +168,12 @@ pub struct Lines {
     left_out: u64,
     /// A line, or nothing, that is added.
     more: &'static str,
+    present: Present,
+    /// Whether `Connection` names fields that belong to this connection, too.
+    names_fields: bool,
+    host: Option<(usize, usize)>,
+    /// Made for whoever looked, as long as nothing was changed.
+    view: OnceLock<Box<HeaderMap>>,
 }
 
 impl Lines {
@@ -166,20 +183,44 @@ impl Lines {
         if lines.len() > TOLD_APART || !head.ends_with(b"\r\n") {
             return None;
         }
-        let start =
-            lines.first().map_or(head.len() - 2, |line| line.name.as_ptr() as usize - head.as_ptr() as usize);
-        let Survey { hop_by_hop, lengths, .. } = *survey;
-        Some(Self { head: head.clone(), start, hop_by_hop, lengths, left_out: 0, more: "" })
+        let place = |part: &[u8]| part.as_ptr() as usize - head.as_ptr() as usize;
+        let start = lines.first().map_or(head.len() - 2, |line| place(line.name.as_bytes()));
+        let host = survey.host.first.map(|host| (place(host), place(host) + host.len()));
+        let Survey { hop_by_hop, lengths, present, names: names_fields, .. } = *survey;
+        let (head, left_out, more, view) = (head.clone(), 0, "", OnceLock::new());
+        Some(Self { head, start, hop_by_hop, lengths, left_out, more, present, names_fields, host, view })
+    }
+
+    /// Which of the headers that matter are there.
+    pub fn present(&self) -> Present {
+        self.present
+    }
+
+    /// Whether `Connection` names fields that are meant for this connection only: they must be found in the map.
+    pub fn names_fields(&self) -> bool {
+        self.names_fields
+    }
+
+    /// The value of `Host`.
+    pub fn host(&self) -> Option<Bytes> {
+        self.host.map(|(from, to)| self.head.slice(from..to))
+    }
+
+    /// The same, borrowed.
+    pub fn host_bytes(&self) -> Option<&[u8]> {
+        self.host.map(|(from, to)| &self.head[from..to])
     }
 
     /// Leaves out what is meant for one connection only.
     pub fn leave_out_hop_by_hop(&mut self) {
         self.left_out = self.hop_by_hop;
+        self.view = OnceLock::new();
     }
 
     /// Adds a whole line, with its end. Only the last one that is added counts.
     pub fn add(&mut self, line: &'static str) {
         self.more = line;
+        self.view = OnceLock::new();
     }
 
     /// Writes those that are not left out. No `Transfer-Encoding`, and a `Content-Length` only if it is to be kept.

@@ -7,9 +7,17 @@ use http::HeaderMap;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Present(u32);
 
-/// The bit of a letter, in either case.
-const fn letter(letter: u8) -> u32 {
-    1 << (letter & 31)
+/// How many places the table of names has. Each name has one to itself, which is checked when this is compiled.
+const PLACES: usize = 64;
+
+/// Where a name is in the table, in whatever case it is written. Names of one letter are nowhere.
+const fn place(name: &[u8]) -> Option<usize> {
+    let (first, last_but_one) = match name {
+        [first, .., last_but_one, _] => (*first & 31, *last_but_one & 31),
+        [first, _] => (*first & 31, *first & 31),
+        _ => return None,
+    };
+    Some((name.len() + 3 * first as usize + 11 * last_but_one as usize) % PLACES)
 }
 
 macro_rules! headers {
@@ -20,25 +28,23 @@ macro_rules! headers {
 
             /// This one alone, in whatever case its name is written; nothing if it does not matter.
             pub(crate) fn named(name: &[u8]) -> Self {
-                // Most names are told by their length and first letter, without a look at the rest of them.
-                const LETTERS: [u32; 32] = {
-                    let mut letters = [0; 32];
-                    $(letters[$name.len()] |= letter($name.as_bytes()[0]);)*
-                    letters
+                const NAMES: [(&str, Present); PLACES] = {
+                    let mut names = [("", Present(0)); PLACES];
+                    $(
+                        let Some(at) = place($name.as_bytes()) else { panic!("a name of one letter") };
+                        assert!(names[at].0.is_empty(), "two names have one place: choose other factors");
+                        names[at] = ($name, Present::$constant);
+                    )*
+                    names
                 };
-                let Some(first) = name.first() else { return Self(0) };
-                if name.len() >= LETTERS.len() || LETTERS[name.len()] & letter(*first) == 0 {
-                    return Self(0);
-                }
-                $(if name.len() == $name.len()
-                    && first.to_ascii_lowercase() == $name.as_bytes()[0]
-                    && name.eq_ignore_ascii_case($name.as_bytes())
-                {
-                    return Self::$constant;
-                })*
-                Self(0)
+                let Some(at) = place(name) else { return Self(0) };
+                let (candidate, found) = NAMES[at];
+                if name.eq_ignore_ascii_case(candidate.as_bytes()) { found } else { Self(0) }
             }
         }
+
+        #[cfg(test)]
+        const ALL: &[(&str, Present)] = &[$(($name, Present::$constant)),*];
 
         #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "named like the constants")]
         #[derive(Clone, Copy)]
@@ -47,6 +53,7 @@ macro_rules! headers {
 }
 
 headers! {
+    ACCEPT "accept",
     CONNECTION "connection",
     CONTENT_LENGTH "content-length",
     CONTENT_TYPE "content-type",
@@ -105,5 +112,29 @@ mod tests {
         assert_eq!(present, Present::CONNECTION.and(Present::TE).and(Present::X_REAL_IP));
         assert!(present.has(Present::TE.and(Present::VIA)) && !present.has(Present::VIA));
         assert_eq!(Present::named(b"Via"), Present::VIA);
+    }
+
+    #[test]
+    fn each_name_is_found_and_nothing_like_it() {
+        for (name, kind) in ALL {
+            let mixed: String = name
+                .char_indices()
+                .map(|(at, letter)| if at % 2 == 0 { letter.to_ascii_uppercase() } else { letter })
+                .collect();
+            for name in [(*name).to_owned(), name.to_ascii_uppercase(), mixed] {
+                assert_eq!(Present::named(name.as_bytes()), *kind, "{name}");
+            }
+            for other in [&name[1..], &name[..name.len() - 1], &format!("{name}s"), &name.replace('-', "_")] {
+                assert!(other == *name || Present::named(other.as_bytes()) == Present(0), "{other}");
+            }
+            for at in 0..name.len() {
+                let mut other = name.as_bytes().to_vec();
+                other[at] ^= 1;
+                assert_eq!(Present::named(&other), Present(0), "{}", other.escape_ascii());
+            }
+        }
+        for nothing in [&b""[..], b"a", b"x", &[0xff; 300]] {
+            assert_eq!(Present::named(nothing), Present(0));
+        }
     }
 }

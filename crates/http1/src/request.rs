@@ -3,12 +3,11 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::header::HeaderMap;
 use http::{Method, Uri, Version};
 
 use crate::MOST_FIELDS;
 use crate::error::HeadError;
-use crate::fields::{self, Seen, Survey};
+use crate::fields::{self, Headers, Lines, Seen, Survey};
 use crate::framing::{self, Framing};
 
 /// What the head of a request says.
@@ -21,7 +20,7 @@ pub struct RequestHead {
     /// HTTP/1.0 or 1.1.
     pub version: Version,
     /// Every field as it came. At most one `Host`, and exactly one in HTTP/1.1.
-    pub headers: HeaderMap,
+    pub headers: Headers,
     /// How long the body is.
     pub framing: Framing,
     /// Whether the connection may be used again.
@@ -68,7 +67,10 @@ pub fn request_head(head: &Bytes, most_fields: usize) -> Result<RequestHead, Hea
         }
         Some(_) => return Err(HeadError::Expectation),
     };
-    let headers = fields::map(head, parsed.headers)?;
+    let headers = match Lines::new(head, parsed.headers, &survey) {
+        Some(lines) => Headers::Lines(lines),
+        None => Headers::Map(fields::map(head, parsed.headers)?),
+    };
     Ok(RequestHead { method, target, version, headers, framing, persistent, expects_continue })
 }
 

@@ -26,8 +26,6 @@ pub struct ResponseHead {
     pub framing: Framing,
     /// Whether the connection may be used again once the body is read.
     pub persistent: bool,
-    /// Whether `Connection` names fields that are meant for this connection only.
-    pub names_fields: bool,
     /// Whether the body is an event stream.
     pub event_stream: bool,
 }
@@ -63,7 +61,6 @@ pub fn response_head(head: &Bytes, method: &Method, most_fields: usize) -> Resul
         present: survey.present,
         framing,
         persistent: open && framing != Framing::UntilClose,
-        names_fields: survey.names,
         event_stream: survey.event_stream,
     })
 }

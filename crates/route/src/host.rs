@@ -77,7 +77,7 @@ pub fn normalise_host(text: &str) -> Cow<'_, str> {
     let name = if text.starts_with('[') {
         text.find(']').map_or(text, |end| &text[..=end])
     } else {
-        text.split(':').next().unwrap_or(text)
+        text.bytes().position(|byte| byte == b':').map_or(text, |end| &text[..end])
     };
     let name = name.strip_suffix('.').unwrap_or(name);
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
