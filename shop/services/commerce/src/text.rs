@@ -1,6 +1,7 @@
 //! Texts of requests: trimmed, required, not endless.
 
 use shop_kit::{ApiError, ApiResult};
+use time::{OffsetDateTime, UtcOffset};
 
 /// Characters in a name, a code, a phone number.
 pub const SHORT: usize = 200;
@@ -32,6 +33,17 @@ pub fn optional(name: &str, text: Option<String>, most: usize) -> ApiResult<Opti
     Ok(text)
 }
 
+/// A time in UTC; one that has no place in UTC's calendar has none in the database either.
+///
+/// # Errors
+/// 400 `invalid <name>`.
+pub fn moment(name: &str, time: Option<OffsetDateTime>) -> ApiResult<Option<OffsetDateTime>> {
+    let in_utc = |time: OffsetDateTime| {
+        time.checked_to_offset(UtcOffset::UTC).ok_or_else(|| ApiError::invalid(format!("invalid {name}")))
+    };
+    time.map(in_utc).transpose()
+}
+
 fn bounded(name: &str, text: &str, most: usize) -> ApiResult<()> {
     if text.chars().count() > most {
         return Err(ApiError::invalid(format!("{name} must be at most {most} characters")));
@@ -42,6 +54,17 @@ fn bounded(name: &str, text: &str, most: usize) -> ApiResult<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments() {
+        use time::macros::datetime;
+        let check = |time: OffsetDateTime, expect: Result<OffsetDateTime, &str>| {
+            let got = moment("shippedAt", Some(time)).map(|t| t.unwrap());
+            assert_eq!(got.as_ref().map_err(|e| &*e.message), expect.as_ref().map_err(|e| *e), "{time}");
+        };
+        check(datetime!(2026-03-01 8:00 +8), Ok(datetime!(2026-03-01 0:00 UTC)));
+        check(datetime!(9999-12-31 23:59 -12), Err("invalid shippedAt"));
+    }
 
     #[test]
     fn texts() {

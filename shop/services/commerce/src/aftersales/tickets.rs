@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use shop_kit::extract::{Body, QueryParams, parameter_uuid};
 use shop_kit::wire::Page;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::commerce::CreateAfterSalesTicket;
 use sqlx::{FromRow, Postgres, QueryBuilder};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -44,16 +45,6 @@ macro_rules! columns {
     () => {
         "id, status, order_id, assigned_staff_user_id, subject, description, created_at, updated_at"
     };
-}
-
-/// A new ticket.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CreateTicket {
-    order_id: Option<Uuid>,
-    subject: Option<String>,
-    description: Option<String>,
-    attachments: Option<Vec<String>>,
 }
 
 /// What changes about a ticket; a null takes it from whoever had it.
@@ -131,7 +122,7 @@ pub async fn list(
 pub async fn create(
     State(app): State<App>,
     caller: Allowed<MayCreateTicket>,
-    Body(request): Body<CreateTicket>,
+    Body(request): Body<CreateAfterSalesTicket>,
 ) -> ApiResult<(StatusCode, Json<AfterSalesTicket>)> {
     let subject = required("subject", request.subject, SHORT)?;
     let description = required("description", request.description, LONG)?;

@@ -3,9 +3,10 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::commerce::{AddCartItemRequest, PatchCartItemsItemIdRequest};
 use sqlx::{FromRow, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -35,21 +36,6 @@ pub struct Cart {
     items: Vec<CartItem>,
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     updated_at: Option<OffsetDateTime>,
-}
-
-/// A SKU and how many of it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct AddItem {
-    sku_id: Option<Uuid>,
-    qty: i64,
-}
-
-/// Another quantity.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct ChangeItem {
-    qty: i64,
 }
 
 /// A quantity from a request: at least one, at most what the database holds.
@@ -106,9 +92,9 @@ pub async fn show(State(app): State<App>, caller: Allowed<ManageCart>) -> ApiRes
 pub async fn add(
     State(app): State<App>,
     caller: Allowed<ManageCart>,
-    Body(request): Body<AddItem>,
+    Body(request): Body<AddCartItemRequest>,
 ) -> ApiResult<Json<Cart>> {
-    let qty = quantity(request.qty)?;
+    let qty = quantity(request.qty.unwrap_or_default())?;
     let Some(sku) = request.sku_id else { return Err(ApiError::invalid("skuId is required")) };
     let failed = "failed to add to cart";
     let (known, added): (bool, bool) = sqlx::query_as(
@@ -153,10 +139,10 @@ pub async fn update(
     State(app): State<App>,
     caller: Allowed<ManageCart>,
     Path(id): Path<String>,
-    Body(request): Body<ChangeItem>,
+    Body(request): Body<PatchCartItemsItemIdRequest>,
 ) -> ApiResult<Json<Cart>> {
     let id = parameter_uuid("itemId", &id)?;
-    let qty = quantity(request.qty)?;
+    let qty = quantity(request.qty.unwrap_or_default())?;
     let failed = "failed to update cart item";
     let done = sqlx::query(
         "UPDATE cart_items SET qty = $3, updated_at = now() WHERE id = $1 AND owner_user_id = $2",

@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::wire::Items;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::commerce::PostWishlistRequest;
 use sqlx::FromRow;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::authorize::Allowed;
@@ -28,13 +28,6 @@ pub struct WishlistItem {
     sku: Sku,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
-}
-
-/// What to remember.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Remember {
-    sku_id: Option<Uuid>,
 }
 
 /// `GET /wishlist`, newest first.
@@ -75,7 +68,7 @@ pub async fn list(
 pub async fn add(
     State(app): State<App>,
     caller: Allowed<ManageWishlist>,
-    Body(request): Body<Remember>,
+    Body(request): Body<PostWishlistRequest>,
 ) -> ApiResult<StatusCode> {
     let Some(sku) = request.sku_id else { return Err(ApiError::invalid("skuId is required")) };
     let failed = "failed to add to wishlist";

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use shop_kit::extract::{Body, QueryParams, parameter_uuid};
 use shop_kit::wire::Page;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::commerce::CreatePriceInquiry;
 use sqlx::{FromRow, Postgres, QueryBuilder};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -45,15 +46,6 @@ macro_rules! columns {
         "id, created_by_user_id, assigned_sales_user_id, sku_id, order_id, message, status, response_note, \
          created_at, updated_at"
     };
-}
-
-/// A new inquiry.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CreateInquiry {
-    sku_id: Option<Uuid>,
-    order_id: Option<Uuid>,
-    message: Option<String>,
 }
 
 /// What changes about an inquiry; a null takes something away.
@@ -129,7 +121,7 @@ pub async fn list(
 pub async fn create(
     State(app): State<App>,
     caller: Allowed<MayCreateInquiry>,
-    Body(request): Body<CreateInquiry>,
+    Body(request): Body<CreatePriceInquiry>,
 ) -> ApiResult<(StatusCode, Json<PriceInquiry>)> {
     let message = required("message", request.message, LONG)?;
     let failed = "failed to create inquiry";

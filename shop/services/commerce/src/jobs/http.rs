@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::{ExportRequests, ImportProducts, ReadJobs};
 use crate::sql::OrFail;
-use crate::text::filled;
+use crate::text::{filled, moment};
 use crate::upload::Form;
 
 /// What to export.
@@ -70,7 +70,11 @@ pub async fn export_requests(
     Body(request): Body<Export>,
 ) -> ApiResult<(StatusCode, Json<ImportJob>)> {
     let Export { created_after, created_before } = request;
-    let params = Params { created_after, created_before, ..Params::default() };
+    let params = Params {
+        created_after: moment("createdAfter", created_after)?,
+        created_before: moment("createdBefore", created_before)?,
+        ..Params::default()
+    };
     let job = enqueue(&app, "PRODUCT_REQUEST_EXPORT", caller.id, params, std::iter::empty()).await?;
     Ok((StatusCode::ACCEPTED, Json(job)))
 }

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::commerce::ShipOrderRequest;
 use sqlx::PgConnection;
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
@@ -19,17 +20,7 @@ use crate::authorize::needs::{ConfirmReceipt, ShipOrders};
 use crate::order_columns;
 use crate::shipments::{self, Shipment};
 use crate::sql::OrFail;
-use crate::text::{SHORT, optional, required};
-
-/// Handing an order to a carrier.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Ship {
-    carrier: Option<String>,
-    waybill_no: Option<String>,
-    #[serde(with = "time::serde::rfc3339::option")]
-    shipped_at: Option<OffsetDateTime>,
-}
+use crate::text::{SHORT, moment, optional, required};
 
 /// What has become of a payment.
 #[derive(Debug, Default, Deserialize)]
@@ -128,13 +119,13 @@ pub async fn ship(
     State(app): State<App>,
     _: Allowed<ShipOrders>,
     Path(id): Path<String>,
-    Body(request): Body<Ship>,
+    Body(request): Body<ShipOrderRequest>,
 ) -> ApiResult<Json<Order>> {
     let id = parameter_uuid("orderId", &id)?;
     let shipment = Shipment {
         waybill_no: required("waybillNo", request.waybill_no, SHORT)?,
         carrier: optional("carrier", request.carrier, SHORT)?,
-        shipped_at: Some(request.shipped_at.unwrap_or_else(OffsetDateTime::now_utc)),
+        shipped_at: moment("shippedAt", request.shipped_at)?.or_else(|| Some(OffsetDateTime::now_utc())),
     };
     let failed = "failed to ship order";
     let mut transaction = app.pool().begin().await.or_fail(failed)?;
@@ -167,6 +158,7 @@ pub async fn payment_status(
     let Some(payment) = request.payment_id else { return Err(ApiError::invalid("paymentId is required")) };
     let status = required("status", request.status, SHORT)?;
     let channel = optional("channel", request.channel, SHORT)?;
+    let paid_at = moment("paidAt", request.paid_at)?;
     let reported = PaymentStatus::parse(&status)
         .filter(|status| *status != PaymentStatus::Unpaid)
         .ok_or_else(|| ApiError::invalid("invalid status"))?;
@@ -179,7 +171,7 @@ pub async fn payment_status(
         row
     } else {
         let now_paid = after.payment == PaymentStatus::Paid;
-        let paid_at = now_paid.then(|| request.paid_at.unwrap_or_else(OffsetDateTime::now_utc));
+        let paid_at = now_paid.then(|| paid_at.unwrap_or_else(OffsetDateTime::now_utc));
         sqlx::query_as(concat!(
             "UPDATE orders SET status = $2, payment_status = $3, latest_payment_id = $4,
                  payment_channel = coalesce($5, payment_channel), paid_at = $6, updated_at = now()

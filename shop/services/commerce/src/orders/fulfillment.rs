@@ -3,10 +3,11 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::wire::Items;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::commerce::UpdateOrderFulfillmentRequest;
 use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -24,15 +25,6 @@ use crate::text::required;
 
 /// Characters of a note.
 const LONGEST_NOTE: usize = 1000;
-
-/// What is to become of an order.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Fulfillment {
-    owner_sales_user_id: Option<Uuid>,
-    note: Option<String>,
-    confirm_offline_payment: Option<bool>,
-}
 
 /// What an administrator did.
 #[derive(Debug, Serialize, FromRow)]
@@ -74,7 +66,7 @@ pub async fn update(
     caller: Allowed<ManageOrders>,
     headers: HeaderMap,
     Path(id): Path<String>,
-    Body(request): Body<Fulfillment>,
+    Body(request): Body<UpdateOrderFulfillmentRequest>,
 ) -> ApiResult<Json<Order>> {
     let id = parameter_uuid("orderId", &id)?;
     let key = idempotency_key(&headers)?.ok_or_else(|| ApiError::invalid("Idempotency-Key is required"))?;

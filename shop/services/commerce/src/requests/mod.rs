@@ -5,10 +5,11 @@ pub mod assets;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use shop_kit::extract::{Body, QueryParams};
 use shop_kit::wire::Page;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::commerce::CreateProductRequest;
 use sqlx::{FromRow, Postgres, QueryBuilder};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -53,21 +54,6 @@ macro_rules! columns {
         "id, created_by_user_id, name, category_id, spec, material, dimensions, color, qty, note, \
          reference_image_urls, created_at"
     };
-}
-
-/// A new request.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CreateRequest {
-    name: Option<String>,
-    category_id: Option<Uuid>,
-    spec: Option<String>,
-    material: Option<String>,
-    dimensions: Option<String>,
-    color: Option<String>,
-    qty: Option<String>,
-    note: Option<String>,
-    reference_image_urls: Option<Vec<String>>,
 }
 
 fn moment(query: &QueryParams, name: &str) -> ApiResult<Option<OffsetDateTime>> {
@@ -131,7 +117,7 @@ pub async fn list(
 pub async fn create(
     State(app): State<App>,
     caller: Allowed<MayCreateRequest>,
-    Body(request): Body<CreateRequest>,
+    Body(request): Body<CreateProductRequest>,
 ) -> ApiResult<(StatusCode, Json<ProductRequest>)> {
     let name = required("name", request.name, SHORT)?;
     let images = request.reference_image_urls.unwrap_or_default();

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
-use time::{Date, OffsetDateTime};
+use time::{Date, OffsetDateTime, UtcOffset};
 use uuid::Uuid;
 
 use super::Shipment;
@@ -73,7 +73,7 @@ pub fn read(row: &Row) -> Result<(Uuid, Shipment), Vec<RowError>> {
 /// An RFC 3339 time, or the midnight (UTC) a day begins with.
 fn moment(text: &str) -> Option<OffsetDateTime> {
     if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
-        return Some(time);
+        return time.checked_to_offset(UtcOffset::UTC);
     }
     let day = Date::parse(text, format_description!("[year]-[month]-[day]")).ok()?;
     Some(day.midnight().assume_utc())

@@ -15,7 +15,7 @@ use crate::authorize::needs::{ManageShipments, ReadTracking};
 use crate::authorize::{Allowed, Scope};
 use crate::orders::read::{by_id, unknown};
 use crate::sql::OrFail;
-use crate::text::{SHORT, optional, required};
+use crate::text::{SHORT, moment, optional, required};
 
 /// Shipments in one request or answer.
 const MOST: usize = 1000;
@@ -93,6 +93,7 @@ pub async fn record(
     for Tracked { carrier, shipped_at, waybill_no } in request.shipments {
         let waybill_no = required("waybillNo", waybill_no, SHORT)?;
         let carrier = optional("carrier", carrier, SHORT)?;
+        let shipped_at = moment("shippedAt", shipped_at)?;
         shipments.push((order_id, Shipment { waybill_no, carrier, shipped_at }));
     }
     let failed = "failed to update tracking";

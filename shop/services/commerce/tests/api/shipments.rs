@@ -38,6 +38,8 @@ async fn shipments_one_by_one() {
     let bad = json!([{ "waybillNo": "C" }, { "carrier": "SF" }]);
     assert_eq!(refusal(&record(&order, bad).await), "400 invalid_request: waybillNo is required");
     assert_eq!(tracking(&world, ADMIN, &order).await, "B null null; A null null", "all or nothing");
+    let never = json!([{ "waybillNo": "C", "shippedAt": "9999-12-31T23:59:59-12:00" }]);
+    assert_eq!(refusal(&record(&order, never).await), "400 invalid_request: invalid shippedAt");
     assert_eq!(refusal(&record(NOWHERE, json!([])).await), "404 not_found: order not found");
     for person in [OTHER_CUSTOMER, OTHER_SALES] {
         assert_eq!(tracking(&world, person, &order).await, "404 not_found: order not found");
