@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `ADDRESS` | where to listen; set by the agent |
 //! | `VERSION` | the answer to `GET /` |
-//! | `BEHAVIOUR` | `good`, `never-ready`, `exits-at-start`, `unready-after-traffic`, `errors-after-traffic`, `dies-after-traffic`, `unready-soon`, `never-live`, `hangs-up-once`, `needs` |
+//! | `BEHAVIOUR` | `good`, `never-ready`, `exits-at-start`, `unready-after-traffic`, `errors-after-traffic`, `dies-after-traffic`, `some-errors` (one request in 21), `unready-soon`, `never-live`, `hangs-up-once`, `needs` |
 //! | `PATIENCE_MS` | for `unready-soon`: how long it stays ready |
 //! | `NEED` | base URL that readiness depends on, for `needs` |
 //!
@@ -141,7 +141,11 @@ async fn serve() {
             "dies-after-traffic" => std::process::exit(9),
             _ => {}
         }
-        match (behaviour, ANSWERED.load(Ordering::SeqCst) > 1) {
+        let answered = ANSWERED.load(Ordering::SeqCst);
+        match (behaviour, answered > 1) {
+            ("some-errors", _) if answered.is_multiple_of(21) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "hiccup".to_owned())
+            }
             ("errors-after-traffic", true) => (StatusCode::INTERNAL_SERVER_ERROR, "broken".to_owned()),
             _ => (StatusCode::OK, variable("VERSION")),
         }

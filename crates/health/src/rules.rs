@@ -39,6 +39,7 @@ impl From<&Treatment> for Rules {
             slow_start_ms,
             sticky: _,
             hold: _,
+            gate: _,
         } = treatment;
         Self {
             outliers: *outliers,

@@ -1,11 +1,13 @@
 //! Watching a release after its switch.
 //!
 //! Trouble is, for an instance that this release brought: that it ended or was started again, that it stopped being
-//! ready, or that of its requests at least five and more than five of a hundred failed (5xx, broken or timed out).
+//! ready, or that of its requests at least five and more than five of a hundred failed (5xx, broken or timed out); and
+//! for a service, that its new instances certainly do worse than the old ones did ([`super::gate`]).
 //! Instances that served before as well are not this release's trouble.
 
 use super::{
     Environment,
+    gate::{self, Worse},
     journal::{all_wanted, wanted},
     start::LOG_LINES,
 };
@@ -29,6 +31,8 @@ struct Baking {
     generation: Generation,
     before: Option<Generation>,
     release: Release,
+    /// That of `before`.
+    old: Option<Release>,
     /// Instances that were not part of the release before.
     new: BTreeSet<String>,
 }
@@ -50,9 +54,10 @@ impl Environment {
         }
         let release = entry.assignment.release.clone();
         let before = entry.before.and_then(|before| journal.lifecycle.release(before));
-        let old = before.map(|before| all_wanted(&before.assignment.release)).unwrap_or_default();
-        let new = all_wanted(&release).difference(&old).cloned().collect();
-        Some(Baking { generation: entry.generation(), before: entry.before, release, new })
+        let old = before.map(|before| before.assignment.release.clone());
+        let kept = old.as_ref().map(all_wanted).unwrap_or_default();
+        let new = all_wanted(&release).difference(&kept).cloned().collect();
+        Some(Baking { generation: entry.generation(), before: entry.before, release, old, new })
     }
 
     /// Looks at a baking release, if there is one; answers when to look again.
@@ -109,11 +114,15 @@ impl Environment {
             journal.baseline = Some(totals);
             worst
         };
+        let worse = stats.and_then(|stats| self.worse(baking, &stats));
         let mut found = self.instance_trouble(baking).await;
         if let (None, Some((id, count))) = (&found, errors) {
             let message =
                 format!("{} of {} requests to {id} failed since the switch", count.failed, count.served);
             found = Some((id, message));
+        }
+        if let (None, Some(worse)) = (&found, worse) {
+            found = Some((worse.instance, worse.message));
         }
         let Some((id, message)) = found else { return false };
         let failure = self.bake_failure(baking, &id, message);
@@ -129,6 +138,14 @@ impl Environment {
             self.act(action);
         }
         true
+    }
+
+    /// Compares what was new with what was old, if both are known.
+    fn worse(&self, baking: &Baking, stats: &EnvironmentStats) -> Option<Worse> {
+        let before = baking.old.as_ref()?;
+        let at_switch = self.lock_at_switch();
+        let at_switch = at_switch.as_ref().filter(|at_switch| at_switch.generation == baking.generation)?;
+        gate::judge(&baking.release, before, &baking.new, &at_switch.stats, stats)
     }
 
     async fn instance_trouble(&self, baking: &Baking) -> Option<(String, String)> {

@@ -10,6 +10,7 @@ mod command;
 mod databases;
 mod destroy;
 mod garbage;
+mod gate;
 pub(crate) mod journal;
 mod observe;
 mod prepare;
@@ -48,6 +49,8 @@ pub(crate) struct Environment {
     instances: StdMutex<BTreeMap<String, Arc<Managed>>>,
     /// The table that the edge has, as far as is known. Whoever puts one holds this lock while it does.
     table: Mutex<Option<Table>>,
+    /// What the edge had counted at the last switch.
+    at_switch: StdMutex<Option<gate::AtSwitch>>,
     /// Ends the preparation of a release.
     preparing: StdMutex<Option<(Generation, CancellationToken)>>,
     /// Held while a release is prepared; whoever cleans up after one waits for it.
@@ -100,6 +103,7 @@ impl Environment {
             journal: Mutex::new(journal),
             instances: StdMutex::default(),
             table: Mutex::new(None),
+            at_switch: StdMutex::default(),
             preparing: StdMutex::default(),
             preparation: Mutex::default(),
             changed: watch::Sender::new(0),
@@ -166,6 +170,10 @@ impl Environment {
 
     fn managed(&self, id: &str) -> Option<Arc<Managed>> {
         self.lock_instances().get(id).cloned()
+    }
+
+    fn lock_at_switch(&self) -> std::sync::MutexGuard<'_, Option<gate::AtSwitch>> {
+        self.at_switch.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn lock_instances(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Managed>>> {

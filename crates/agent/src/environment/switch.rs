@@ -1,6 +1,6 @@
 //! Moving all routes of the environment at once, and moving them back.
 
-use super::{Environment, table, traffic::Totals, unknown};
+use super::{Environment, gate::AtSwitch, table, traffic::Totals, unknown};
 use crate::{disk::Survives, fail};
 use fairway_model::{EventKind, Failure, Generation, Millis, Phase};
 use fairway_target::lifecycle::{Action, Go};
@@ -13,7 +13,8 @@ impl Environment {
     /// The journal says "switching" before the edge hears of it, so an agent that is killed anywhere in here puts the
     /// same table again when it is started again, which the edge takes as the repetition that it is.
     pub(super) async fn switch(self: &Arc<Self>, generation: Generation) -> Result<(), Failure> {
-        let baseline = Totals::since(self.edge_stats().await.as_ref());
+        let stats = self.edge_stats().await;
+        let baseline = Totals::since(stats.as_ref());
         // Held over the whole switch: a table that is put because of an instance that changes waits.
         let mut last = self.table.lock().await;
         let go = self
@@ -29,7 +30,9 @@ impl Environment {
             .await
             .map_err(|error| fail::machine("the switch could not be written down", &error))?;
         match go {
-            Ok(Go::Do) => {}
+            Ok(Go::Do) => {
+                *self.lock_at_switch() = stats.map(|stats| AtSwitch { generation, stats });
+            }
             Ok(Go::Done) => return Ok(()),
             Err(failure) => {
                 drop(last);

@@ -284,6 +284,62 @@ async fn errors_go_back() {
     goes_back("errors-after-traffic", 12, "requests to web-").await;
 }
 
+/// Few enough for each instance to pass for well, and many more than before: the comparison with the old instances finds
+/// them.
+#[tokio::test]
+async fn more_errors_than_before_go_back() {
+    let world = World::new("").await;
+    let first = world.assign(None, &[("web", good(&world, "v1"))]).await;
+    world.apply(&first).await;
+    let before = world.pid("web").await;
+    for _ in 0..150 {
+        assert_eq!(world.ask("web", "/").await.unwrap().0, 200);
+    }
+    let worse = behaving(&world, "v2", "some-errors");
+    let second = plan(Some(&first), {
+        let mut release = release(&[("web", worse.clone())]);
+        release.bake = Millis::from_secs(600);
+        release
+    });
+    world.host.deliver(&worse.source).await.unwrap();
+    world.host.prepare(&second, &Silent).await.unwrap();
+    world.host.switch(&environment(), second.generation(), &Silent).await.unwrap();
+    // Whichever of the two answers: it goes back while this goes on.
+    for _ in 0..250 {
+        world.ask("web", "/").await.unwrap();
+    }
+    let error = world.host.bake(&environment(), second.generation(), &Silent).await.unwrap_err();
+    let failure = error.failure().unwrap();
+    assert_eq!(failure.kind, FailureKind::Bake, "{failure:?}");
+    assert_eq!(failure.service, Some(name("web")));
+    let words = "requests to the new release failed or were answered 5xx";
+    assert!(failure.message.starts_with("web does worse than before the switch: "), "{}", failure.message);
+    assert!(failure.message.contains(words) && failure.message.contains("0.0 %"), "{}", failure.message);
+    assert_eq!(world.version("web").await.as_deref(), Some("v1"));
+    assert_eq!(world.pid("web").await, before, "the old instance had been kept");
+}
+
+/// The same release with the comparison off.
+#[tokio::test]
+async fn without_a_gate_some_errors_are_borne() {
+    let world = World::new("").await;
+    let first = world.assign(None, &[("web", good(&world, "v1"))]).await;
+    world.apply(&first).await;
+    for _ in 0..150 {
+        world.ask("web", "/").await.unwrap();
+    }
+    let worse =
+        behaving(&world, "v2", "some-errors").with(|service| service.traffic.treatment.gate.requests = 0);
+    let second = plan(Some(&first), release(&[("web", worse.clone())]));
+    world.host.deliver(&worse.source).await.unwrap();
+    world.host.prepare(&second, &Silent).await.unwrap();
+    world.host.switch(&environment(), second.generation(), &Silent).await.unwrap();
+    for _ in 0..250 {
+        world.ask("web", "/").await.unwrap();
+    }
+    world.host.bake(&environment(), second.generation(), &Silent).await.unwrap();
+}
+
 #[tokio::test]
 async fn an_instance_that_ends_goes_back() {
     goes_back("dies-after-traffic", 1, "exited with code 9").await;

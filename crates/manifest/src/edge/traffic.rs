@@ -4,7 +4,7 @@ use super::{Switch, seconds};
 use crate::Duration;
 use fairway_model::{
     Millis, TimeoutSpec, TrafficSpec,
-    traffic::{self, Treatment, Upstream},
+    traffic::{self, GateLimits, Treatment, Upstream},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,12 @@ pub struct Traffic {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [true]))]
     pub sticky: Option<Switch<Sticky>>,
+
+    /// During a bake the new instances are compared with the old ones: when they certainly fail more often or answer
+    /// much slower, the release goes back. `false` compares nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [false]))]
+    pub gate: Option<Switch<Gate>>,
 }
 
 /// What instances speak.
@@ -188,6 +194,43 @@ impl Default for TrafficLimits {
     }
 }
 
+/// When new instances do worse than the old ones. What chance explains is no reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gate {
+    /// Nothing is compared before each of the two had so many requests.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub requests: u32,
+    /// So many more of a thousand requests may fail (5xx, broken, timed out), or be given up by clients, than before.
+    #[schemars(range(min = 0, max = 1000))]
+    pub more_errors_permille: u32,
+    /// The time that 99 of 100 answers stay within may be so many percent of what it was.
+    #[schemars(range(min = 100, max = 10_000))]
+    pub p99_percent: u32,
+    /// Answers within this time are never too slow.
+    pub p99_floor: Duration,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        let GateLimits { requests, more_errors_permille, p99_percent, p99_floor_ms } = GateLimits::default();
+        Self {
+            requests: u32::try_from(requests).unwrap_or(u32::MAX),
+            more_errors_permille,
+            p99_percent,
+            p99_floor: Duration(Millis(p99_floor_ms.into())),
+        }
+    }
+}
+
+impl Gate {
+    fn spec(self) -> GateLimits {
+        let Self { requests, more_errors_permille, p99_percent, p99_floor } = self;
+        let p99_floor_ms = u32::try_from(p99_floor.0.0).unwrap_or(u32::MAX);
+        GateLimits { requests: requests.into(), more_errors_permille, p99_percent, p99_floor_ms }
+    }
+}
+
 /// A cookie that keeps clients with their instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -210,7 +253,7 @@ impl Default for Sticky {
 impl Traffic {
     /// The traffic of a service whose `ready` asks this path.
     pub(crate) fn spec(&self, ready: Option<&str>) -> TrafficSpec {
-        let Self { protocol, timeouts, probe, outliers, retries, limits, slow_start, sticky } = self;
+        let Self { protocol, timeouts, probe, outliers, retries, limits, slow_start, sticky, gate } = self;
         let Timeouts { connect, header, idle, upgrade_idle } = *timeouts;
         let Outliers { failures, server_errors, eject, most_percent } = *outliers;
         let Retries { patience, budget_percent } = *retries;
@@ -244,6 +287,12 @@ impl Traffic {
                 }),
                 // Holding requests back is for people at work, not for a release.
                 hold: None,
+                gate: match gate {
+                    None => GateLimits::default(),
+                    Some(gate) => gate
+                        .settings()
+                        .map_or(GateLimits { requests: 0, ..GateLimits::default() }, |gate| gate.spec()),
+                },
             },
         }
     }

@@ -31,6 +31,9 @@ pub struct Treatment {
     /// Requests wait at the edge instead of reaching an instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// When a release goes back because the service does worse with it. The edge counts; whoever bakes decides.
+    #[serde(skip_serializing_if = "is_default")]
+    pub gate: GateLimits,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -179,12 +182,12 @@ impl Default for Hold {
     }
 }
 
-/// When a new release that gets a part of the requests does worse than the old one. Errors are exchanges that failed and
+/// When a new release does worse than the old one. Errors are exchanges that failed and
 /// answers 500–599. What is beyond a limit by no more than chance explains is watched for longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GateLimits {
-    /// So many requests to each of the two make a comparison. Default 100.
+    /// So many requests to each of the two make a comparison; 0 makes none. Default 100.
     pub requests: u64,
     /// So many more of 1000 requests may be errors than with the old release, and so many more clients may go away
     /// before an answer. Default 10: one percent point.

@@ -5,9 +5,9 @@ use super::{Differences, bytes, duration, route};
 use fairway_model::{
     Change, EdgeSpec, Millis, RouteSpec, TimeoutSpec, TlsSpec, TrafficSpec,
     traffic::{
-        AccessLog, Acme, AcmeChallenge, BasicAuth, Certificate, CertificateSource, Compression, Cors, Guard,
-        Hold, Hsts, Limits, ListenerTls, Maintenance, Network, Options, Outliers, Probe, RateKey, RateLimit,
-        Retries, Sticky, TlsVersion, Treatment, Upstream,
+        AccessLog, Acme, AcmeChallenge, BasicAuth, Certificate, CertificateSource, Compression, Cors,
+        GateLimits, Guard, Hold, Hsts, Limits, ListenerTls, Maintenance, Network, Options, Outliers, Probe,
+        RateKey, RateLimit, Retries, Sticky, TlsVersion, Treatment, Upstream,
     },
 };
 use std::{collections::BTreeMap, fmt::Display};
@@ -145,7 +145,8 @@ pub(super) fn traffic(differences: &mut Differences, from: Option<&TrafficSpec>,
 fn traffic_words(traffic: &TrafficSpec) -> Vec<(&'static str, Option<String>)> {
     let TrafficSpec { timeouts, treatment } = traffic;
     let TimeoutSpec { connect, header, idle, upgrade_idle } = timeouts;
-    let Treatment { upstream, probe, outliers, retries, limits, slow_start_ms, sticky, hold } = treatment;
+    let Treatment { upstream, probe, outliers, retries, limits, slow_start_ms, sticky, hold, gate } =
+        treatment;
     let upstream = match upstream {
         Upstream::Http1 => None,
         Upstream::H2c => Some("h2c".to_owned()),
@@ -163,6 +164,7 @@ fn traffic_words(traffic: &TrafficSpec) -> Vec<(&'static str, Option<String>)> {
         ("slow_start", (*slow_start_ms > 0).then(|| millis(*slow_start_ms))),
         ("sticky", sticky.as_ref().map(stuck)),
         ("hold", hold.as_ref().map(held)),
+        ("gate", unusual(gate, gated)),
     ]
 }
 
@@ -208,6 +210,18 @@ fn stuck(sticky: &Sticky) -> String {
 fn held(hold: &Hold) -> String {
     let Hold { queue, most_ms } = hold;
     format!("{queue} wait for at most {}", millis(*most_ms))
+}
+
+fn gated(gate: &GateLimits) -> String {
+    let GateLimits { requests, more_errors_permille, p99_percent, p99_floor_ms } = gate;
+    if *requests == 0 {
+        return "off".to_owned();
+    }
+    format!(
+        "after {requests} requests, {more_errors_permille} more of 1000 may fail, p99 up to {p99_percent} % and never \
+         below {}",
+        millis(u64::from(*p99_floor_ms))
+    )
 }
 
 /// What holds for the whole environment.
