@@ -53,6 +53,7 @@ mod process_metrics;
 mod proxy;
 mod queue;
 mod record;
+mod regime;
 mod restore;
 mod settings;
 mod state;

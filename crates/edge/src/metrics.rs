@@ -8,6 +8,7 @@ use fairway_protocol::edge::{
     ServiceStats, Stats, StatusClasses,
 };
 
+use crate::otlp::Counts;
 use crate::process_metrics::ProcessMetrics;
 use crate::state::Flock;
 
@@ -22,6 +23,7 @@ pub(crate) struct Sight {
     pub(crate) certificates: Vec<CertificateStatus>,
     /// Of ACME: issued, and failed.
     pub(crate) orders: (u64, u64),
+    pub(crate) spans: Counts,
     pub(crate) process: ProcessMetrics,
     pub(crate) version: String,
 }
@@ -114,6 +116,10 @@ pub(crate) fn render(sight: &Sight) -> String {
     each_instance(stats, |labels, it| page.line("fairway_edge_clients_gone_total", labels, it.clients_gone));
     latencies(&mut page, &sight.latencies);
     tls(&mut page, sight);
+    let spans = "fairway_edge_spans_total";
+    page.family(spans, "counter", "Spans that the collector took, and those that were lost.");
+    page.line(spans, "result=\"exported\"", sight.spans.exported);
+    page.line(spans, "result=\"dropped\"", sight.spans.dropped);
     process(&mut page, &sight.process);
     page.0
 }

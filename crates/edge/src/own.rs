@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fairway_forward::Inbound;
-use fairway_model::traffic::Options;
 use fairway_protocol::edge::OwnAnswers;
 use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 
@@ -14,6 +13,7 @@ use crate::answer::{EdgeBody, Refusal, Reply};
 use crate::connection::Door;
 use crate::edge::Shared;
 use crate::record::{self, Place};
+use crate::regime::Regime;
 use crate::state::{self, Landmark, Routed};
 
 /// Answers of the edge's own by reason and status. Reasons are words of the edge, so there are few.
@@ -64,13 +64,13 @@ impl Subject {
         }
     }
 
-    pub(crate) fn options(&self) -> Option<&Arc<Options>> {
+    pub(crate) fn options(&self) -> Option<&Arc<Regime>> {
         match self {
             Self::Nothing => None,
-            // The line names none of them, so it may stand in the log if one of them wants one.
+            // The line names none of them, so it may stand in the log if one of them wants one; a span likewise.
             Self::Listener(door) => {
                 let mut all = door.environments.iter().map(|environment| &environment.options);
-                all.find(|options| options.access_log.is_some())
+                all.find(|options| options.access_log.is_some() || options.exporter.is_some())
             }
             Self::Environment(environment) => Some(&environment.options),
             Self::Route(routed) => Some(&routed.options),

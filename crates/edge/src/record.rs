@@ -6,14 +6,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fairway_forward::Inbound;
 use fairway_guard::{Trace, X_REQUEST_ID, client_address, digits, request_id};
-use fairway_model::traffic::Options;
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::uri::Authority;
 use http::{Method, StatusCode, Uri, Version};
 
 use crate::access_log::{AccessLog, Line};
 use crate::connection::Door;
+use crate::otlp::{Exporter, Ids};
 use crate::own::Unread;
+use crate::regime::Regime;
 use crate::state::Service;
 
 /// Where an exchange belongs, as far as that is known.
@@ -27,7 +28,10 @@ pub(crate) struct Place {
 /// One exchange in the making.
 #[derive(Debug)]
 pub(crate) struct Record {
-    log: AccessLog,
+    /// None when the environment has no log.
+    log: Option<AccessLog>,
+    /// Where its span goes, if it is one of those that are wanted.
+    span: Option<(Exporter, Ids)>,
     one_in: u32,
     number: u64,
     time: SystemTime,
@@ -66,14 +70,18 @@ enum RequestId {
 /// The request has waited for so long already.
 pub(crate) fn begin(
     door: &Door,
-    options: &Options,
+    options: &Regime,
     place: impl FnOnce() -> Place,
     number: u64,
     waited: Duration,
     request: &mut Inbound,
 ) -> Option<Box<Record>> {
-    let wanted = options.access_log?;
-    let log = door.shared.access_log.get()?.as_ref()?;
+    let open = || door.shared.access_log.get().and_then(Option::as_ref);
+    let log = options.access_log.and_then(|wanted| Some((open()?, wanted.one_in)));
+    if log.is_none() && options.exporter.is_none() {
+        return None;
+    }
+    let one_in = log.map_or(1, |(_, one_in)| one_in);
     let mut headers = std::mem::take(request.headers_mut());
     let peer = door.client.ip();
     let trusted = options.trusted.iter().any(|network| network.contains(peer));
@@ -86,14 +94,23 @@ pub(crate) fn begin(
         }
         None => RequestId::Theirs(headers.get(X_REQUEST_ID).cloned()),
     };
-    let sampled = wanted.one_in <= 1 || number.is_multiple_of(wanted.one_in.into());
-    let trace = Trace::new(trusted, &headers, u128::from(b) << 64 | u128::from(c), a ^ c, sampled);
+    let trace = u128::from(b) << 64 | u128::from(c);
+    let sampled = match &options.exporter {
+        Some(exporter) => exporter.samples(trace.max(1).to_be_bytes(), None),
+        None => one_in <= 1 || number.is_multiple_of(one_in.into()),
+    };
+    let trace = Trace::new(trusted, &headers, trace, a ^ c, sampled);
     trace.put(&mut headers);
     let known = request.extensions().get::<Unread>().is_none_or(|unread| unread.is_line_known);
     let (time, began) = (SystemTime::now(), Instant::now());
     let record = Record {
-        log: log.clone(),
-        one_in: wanted.one_in,
+        log: log.map(|(log, _)| log.clone()),
+        span: options
+            .exporter
+            .as_ref()
+            .filter(|_| trace.sampled())
+            .map(|exporter| (exporter.clone(), ids(&trace))),
+        one_in,
         number,
         time: time.checked_sub(waited).unwrap_or(time),
         began: began.checked_sub(waited).unwrap_or(began),
@@ -120,6 +137,14 @@ pub(crate) fn begin(
     };
     *request.headers_mut() = headers;
     Some(Box::new(record))
+}
+
+fn ids(trace: &Trace) -> Ids {
+    Ids {
+        trace: trace.trace_id.to_be_bytes(),
+        span: trace.span_id.to_be_bytes(),
+        parent: trace.parent_id.map(u64::to_be_bytes),
+    }
 }
 
 impl Record {
@@ -175,8 +200,13 @@ impl Drop for Record {
             one_in: self.one_in,
             ..Line::new(self.time, self.client, self.protocol)
         };
-        if AccessLog::wants(&line, self.one_in, self.number) {
-            self.log.record(&line);
+        if let Some(log) = &self.log
+            && AccessLog::wants(&line, self.one_in, self.number)
+        {
+            log.record(&line);
+        }
+        if let Some((exporter, ids)) = &self.span {
+            exporter.record(&line, *ids);
         }
     }
 }

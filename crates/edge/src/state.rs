@@ -9,14 +9,16 @@ use std::time::{Duration, Instant};
 use fairway_forward::{Protocol, Timeouts};
 use fairway_guard::Compiled as Guard;
 use fairway_health::{Ask, Budget, Pick, Roster, Rules};
-use fairway_model::traffic::{ListenerTls, Options, Treatment, Upstream};
+use fairway_model::traffic::{ListenerTls, Options, Otlp, Treatment, Upstream};
 use fairway_protocol::edge::Latency;
 use fairway_route::{Compiled, Matcher, MatcherBuilder, Stub, Table};
 
 use crate::histogram;
 use crate::instance::{Instance, Passage};
+use crate::otlp::{Counts, Exporter};
 use crate::own::OwnCounters;
 use crate::queue::{Crowd, Queue};
+use crate::regime::Regime;
 
 /// Which listener. Environments may share an address; a port that the edge chose belongs to one listener.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,7 +79,7 @@ struct DoorBuilder {
 pub(crate) struct Landmark {
     pub(crate) name: Arc<str>,
     pub(crate) generation: u64,
-    pub(crate) options: Arc<Options>,
+    pub(crate) options: Arc<Regime>,
     pub(crate) counters: Arc<EnvironmentCounters>,
 }
 
@@ -131,7 +133,7 @@ impl Complaints {
 pub(crate) struct Routed {
     pub(crate) service: Arc<Service>,
     pub(crate) guard: Arc<Guard>,
-    pub(crate) options: Arc<Options>,
+    pub(crate) options: Arc<Regime>,
     /// The port for HTTPS of the environment.
     pub(crate) https_port: u16,
 }
@@ -216,6 +218,10 @@ pub(crate) struct Registry {
     /// How long answers took of instances that are forgotten, by service and release: a histogram only grows for as long
     /// as one of the release is left.
     pub(crate) bygone: BTreeMap<Flock, Latency>,
+    /// Where spans go.
+    pub(crate) exporters: BTreeMap<Otlp, Exporter>,
+    /// What became of the spans of exporters that are gone.
+    pub(crate) spans: Counts,
     /// What guards remember about clients goes from table to table, by environment and route.
     pub(crate) guards: HashMap<(Arc<str>, String), Arc<Guard>>,
 }
@@ -261,6 +267,7 @@ impl Registry {
         };
         self.services.retain(|(environment, _), _| alive(environment));
         self.environments.retain(|environment, _| alive(environment));
+        self.keep_exporters(|otlp| placed.values().any(|it| it.table.options.otlp.as_ref() == Some(otlp)));
     }
 }
 
@@ -281,7 +288,7 @@ pub(crate) fn build(placed: &BTreeMap<String, Placed>, registry: &mut Registry) 
     for (name, placed) in placed {
         let environment: Arc<str> = name.as_str().into();
         let generation = placed.table.generation;
-        let options = Arc::new(placed.table.options.clone());
+        let options = Arc::new(Regime::new(&placed.table.options, registry));
         let services = services(&environment, generation, &options, &placed.compiled, registry);
         let counters = Arc::clone(registry.environments.entry(environment.clone()).or_default());
         let landmark =

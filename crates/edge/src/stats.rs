@@ -52,11 +52,17 @@ impl Edge {
     /// Everything that the metrics show.
     pub(crate) async fn sight(&self) -> Sight {
         let shared = &self.shared;
+        let stats = self.stats(None).await;
+        let (latencies, spans) = {
+            let registry = shared.registry();
+            (registry.latencies(), registry.spans())
+        };
         Sight {
-            stats: self.stats(None).await,
-            latencies: shared.registry().latencies(),
+            stats,
+            latencies,
             handshakes: shared.handshakes.read(),
             certificates: shared.certificates.status(),
+            spans,
             orders: shared.certificates.orders(),
             process: process_metrics::read(shared.since),
             version: shared.settings.version.clone(),

@@ -2,7 +2,7 @@
 
 use crate::{
     Duration,
-    edge::{AccessLog, Guard, Networks, Switch, Tls},
+    edge::{AccessLog, Guard, Networks, Otlp, Switch, Tls},
 };
 use fairway_model::Millis;
 use schemars::JsonSchema;
@@ -46,6 +46,11 @@ pub struct Environment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{"one_in": 10}]))]
     pub access_log: Option<Switch<AccessLog>>,
+
+    /// A span for each exchange, sent to a collector by OTLP over HTTP (JSON), beside the traffic and never in its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"endpoint": "http://127.0.0.1:4318", "one_in": 100}]))]
+    pub otlp: Option<Otlp>,
 
     /// The goodbyes to WebSockets and HTTP/2 connections at a switch are spread over this time, so that their clients
     /// do not all come back at once.

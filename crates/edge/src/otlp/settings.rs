@@ -90,6 +90,24 @@ const GENERAL: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 
 impl Settings {
+    /// The defaults, to this collector, for one in so many of the traces that begin here.
+    ///
+    /// # Errors
+    /// [`OtlpError::Value`] when the collector can't be reached that way.
+    pub fn to(endpoint: &str, one_in: u32) -> Result<Self, OtlpError> {
+        Ok(Self {
+            endpoint: Endpoint::parse("otlp.endpoint", endpoint, "/v1/traces")?,
+            headers: Vec::new(),
+            timeout: Duration::from_secs(10),
+            queue: 2_048,
+            batch: 512,
+            delay: Duration::from_secs(5),
+            backoff: Duration::from_secs(1),
+            sampler: Sampler { parent_decides: true, ratio: 1.0 / f64::from(one_in.max(1)) },
+            resource: [("service.name".to_owned(), "fairway-edge".to_owned())].into(),
+        })
+    }
+
     /// The settings that variables of the process describe; none when they name no endpoint or ask for none.
     /// `OTEL_EXPORTER_OTLP_*` with and without `TRACES_`, `OTEL_BSP_*`, `OTEL_TRACES_SAMPLER*`, `OTEL_SERVICE_NAME`,
     /// `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_EXPORTER`, `OTEL_SDK_DISABLED`.

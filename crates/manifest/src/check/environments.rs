@@ -13,6 +13,7 @@ pub(super) fn check(check: &mut Check<'_>) {
     for (name, environment) in check.environments() {
         data(check, name, environment);
         placeholders(check, name, environment);
+        collector(check, name, environment);
         if check.concerns(name) {
             without_effect(check, name, environment);
         }
@@ -105,6 +106,14 @@ fn data(check: &mut Check<'_>, name: &str, environment: &Environment) {
     }
 }
 
+/// Spans go to a collector that takes plain HTTP.
+fn collector(check: &mut Check<'_>, name: &str, environment: &Environment) {
+    let Some(otlp) = environment.otlp.as_ref().filter(|otlp| !otlp.is_reachable()) else { return };
+    let message = format!("`{}` is no collector that spans can be sent to", otlp.endpoint);
+    let help = Some("write a URL of plain HTTP such as `http://127.0.0.1:4318`".to_owned());
+    check.error(&["environments", name, "otlp", "endpoint"], "collector", message, help);
+}
+
 /// `{number}` is the number of a pull request.
 fn placeholders(check: &mut Check<'_>, name: &str, environment: &Environment) {
     let domain = environment.domain.as_deref().unwrap_or_default();
@@ -124,6 +133,7 @@ fn without_effect(check: &mut Check<'_>, name: &str, environment: &Environment) 
         guard: _,
         trusted: _,
         access_log: _,
+        otlp: _,
         goodbye_spread: _,
         domain,
         ephemeral,

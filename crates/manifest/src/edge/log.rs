@@ -72,6 +72,41 @@ impl Switch<AccessLog> {
     }
 }
 
+/// Where spans go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Otlp {
+    /// The collector: a URL of plain HTTP, such as one on this host that carries the spans on. They are posted to
+    /// `/v1/traces` below it.
+    #[schemars(extend("examples" = ["http://127.0.0.1:4318"]))]
+    pub endpoint: String,
+    /// Of traces that begin at the edge, one in so many. Where a trusted client has decided, its decision stands.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1_000_000), extend("examples" = [100]))]
+    pub one_in: u32,
+}
+
+impl Otlp {
+    pub(crate) fn spec(&self) -> traffic::Otlp {
+        let Self { endpoint, one_in } = self;
+        traffic::Otlp { endpoint: endpoint.clone(), one_in: *one_in }
+    }
+
+    /// Whether spans can be sent there.
+    pub(crate) fn is_reachable(&self) -> bool {
+        let Some(rest) = self.endpoint.strip_prefix("http://") else { return false };
+        let (authority, _) = rest.split_once('/').unwrap_or((rest, ""));
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+            _ => (authority, None),
+        };
+        let sound = |byte: u8| byte.is_ascii_graphic() && !b"@?#\"<>\\^`{|}".contains(&byte);
+        let port_is_sound = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+        !host.is_empty() && port_is_sound && rest.bytes().all(sound)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +124,33 @@ mod tests {
         check(&["0.0.0.0/0", "::/0"], &["192.0.2.7", "2001:db8::/32"], &["192.0.2.7", "2001:db8::/32"]);
         check(&["0.0.0.0/0"], &["::1"], &[]);
         check(&["10.0.0.0/8", "192.0.2.0/24"], &["10.1.2.3", "192.0.0.0/16"], &["10.1.2.3", "192.0.2.0/24"]);
+    }
+
+    #[test]
+    fn collectors() {
+        let check = |endpoint: &str, expect: bool| {
+            let otlp = Otlp { endpoint: endpoint.to_owned(), one_in: 1 };
+            assert_eq!(otlp.is_reachable(), expect, "{endpoint}");
+        };
+        for good in
+            ["http://127.0.0.1:4318", "http://collector", "http://collector:80/otlp/", "http://[::1]:4318"]
+        {
+            check(good, true);
+        }
+        for bad in [
+            "",
+            "http://",
+            "http://:4318",
+            "https://collector",
+            "collector:4318",
+            "http://a b",
+            "http://a:0",
+            "http://a:x",
+            "http://u@a",
+            "http://a/?x",
+            "http://a\n",
+        ] {
+            check(bad, false);
+        }
     }
 }

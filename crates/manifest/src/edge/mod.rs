@@ -13,7 +13,7 @@ pub use guard::{
     AddressKey, BasicAuth, Compression, Cors, Guard, Hsts, Maintenance, MaintenanceSettings, Password,
     RateKey, RateLimit,
 };
-pub use log::{AccessLog, Networks};
+pub use log::{AccessLog, Networks, Otlp};
 pub use tls::{
     Acme, AcmeCertificate, AcmeChallenge, Certificate, CertificateFiles, EdgeChallenge, FilesCertificate,
     LocalCertificate, Tls,

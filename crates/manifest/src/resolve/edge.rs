@@ -3,7 +3,7 @@
 use super::Lowering;
 use crate::{
     Expose, Parsed, Problem, Route,
-    edge::{BasicAuth, Guard, Password, Switch},
+    edge::{BasicAuth, Guard, Otlp, Password, Switch},
     layers,
 };
 use fairway_model::{
@@ -151,6 +151,7 @@ impl Lowering<'_> {
                 None => Options::default().trusted,
             },
             access_log: written.access_log.as_ref().and_then(Switch::spec),
+            otlp: written.otlp.as_ref().map(Otlp::spec),
             goodbye_spread_ms: written.goodbye_spread.0.0,
         };
         EdgeSpec { tls: self.tls(domain, services), options }

@@ -13,5 +13,5 @@ pub use guard::{BasicAuth, Compression, Cors, Guard, Hsts, Maintenance, RateKey,
 pub use guard_check::GuardProblem;
 pub use health::{GateLimits, Hold, Limits, Outliers, Probe, Retries, Sticky, Treatment, Upstream};
 pub use network::{Network, NetworkError};
-pub use options::{AccessLog, Options};
+pub use options::{AccessLog, Options, Otlp};
 pub use tls::{Acme, AcmeChallenge, Certificate, CertificateSource, ListenerTls, TlsVersion};

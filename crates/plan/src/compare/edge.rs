@@ -6,8 +6,8 @@ use fairway_model::{
     Change, EdgeSpec, Millis, RouteSpec, TimeoutSpec, TlsSpec, TrafficSpec,
     traffic::{
         AccessLog, Acme, AcmeChallenge, BasicAuth, Certificate, CertificateSource, Compression, Cors,
-        GateLimits, Guard, Hold, Hsts, Limits, ListenerTls, Maintenance, Network, Options, Outliers, Probe,
-        RateKey, RateLimit, Retries, Sticky, TlsVersion, Treatment, Upstream,
+        GateLimits, Guard, Hold, Hsts, Limits, ListenerTls, Maintenance, Network, Options, Otlp, Outliers,
+        Probe, RateKey, RateLimit, Retries, Sticky, TlsVersion, Treatment, Upstream,
     },
 };
 use std::{collections::BTreeMap, fmt::Display};
@@ -229,7 +229,7 @@ pub(super) fn environment(differences: &mut Differences, from: Option<&EdgeSpec>
     let usual = EdgeSpec::default();
     let from = from.unwrap_or(&usual);
     let EdgeSpec { tls, options } = to;
-    let Options { trusted, access_log, goodbye_spread_ms } = options;
+    let Options { trusted, access_log, otlp, goodbye_spread_ms } = options;
     tls_words(differences, from.tls.as_ref(), tls.as_ref());
     differences.value("trusted", Some(&from.options.trusted), Some(trusted), |trusted| {
         networks(trusted).unwrap_or_else(|| "nobody".to_owned())
@@ -239,6 +239,11 @@ pub(super) fn environment(differences: &mut Differences, from: Option<&EdgeSpec>
         if *one_in == 1 { "every exchange".to_owned() } else { format!("one in {one_in}") }
     };
     differences.value("access_log", from.options.access_log.as_ref(), access_log.as_ref(), log);
+    let spans = |otlp: &Otlp| {
+        let Otlp { endpoint, one_in } = otlp;
+        format!("{endpoint}, one trace in {one_in}")
+    };
+    differences.value("otlp", from.options.otlp.as_ref(), otlp.as_ref(), spans);
     let spread = (Some(&from.options.goodbye_spread_ms), Some(goodbye_spread_ms));
     differences.value("goodbye_spread", spread.0, spread.1, |spread| millis(*spread));
 }
