@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use commerce::app::{App, router};
 use commerce::settings::Settings;
 use commerce::{MIGRATIONS, jobs, seed};
+use shop_kit::metrics;
 use shop_kit::program::{self, Command};
 use shop_kit::server::{self, Shutdown};
 
@@ -24,6 +25,7 @@ async fn main() -> ExitCode {
                 let shutdown = Shutdown::on_signals()?;
                 let app = App::new(settings);
                 let pool = app.pool().clone();
+                metrics::watch(&pool);
                 shutdown.spawn(jobs::work(app.clone(), shutdown.clone()));
                 let app = router(app, environment.optional("SERVICE_VERSION"))?;
                 server::run("commerce", address, app, shutdown).await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use fairway_forward::{Closing, Error, Exchange, Guard, Next, RequestBody, Target, Targets};
 use http::header::CONTENT_LENGTH;
@@ -16,6 +16,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use shop_kit::layers::{REQUEST_ID, RequestId, SERVICE};
+use shop_kit::metrics::RouteName;
 use shop_kit::server::{Hold, Peer, Shutdown};
 use shop_kit::{ApiError, ApiResult};
 
@@ -51,7 +52,13 @@ pub async fn forward(State(app): State<App>, request: Request) -> ApiResult<Resp
         }
     }
     match app.upstreams().get(destination.boundary) {
-        Some(upstream) => exchange(&app, upstream, destination.boundary, request).await,
+        Some(upstream) => {
+            let boundary = destination.boundary;
+            let mut response = exchange(&app, upstream, boundary, request).await.into_response();
+            // In the numbers; the boundary itself counts by its own routes.
+            response.extensions_mut().insert(RouteName(boundary.to_string().into()));
+            Ok(response)
+        }
         None => Err(without_program(destination.boundary, &path)),
     }
 }

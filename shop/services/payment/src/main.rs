@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use payment::app::{App, router};
 use payment::settings::Settings;
 use payment::{MIGRATIONS, seed};
+use shop_kit::metrics;
 use shop_kit::program::{self, Command};
 use shop_kit::server::{self, Shutdown};
 
@@ -23,6 +24,7 @@ async fn main() -> ExitCode {
                 let app = App::new(settings);
                 shutdown.spawn(app.sync().clone().run(shutdown.clone()));
                 let pool = app.pool().clone();
+                metrics::watch(&pool);
                 let app = router(app, environment.optional("SERVICE_VERSION"))?;
                 server::run("payment", address, app, shutdown).await?;
                 pool.close().await;

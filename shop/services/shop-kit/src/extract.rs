@@ -3,6 +3,7 @@
 //! A body is JSON whatever its content type says, unknown fields are ignored, and anything unreadable is one
 //! 400 `invalid_request` with the shop's envelope.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -209,12 +210,16 @@ pub fn authorization(headers: &HeaderMap) -> Authorization<'_> {
     }
 }
 
+/// What is kept of a client's name for itself.
+const LONGEST_AGENT: usize = 500;
+
 /// Who asks, for audit entries.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The request's id.
     pub request_id: Option<String>,
-    /// The first address of `X-Forwarded-For`, if any.
+    /// The first address of `X-Forwarded-For`, if any. The gateway writes that header anew unless it trusts whoever
+    /// wrote it.
     pub ip: Option<String>,
     /// The client program as it names itself.
     pub user_agent: Option<String>,
@@ -228,8 +233,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         let ip = header("x-forwarded-for").and_then(|all| Some(all.split(',').next()?.trim().to_owned()));
         Ok(Self {
             request_id: parts.extensions.get::<RequestId>().map(|id| id.0.to_string()),
-            ip: ip.filter(|ip| !ip.is_empty()),
-            user_agent: header("user-agent"),
+            ip: ip.filter(|ip| ip.parse::<IpAddr>().is_ok()),
+            user_agent: header("user-agent").map(|agent| agent.chars().take(LONGEST_AGENT).collect()),
         })
     }
 }
@@ -271,6 +276,25 @@ mod tests {
         check(r#"{"a":"\\\u0000"}"#, true);
         check(r#"{"a":"\u0001\n"}"#, false);
         check("\\", false);
+    }
+
+    #[tokio::test]
+    async fn what_audit_entries_keep_of_a_caller() {
+        let check = async |forwarded: &str, expect: Option<&str>| {
+            let request = http::Request::get("/")
+                .header("x-forwarded-for", forwarded)
+                .header("user-agent", "x".repeat(600))
+                .body(())
+                .unwrap();
+            let (mut parts, ()) = request.into_parts();
+            let Ok(caller) = Caller::from_request_parts(&mut parts, &()).await;
+            assert_eq!(caller.ip.as_deref(), expect, "{forwarded}");
+            assert_eq!(caller.user_agent.map(|agent| agent.len()), Some(500));
+        };
+        check("192.0.2.7, 10.0.0.1", Some("192.0.2.7")).await;
+        check("2001:db8::1", Some("2001:db8::1")).await;
+        check("<script>", None).await;
+        check("", None).await;
     }
 
     #[tokio::test]

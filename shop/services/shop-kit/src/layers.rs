@@ -11,6 +11,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use http::{HeaderName, HeaderValue, header};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::error::ApiError;
@@ -51,7 +52,9 @@ async fn around(State(coat): State<Coat>, mut request: Request, next: Next) -> R
     }
     request.extensions_mut().insert(id.clone());
 
-    let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    // Whatever a handler says in the log carries the id of the request that it was said for.
+    let span = tracing::info_span!("request", request_id = %id.0);
+    let mut response = match AssertUnwindSafe(next.run(request).instrument(span)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => ApiError::internal("internal server error", panic_text(&*panic)).into_response(),
     };

@@ -1,17 +1,18 @@
 //! The numbers: what is counted, and that they outlive a stuck service.
+#![cfg(feature = "testing")]
 #![expect(clippy::unwrap_used, reason = "numbers that can't be read end the test")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::get;
+use axum::{Extension, Router};
 use shop_kit::ApiError;
 use shop_kit::contract::Unbuilt;
 use shop_kit::health::Health;
 use shop_kit::layers::dress;
-use shop_kit::metrics;
+use shop_kit::metrics::{self, RouteName};
 use shop_kit::testing::TestServer;
 
 fn read(address: SocketAddr) -> String {
@@ -29,11 +30,12 @@ fn read(address: SocketAddr) -> String {
 async fn a_stuck_service_still_has_numbers() {
     let routes = Router::new()
         .route("/orders/{id}", get(async || "an order"))
+        .route("/passed-on/{*rest}", get(async || Extension(RouteName("identity".into()))))
         .route("/fails", get(async || ApiError::conflict("no")));
     let unbuilt = Unbuilt::of("tester", &[]).unwrap();
     let server = TestServer::start(dress("tester", unbuilt.attach(routes), Health::always_ready(None))).await;
     let client = server.client();
-    for path in ["/orders/1", "/orders/2", "/fails", "/nowhere/1", "/nowhere/2"] {
+    for path in ["/orders/1", "/orders/2", "/fails", "/nowhere/1", "/nowhere/2", "/passed-on/a/b"] {
         client.get(path).await;
     }
     let address = metrics::serve("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -45,6 +47,7 @@ async fn a_stuck_service_still_has_numbers() {
         r#"http_requests_total{method="GET",route="/fails",status="4xx"} 1"#,
         r#"http_requests_total{method="GET",route="unmatched",status="4xx"} 2"#,
         r#"http_request_duration_seconds_count{method="GET",route="/orders/{id}",status="2xx"} 2"#,
+        r#"http_requests_total{method="GET",route="identity",status="2xx"} 1"#,
         "http_requests_in_flight 0",
         r#"db_pool_connections{state="idle"} 0"#,
     ] {
