@@ -47,7 +47,8 @@ struct Inner {
 impl App {
     /// An application on its database.
     pub fn new(settings: Settings) -> Self {
-        let Settings { address: _, database, authorization, media, sync_token, timing } = settings;
+        let Settings { address: _, database, authorization, media, sync_token, timing, seed_reset: _ } =
+            settings;
         let inner = Inner {
             pool: database.pool(),
             authorizer: Authorizer::new(authorization),

@@ -17,7 +17,7 @@ async fn main() -> ExitCode {
         match command {
             Command::Migrate => settings.database.migrate(&MIGRATIONS).await?,
             Command::Seed => {
-                let reset = environment.switch("COMMERCE_SEED_RESET", false)?;
+                let reset = settings.seed_reset;
                 seed::run(&settings.database.pool(), &settings.media.base_url, reset).await?;
             }
             Command::Serve => {

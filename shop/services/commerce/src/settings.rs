@@ -74,6 +74,8 @@ pub struct Settings {
     pub sync_token: Option<Secret>,
     /// How often and how long.
     pub timing: Timing,
+    /// Whether seeding removes everything first.
+    pub seed_reset: bool,
 }
 
 impl Settings {
@@ -115,6 +117,7 @@ impl Settings {
                 delivered_after: env.duration("COMMERCE_AUTO_DELIVERY_AFTER", hours(168))?,
                 delivered_every: env.duration("COMMERCE_AUTO_DELIVERY_EVERY", hours(1))?,
             },
+            seed_reset: env.switch("COMMERCE_SEED_RESET", false)?,
         })
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use bytes::Bytes;
 use http::Method;
@@ -46,4 +47,13 @@ async fn probes() {
     assert_eq!(world.client.get("/ready").await.text, "OK");
     assert_eq!(world.client.get("/nowhere").await.error().0, 404);
     world.stop().await;
+}
+
+#[test]
+fn the_readme_knows_every_variable() {
+    let environment = shop_kit::settings::Environment::default();
+    commerce::settings::Settings::read(&environment).unwrap();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    shop_kit::testing::check_readme("COMMERCE", &readme, &environment);
 }
