@@ -37,6 +37,7 @@ pub(crate) struct Survey<'a> {
     pub(crate) event_stream: bool,
     hop_by_hop: u64,
     lengths: u64,
+    codings: u64,
 }
 
 /// The values of a field.
@@ -77,7 +78,10 @@ impl<'a> Survey<'a> {
                     survey.length.add(line.value);
                     survey.lengths |= bit;
                 }
-                Present::TRANSFER_ENCODING => survey.coding.add(line.value),
+                Present::TRANSFER_ENCODING => {
+                    survey.coding.add(line.value);
+                    survey.codings |= bit;
+                }
                 Present::HOST => survey.host.add(line.value),
                 Present::EXPECT => survey.expectation.add(line.value),
                 Present::CONNECTION => survey.connection(line.value),
@@ -165,6 +169,7 @@ pub struct Lines {
     /// Sets of lines, by number.
     hop_by_hop: u64,
     lengths: u64,
+    codings: u64,
     left_out: u64,
     /// A line, or nothing, that is added.
     more: &'static str,
@@ -186,9 +191,21 @@ impl Lines {
         let place = |part: &[u8]| part.as_ptr() as usize - head.as_ptr() as usize;
         let start = lines.first().map_or(head.len() - 2, |line| place(line.name.as_bytes()));
         let host = survey.host.first.map(|host| (place(host), place(host) + host.len()));
-        let Survey { hop_by_hop, lengths, present, names: names_fields, .. } = *survey;
+        let Survey { hop_by_hop, lengths, codings, present, names: names_fields, .. } = *survey;
         let (head, left_out, more, view) = (head.clone(), 0, "", OnceLock::new());
-        Some(Self { head, start, hop_by_hop, lengths, left_out, more, present, names_fields, host, view })
+        Some(Self {
+            head,
+            start,
+            hop_by_hop,
+            lengths,
+            codings,
+            left_out,
+            more,
+            present,
+            names_fields,
+            host,
+            view,
+        })
     }
 
     /// Which of the headers that matter are there.
@@ -225,7 +242,7 @@ impl Lines {
 
     /// Writes those that are not left out. No `Transfer-Encoding`, and a `Content-Length` only if it is to be kept.
     pub(crate) fn write(&self, out: &mut Vec<u8>, keep_length: bool) {
-        let mut left_out = self.left_out | if keep_length { 0 } else { self.lengths };
+        let mut left_out = self.left_out | self.codings | if keep_length { 0 } else { self.lengths };
         let lines = &self.head[self.start..self.head.len() - 2];
         out.reserve(lines.len() + self.more.len());
         let (mut from, mut at) = (0, 0);
@@ -341,6 +358,13 @@ mod tests {
         let expected =
             [("server", "a"), ("content-length", "3"), ("x-two", "1"), ("x-two", "2"), ("via", "1.1 a")];
         assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn how_a_body_was_framed_does_not_go_on() {
+        let headers = headers("Transfer-Encoding: chunked\r\nServer: a\r\n");
+        let expected = "HTTP/1.1 200 OK\r\nServer: a\r\nx: y\r\ntransfer-encoding: chunked\r\n\r\n";
+        assert_eq!(written(&headers, Framing::Chunked), expected);
     }
 
     #[test]
