@@ -1,9 +1,11 @@
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use gateway_bff::settings::Settings;
 use serde_json::json;
 use shop_kit::health::Health;
 use shop_kit::layers::dress;
+use shop_kit::settings::Environment;
 use shop_kit::testing::TestServer;
 
 use crate::world::{contracts, gateway, refusal, service};
@@ -71,4 +73,11 @@ async fn ready_answers_in_time_whatever_the_boundaries_do() {
     // Three boundaries one after the other would take three budgets.
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     gateway.ask_to_stop();
+}
+
+#[test]
+fn the_readme_names_every_variable() {
+    let environment = Environment::default();
+    Settings::read(&environment).unwrap();
+    shop_kit::testing::check_readme("GATEWAY", include_str!("../../README.md"), &environment);
 }
