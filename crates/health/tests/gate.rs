@@ -83,7 +83,7 @@ fn what_may_be_chance_holds() {
     check(
         &good(1_000),
         &counts(100, 0, 0, 3.0, 2),
-        "hold: 2 of 100 answers of the new release took longer than 20 ms, which is more than is allowed and may be chance",
+        "hold: 2 of 100 answers of the new release took longer than 250 ms, which is more than is allowed and may be chance",
     );
 }
 
@@ -97,12 +97,12 @@ fn worse_fails() {
     check(
         &good(1_000),
         &counts(1_000, 0, 0, 3.0, 50),
-        "fail: 50 of 1000 answers of the new release took longer than 20 ms (5.0 %); 99 of 100 of the old one took at most 4 ms",
+        "fail: 50 of 1000 answers of the new release took longer than 250 ms (5.0 %); 99 of 100 of the old one took at most 4 ms",
     );
     check(
         &counts(1_000, 0, 0, 60.0, 0),
         &counts(200, 0, 0, 300.0, 0),
-        "fail: 200 of 200 answers of the new release took longer than 128 ms (100.0 %); 99 of 100 of the old one took at most 64 ms",
+        "fail: 200 of 200 answers of the new release took longer than 250 ms (100.0 %); 99 of 100 of the old one took at most 64 ms",
     );
 }
 
