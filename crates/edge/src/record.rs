@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use fairway_forward::Inbound;
+use fairway_forward::{Identity, Inbound};
 use fairway_guard::{Trace, X_REQUEST_ID, client_address, digits, request_id};
+use fairway_http1::{Headers, Present};
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
 use http::uri::Authority;
-use http::{Method, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
+use http_body::Body as _;
 
 use crate::access_log::{AccessLog, Line};
 use crate::connection::Door;
@@ -82,25 +84,19 @@ pub(crate) fn begin(
         return None;
     }
     let one_in = log.map_or(1, |(_, one_in)| one_in);
-    let mut headers = std::mem::take(request.headers_mut());
     let peer = door.client.ip();
     let trusted = options.trusted.iter().any(|network| network.contains(peer));
     let [a, b, c]: [u64; 3] = rand::random();
     let number_of_request = u128::from(a) << 64 | u128::from(b);
-    let request_id = match request_id(trusted, &headers, number_of_request) {
-        Some(id) => {
-            headers.insert(X_REQUEST_ID, id);
-            RequestId::Ours(number_of_request)
-        }
-        None => RequestId::Theirs(headers.get(X_REQUEST_ID).cloned()),
-    };
     let trace = u128::from(b) << 64 | u128::from(c);
     let sampled = match &options.exporter {
         Some(exporter) => exporter.samples(trace.max(1).to_be_bytes(), None),
         None => one_in <= 1 || number.is_multiple_of(one_in.into()),
     };
-    let trace = Trace::new(trusted, &headers, trace, a ^ c, sampled);
-    trace.put(&mut headers);
+    let Called { request_id, trace, client, host, bytes_in } =
+        call(request, peer, trusted, options, number_of_request, |trusted, headers| {
+            Trace::new(trusted, headers, trace, a ^ c, sampled)
+        });
     let known = request.extensions().get::<Unread>().is_none_or(|unread| unread.is_line_known);
     let (time, began) = (SystemTime::now(), Instant::now());
     let record = Record {
@@ -115,19 +111,16 @@ pub(crate) fn begin(
         time: time.checked_sub(waited).unwrap_or(time),
         began: began.checked_sub(waited).unwrap_or(began),
         place: place(),
-        client: client_address(peer, &headers, &options.trusted),
+        client,
         method: known.then(|| request.method().clone()),
         uri: known.then(|| request.uri().clone()),
-        host: headers.get(HOST).cloned(),
+        host,
         protocol: request.version(),
         tls: door.tls,
         request_id,
         trace_id: trace.trace_id,
         status: None,
-        bytes_in: headers
-            .get(CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse().ok())
-            .unwrap_or(0),
+        bytes_in,
         bytes_out: 0,
         upstream: None,
         member: None,
@@ -135,8 +128,66 @@ pub(crate) fn begin(
         why: None,
         complete: false,
     };
-    *request.headers_mut() = headers;
     Some(Box::new(record))
+}
+
+/// What a request is called, and what its headers say of it.
+struct Called {
+    request_id: RequestId,
+    trace: Trace,
+    client: IpAddr,
+    host: Option<HeaderValue>,
+    bytes_in: u64,
+}
+
+/// Calls a request as its peer does, if that is trusted, or by these numbers.
+fn call(
+    request: &mut Inbound,
+    peer: IpAddr,
+    trusted: bool,
+    options: &Regime,
+    number: u128,
+    trace: impl FnOnce(bool, &HeaderMap) -> Trace,
+) -> Called {
+    const NAMES: Present = Present::X_REQUEST_ID
+        .and(Present::TRACEPARENT)
+        .and(Present::TRACESTATE)
+        .and(Present::X_FORWARDED_FOR)
+        .and(Present::FORWARDED);
+    if let Headers::Lines(lines) = request.raw_headers()
+        && !lines.present().has(NAMES)
+    {
+        // Mostly nobody has named it, and its headers need not be taken apart.
+        let host = lines.host().and_then(|host| HeaderValue::from_maybe_shared(host).ok());
+        let bytes_in = request.body().size_hint().exact().unwrap_or(0);
+        let trace = trace(false, &HeaderMap::new());
+        request.identify(Identity { request_id: digits(number), traceparent: trace.text() });
+        return Called {
+            request_id: RequestId::Ours(number),
+            trace,
+            client: peer.to_canonical(),
+            host,
+            bytes_in,
+        };
+    }
+    let headers = request.headers_mut();
+    let request_id = match request_id(trusted, headers, number) {
+        Some(id) => {
+            headers.insert(X_REQUEST_ID, id);
+            RequestId::Ours(number)
+        }
+        None => RequestId::Theirs(headers.get(X_REQUEST_ID).cloned()),
+    };
+    let trace = trace(trusted, headers);
+    trace.put(headers);
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    Called {
+        request_id,
+        trace,
+        client: client_address(peer, headers, &options.trusted),
+        host: headers.get(HOST).cloned(),
+        bytes_in: length.unwrap_or(0),
+    }
 }
 
 fn ids(trace: &Trace) -> Ids {

@@ -12,7 +12,7 @@ use http::{Method, Uri, Version};
 
 use crate::error::Error;
 use crate::exchange::{Exchange, Protocol};
-use crate::inbound::Inbound;
+use crate::inbound::{Identity, Inbound};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -35,17 +35,21 @@ pub(crate) struct Added {
     proto: Option<&'static str>,
     host: Option<HeaderValue>,
     via: &'static str,
+    identity: Option<Box<Identity>>,
 }
 
 impl Added {
     /// As lines.
-    pub(crate) fn lines(&self) -> [(&'static str, &[u8]); 4] {
+    pub(crate) fn lines(&self) -> [(&'static str, &[u8]); 6] {
+        let identity = self.identity.as_deref();
         // Without a value a header is left out; an empty one would say something.
         [
             ("x-forwarded-for", self.forwarded_for.as_bytes()),
             ("via", self.via.as_bytes()),
             ("x-forwarded-proto", self.proto.unwrap_or_default().as_bytes()),
             ("x-forwarded-host", self.host.as_ref().map_or(&b""[..], HeaderValue::as_bytes)),
+            ("x-request-id", identity.map_or(&b""[..], |identity| &identity.request_id)),
+            ("traceparent", identity.map_or(&b""[..], |identity| &identity.traceparent)),
         ]
     }
 
@@ -58,6 +62,12 @@ impl Added {
         }
         if let Some(host) = self.host {
             headers.insert(X_FORWARDED_HOST, host);
+        }
+        if let Some(identity) = self.identity {
+            let Identity { request_id, traceparent } = *identity;
+            for (name, value) in [(X_REQUEST_ID, &request_id[..]), (TRACEPARENT, &traceparent)] {
+                headers.extend(HeaderValue::from_bytes(value).ok().map(|value| (name, value)));
+            }
         }
     }
 }
@@ -101,9 +111,11 @@ pub(crate) fn request(request: &mut Inbound, exchange: &Exchange) -> Result<Adde
             proto: Some(exchange.scheme.as_str()),
             host: Some(host),
             via: via(Version::HTTP_11),
+            identity: request.identity.take(),
         });
     }
     origin_form(request)?;
+    let identity = request.identity.take();
     let version = request.version();
     let headers = request.headers_mut();
     let present = Present::of(headers);
@@ -134,7 +146,7 @@ pub(crate) fn request(request: &mut Inbound, exchange: &Exchange) -> Result<Adde
             headers.insert(UPGRADE, protocol);
         }
     }
-    let added = forwarded(headers, present, version, upgrades, exchange);
+    let added = Added { identity, ..forwarded(headers, present, version, upgrades, exchange) };
     *request.version_mut() = Version::HTTP_11;
     Ok(added)
 }
@@ -295,6 +307,7 @@ fn forwarded(
         proto: (!said(Present::X_FORWARDED_PROTO)).then(|| exchange.scheme.as_str()),
         host: host.filter(|_| !said(Present::X_FORWARDED_HOST)),
         via: via(version),
+        identity: None,
     }
 }
 

@@ -14,13 +14,23 @@ pub struct Inbound {
     pub(crate) headers: Headers,
     extensions: Extensions,
     body: RequestBody,
+    pub(crate) identity: Option<Box<Identity>>,
+}
+
+/// What a request is called on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `X-Request-Id`, of hexadecimal digits.
+    pub request_id: [u8; 32],
+    /// `traceparent` (W3C Trace Context, version 00).
+    pub traceparent: [u8; 55],
 }
 
 impl Inbound {
     /// What a head says, with this body.
     pub fn new(head: RequestHead, body: RequestBody) -> Self {
         let RequestHead { method, target, version, headers, .. } = head;
-        Self { method, uri: target, version, headers, extensions: Extensions::new(), body }
+        Self { method, uri: target, version, headers, extensions: Extensions::new(), body, identity: None }
     }
 
     /// What to do.
@@ -68,6 +78,11 @@ impl Inbound {
         &self.headers
     }
 
+    /// Calls it so. Only for requests without such headers: these are written behind all others.
+    pub fn identify(&mut self, identity: Identity) {
+        self.identity = Some(Box::new(identity));
+    }
+
     /// What else belongs to it.
     pub fn extensions(&self) -> &Extensions {
         &self.extensions
@@ -108,6 +123,7 @@ impl<B: Into<RequestBody>> From<Request<B>> for Inbound {
             headers: parts.headers.into(),
             extensions: parts.extensions,
             body: body.into(),
+            identity: None,
         }
     }
 }

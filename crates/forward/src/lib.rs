@@ -61,7 +61,7 @@ pub use error::Error;
 pub use exchange::{Exchange, Interim, Protocol, Scheme, Timeouts};
 pub use forwarder::{Forwarder, Settings};
 pub use headers::client_text;
-pub use inbound::Inbound;
+pub use inbound::{Identity, Inbound};
 pub use request_body::RequestBody;
 pub use target::{Closing, Ending, Guard, Next, Target, Targets};
 pub use timer::Timer;

@@ -76,11 +76,16 @@ impl Trace {
 
     /// The value of `traceparent`, version 00.
     pub fn header(&self) -> HeaderValue {
+        value(&self.text())
+    }
+
+    /// The same as it is written.
+    pub fn text(&self) -> [u8; 55] {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
         text[3..35].copy_from_slice(&digits(self.trace_id));
         text[36..52].copy_from_slice(&sixteen(self.span_id));
         text[53..55].copy_from_slice(&sixteen(self.flags.into())[14..]);
-        value(&text)
+        text
     }
 }
 
