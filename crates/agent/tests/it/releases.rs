@@ -270,8 +270,8 @@ async fn goes_back(behaviour: &str, provoke: usize, expect: &str) {
     assert_eq!(failure.service, Some(name("web")));
     assert!(failure.log.iter().any(|line| line.contains("version v2")), "{:?}", failure.log);
     assert_eq!(world.version("web").await.as_deref(), Some("v1"));
-    assert_eq!(world.pid("web").await, before, "the old instance had been kept");
     until("the bad one is gone", || async { world.instances().await.len() == 1 }).await;
+    assert_eq!(world.pid("web").await, before, "the old instance had been kept");
 }
 
 #[tokio::test]
