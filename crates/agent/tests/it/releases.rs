@@ -316,6 +316,7 @@ async fn more_errors_than_before_go_back() {
     assert!(failure.message.starts_with("web does worse than before the switch: "), "{}", failure.message);
     assert!(failure.message.contains(words) && failure.message.contains("0.0 %"), "{}", failure.message);
     assert_eq!(world.version("web").await.as_deref(), Some("v1"));
+    until("the bad one is gone", || async { world.instances().await.len() == 1 }).await;
     assert_eq!(world.pid("web").await, before, "the old instance had been kept");
 }
 
