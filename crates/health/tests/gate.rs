@@ -24,7 +24,7 @@ fn good(requests: u64) -> Counts {
 }
 
 fn judge(old: &Counts, new: &Counts) -> Verdict {
-    Gate::default().judge(Some(old), new)
+    Gate::new(GateLimits { p99_floor_ms: 250, ..GateLimits::default() }).judge(Some(old), new)
 }
 
 fn check(old: &Counts, new: &Counts, expect: &str) {

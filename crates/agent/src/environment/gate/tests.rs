@@ -35,7 +35,8 @@ fn judged(old: &InstanceStats, earlier: Option<&InstanceStats>, new: [&InstanceS
     before.extend(earlier.map(|earlier| ("new-0", earlier)));
     let after = counted(&[("old", old), ("new-0", new[0]), ("new-1", new[1])]);
     let ids = ["new-0".to_owned(), "new-1".to_owned()];
-    compare(GateLimits::default(), (&["old".to_owned()], &counted(&before)), (&ids, &after))
+    let limits = GateLimits { p99_floor_ms: 250, ..GateLimits::default() };
+    compare(limits, (&["old".to_owned()], &counted(&before)), (&ids, &after))
 }
 
 #[test]
