@@ -5,9 +5,9 @@
 //! * **Beside the traffic.** A worker turns an exchange into one small piece of JSON and puts it into a bounded queue;
 //!   when the queue is full the span is dropped and counted. One thread collects batches and posts them, each on a
 //!   connection of its own, with a limit on every step. A collector that is slow or gone costs spans and nothing else.
-//! * **The standard variables** decide ([`Settings::read`]). What they ask for and this exporter can't do is an error
-//!   with the name of the variable, not something that is passed over: protocols other than `http/json`, compression,
-//!   `https` (send to a collector on this host or network, as one does anyway, and let it carry the spans on).
+//! * **The table decides**: where to, and how many of the traces that begin here. A collector on this host or network
+//!   takes plain HTTP and carries the spans on. [`Settings::read`] understands the standard variables as well and names
+//!   each that it can't obey; the edge does not ask it yet.
 //! * **No library.** The protocol's JSON form is a page of the specification and a POST; the exporter of the
 //!   OpenTelemetry project brings an SDK, protobuf or gRPC and another HTTP client, for a data plane that wants to stay
 //!   small and quick to build.
