@@ -317,6 +317,11 @@ impl Passage {
         self.trial = trial;
     }
 
+    /// When the instance was chosen.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
     /// The instance that the exchange is with.
     pub(crate) fn index(&self) -> usize {
         self.of.as_ref().map_or(0, |(_, index)| *index)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::Instant;
 
 use fairway_forward::Inbound;
 use fairway_protocol::edge::OwnAnswers;
@@ -125,13 +125,14 @@ impl Own {
         }
     }
 
-    /// Counts it, and gives it its line in the access log if one is kept. It has waited for so long.
-    pub(crate) fn told(self, door: &Door, request: &mut Inbound, waited: Duration) -> Reply {
+    /// Counts it, and gives it its line in the access log if one is kept. It has waited since then.
+    pub(crate) fn told(self, door: &Door, request: &mut Inbound, waited: Option<Instant>) -> Reply {
         self.count(&door.shared);
         let Self { response, code, subject } = self;
         let record = subject.options().and_then(|options| {
             let number = rand::random();
-            record::begin(door, options, || subject.place(), number, waited, request)
+            let began = waited.unwrap_or_else(Instant::now);
+            record::begin(door, options, || subject.place(), number, began, request)
         });
         let mut reply = Reply::from(response);
         if let Some(mut record) = record {
@@ -157,7 +158,7 @@ pub(crate) fn unread(door: &Door, start: &[u8], refusal: &Refusal<'_>) -> Reply 
         *request.version_mut() = version;
     });
     request.extensions_mut().insert(Unread { is_line_known: known.is_some() });
-    Own::refusal(Subject::at(door), refusal, request.headers()).told(door, &mut request, Duration::ZERO)
+    Own::refusal(Subject::at(door), refusal, request.headers()).told(door, &mut request, None)
 }
 
 /// Method, target and version, if the first line is that of a request.

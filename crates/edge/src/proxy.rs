@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use fairway_forward::{Error, Exchange, Inbound, Interim, RequestBody, Scheme};
 use fairway_http1::{Headers, Present};
@@ -65,13 +64,13 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Box<Inbound>) -> Rep
     {
         let response = crate::answer::own(StatusCode::OK, "application/octet-stream", answer);
         let own = Own { response, code: "acme_challenge", subject: Subject::at(door) };
-        return own.told(door, &mut request, Duration::ZERO);
+        return own.told(door, &mut request, None);
     }
     let mut visit = Visit::default();
     let mut waits = Waits::default();
     let go = loop {
         let (routed, waited) = match look(&asking, &request, &mut visit, &waits) {
-            Way::Answer(own) => return own.told(door, &mut request, waits.so_far()),
+            Way::Answer(own) => return own.told(door, &mut request, waits.since()),
             Way::Go(go) => break go,
             Way::Hold(routed) => {
                 let waited = Box::pin(waits.hold(&door.shared, &routed.service)).await;
@@ -87,11 +86,11 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Box<Inbound>) -> Rep
             let refusal =
                 refusal.of_environment(&service.environment, service.generation).of_service(&service.name);
             let own = Own::refusal(Subject::Route(routed), &refusal, request.headers());
-            return own.told(door, &mut request, waits.so_far());
+            return own.told(door, &mut request, waits.since());
         }
     };
     // Counted in: the next in the queue may look.
-    let waited = waits.so_far();
+    let waited = waits.since();
     drop(waits);
     let Asking { visitor, interim, line, .. } = asking;
     let shared = &*door.shared;
@@ -99,7 +98,8 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Box<Inbound>) -> Rep
     let service = &routed.service;
     let trusted = is_trusted(&routed, door);
     let place = || Subject::Route(Arc::clone(&routed)).place();
-    let mut record = record::begin(door, &routed.options, place, number, waited, &mut request);
+    let began = waited.unwrap_or(passage.began());
+    let mut record = record::begin(door, &routed.options, place, number, began, &mut request);
     let mut too_large = None;
     if let Some((guard, passed)) = &visit.passed {
         if passed.authenticated() {
@@ -185,7 +185,7 @@ fn accept(request: &Inbound) -> Option<HeaderValue> {
 
 /// A refusal of a request of which only the listener is known.
 fn own(door: &Door, request: &mut Inbound, subject: Subject, refusal: &Refusal<'_>) -> Reply {
-    Own::refusal(subject, refusal, request.headers()).told(door, request, Duration::ZERO)
+    Own::refusal(subject, refusal, request.headers()).told(door, request, None)
 }
 
 /// Bounds the body of a request whose length is not known beforehand. A line says itself when it was too large.

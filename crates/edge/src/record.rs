@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
 use fairway_forward::{Identity, Inbound};
 use fairway_guard::{Trace, X_REQUEST_ID, client_address, digits, request_id};
 use fairway_http1::{Headers, Present};
@@ -13,6 +14,7 @@ use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use http_body::Body as _;
 
 use crate::access_log::{AccessLog, Line};
+use crate::clock;
 use crate::connection::Door;
 use crate::otlp::{Exporter, Ids};
 use crate::own::Unread;
@@ -43,11 +45,11 @@ pub(crate) struct Record {
     method: Option<Method>,
     /// With the host or without: what came first in the request.
     uri: Option<Uri>,
-    host: Option<HeaderValue>,
+    host: Option<Bytes>,
     protocol: Version,
     tls: Option<&'static str>,
     request_id: RequestId,
-    trace_id: u128,
+    trace_id: [u8; 32],
     pub(crate) status: Option<u16>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -62,20 +64,20 @@ pub(crate) struct Record {
 /// What a request is called.
 #[derive(Debug)]
 enum RequestId {
-    /// This number.
-    Ours(u128),
+    /// These digits.
+    Ours([u8; 32]),
     /// What a trusted peer called it.
     Theirs(Option<HeaderValue>),
 }
 
 /// Begins the line in the access log, if the environment has one, and gives the request its id and its place in a trace.
-/// The request has waited for so long already.
+/// Its head was there at that moment.
 pub(crate) fn begin(
     door: &Door,
     options: &Regime,
     place: impl FnOnce() -> Place,
     number: u64,
-    waited: Duration,
+    began: Instant,
     request: &mut Inbound,
 ) -> Option<Box<Record>> {
     let open = || door.shared.access_log.get().and_then(Option::as_ref);
@@ -93,12 +95,11 @@ pub(crate) fn begin(
         Some(exporter) => exporter.samples(trace.max(1).to_be_bytes(), None),
         None => one_in <= 1 || number.is_multiple_of(one_in.into()),
     };
-    let Called { request_id, trace, client, host, bytes_in } =
+    let Called { request_id, trace, trace_id, client, host, bytes_in } =
         call(request, peer, trusted, options, number_of_request, |trusted, headers| {
             Trace::new(trusted, headers, trace, a ^ c, sampled)
         });
     let known = request.extensions().get::<Unread>().is_none_or(|unread| unread.is_line_known);
-    let (time, began) = (SystemTime::now(), Instant::now());
     let record = Record {
         log: log.map(|(log, _)| log.clone()),
         span: options
@@ -108,8 +109,8 @@ pub(crate) fn begin(
             .map(|exporter| (exporter.clone(), ids(&trace))),
         one_in,
         number,
-        time: time.checked_sub(waited).unwrap_or(time),
-        began: began.checked_sub(waited).unwrap_or(began),
+        time: clock::of_day(began),
+        began,
         place: place(),
         client,
         method: known.then(|| request.method().clone()),
@@ -118,7 +119,7 @@ pub(crate) fn begin(
         protocol: request.version(),
         tls: door.tls,
         request_id,
-        trace_id: trace.trace_id,
+        trace_id,
         status: None,
         bytes_in,
         bytes_out: 0,
@@ -135,8 +136,10 @@ pub(crate) fn begin(
 struct Called {
     request_id: RequestId,
     trace: Trace,
+    /// The digits of its id.
+    trace_id: [u8; 32],
     client: IpAddr,
-    host: Option<HeaderValue>,
+    host: Option<Bytes>,
     bytes_in: u64,
 }
 
@@ -158,13 +161,15 @@ fn call(
         && !lines.present().has(NAMES)
     {
         // Mostly nobody has named it, and its headers need not be taken apart.
-        let host = lines.host().and_then(|host| HeaderValue::from_maybe_shared(host).ok());
+        let host = lines.host();
         let bytes_in = request.body().size_hint().exact().unwrap_or(0);
         let trace = trace(false, &HeaderMap::new());
-        request.identify(Identity { request_id: digits(number), traceparent: trace.text() });
+        let (request_id, trace_id) = (digits(number), digits(trace.trace_id));
+        request.identify(Identity { request_id, traceparent: trace.text_with(&trace_id) });
         return Called {
-            request_id: RequestId::Ours(number),
+            request_id: RequestId::Ours(request_id),
             trace,
+            trace_id,
             client: peer.to_canonical(),
             host,
             bytes_in,
@@ -174,7 +179,7 @@ fn call(
     let request_id = match request_id(trusted, headers, number) {
         Some(id) => {
             headers.insert(X_REQUEST_ID, id);
-            RequestId::Ours(number)
+            RequestId::Ours(digits(number))
         }
         None => RequestId::Theirs(headers.get(X_REQUEST_ID).cloned()),
     };
@@ -184,8 +189,9 @@ fn call(
     Called {
         request_id,
         trace,
+        trace_id: digits(trace.trace_id),
         client: client_address(peer, headers, &options.trusted),
-        host: headers.get(HOST).cloned(),
+        host: headers.get(HOST).cloned().map(Bytes::from_owner),
         bytes_in: length.unwrap_or(0),
     }
 }
@@ -220,14 +226,9 @@ impl Drop for Record {
         let member =
             self.member.and_then(|index| service.as_ref().and_then(|service| service.members.get(index)));
         let named = self.uri.as_ref().and_then(Uri::authority);
-        let host = || self.host.as_ref().and_then(|host| host.to_str().ok());
-        let number;
-        let trace = digits(self.trace_id);
+        let host = || self.host.as_ref().and_then(|host| std::str::from_utf8(host).ok());
         let request_id = match &self.request_id {
-            RequestId::Ours(id) => {
-                number = digits(*id);
-                std::str::from_utf8(&number).ok()
-            }
+            RequestId::Ours(id) => std::str::from_utf8(id).ok(),
             RequestId::Theirs(id) => id.as_ref().and_then(|id| id.to_str().ok()),
         };
         let line = Line {
@@ -244,7 +245,7 @@ impl Drop for Record {
             duration: self.began.elapsed(),
             upstream: self.upstream,
             request_id,
-            trace_id: std::str::from_utf8(&trace).ok(),
+            trace_id: std::str::from_utf8(&self.trace_id).ok(),
             tls: self.tls,
             why: self.why.or(if self.complete { None } else { Some("client_gone") }),
             retries: self.retries,

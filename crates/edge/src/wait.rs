@@ -20,9 +20,9 @@ pub(crate) struct Waits {
 }
 
 impl Waits {
-    /// How long it has waited.
-    pub(crate) fn so_far(&self) -> Duration {
-        self.began.map_or(Duration::ZERO, |began| began.elapsed())
+    /// Since when it has waited; none when it did not.
+    pub(crate) fn since(&self) -> Option<Instant> {
+        self.began
     }
 
     /// Whether it may look for an instance with room, or others come first.

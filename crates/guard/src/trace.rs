@@ -81,8 +81,13 @@ impl Trace {
 
     /// The same as it is written.
     pub fn text(&self) -> [u8; 55] {
+        self.text_with(&digits(self.trace_id))
+    }
+
+    /// The same for whoever has the digits of the trace id already.
+    pub fn text_with(&self, trace_id: &[u8; 32]) -> [u8; 55] {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        text[3..35].copy_from_slice(&digits(self.trace_id));
+        text[3..35].copy_from_slice(trace_id);
         text[36..52].copy_from_slice(&sixteen(self.span_id));
         text[53..55].copy_from_slice(&sixteen(self.flags.into())[14..]);
         text
@@ -119,8 +124,8 @@ fn number(text: &[u8]) -> Option<u128> {
 /// A number as it stands in identifiers: 32 hexadecimal digits.
 pub fn digits(number: u128) -> [u8; 32] {
     let mut text = [0; 32];
-    for (part, bytes) in text.chunks_exact_mut(16).zip(number.to_be_bytes().chunks_exact(8)) {
-        part.copy_from_slice(&sixteen(bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))));
+    for (part, bytes) in text.as_chunks_mut().0.iter_mut().zip(number.to_be_bytes().as_chunks().0) {
+        *part = sixteen(u64::from_be_bytes(*bytes));
     }
     text
 }
