@@ -93,7 +93,7 @@ pub(crate) fn look(chain: &Path, key: &Path, seen: Option<&Stamp>) -> Result<Loo
     Ok(Look::Read(pair, now.ok().filter(Stamp::settled)))
 }
 
-fn read_all(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_all(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let read = std::fs::File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut content)?;
     if read as u64 > MOST_BYTES {

@@ -20,6 +20,8 @@
 //!
 //! Names that nobody has a certificate for get none (see `serving` for why).
 //!
+//! [`Roots`] are whom the edge trusts in turn, when instances show certificates to it.
+//!
 //! What is kept goes through [`Storage`]: accounts, what was issued, and what failed. Before an edge asks a server it
 //! looks whether another one that shares the storage has done so.
 
@@ -34,6 +36,7 @@ mod names;
 mod pair;
 mod plan;
 mod problem;
+mod roots;
 mod serving;
 mod settings;
 mod storage;
@@ -44,5 +47,6 @@ mod worker;
 pub use accept::AcceptError;
 pub use certificates::{Certificates, StartError};
 pub use plan::{Attempts, When, plan_renewal};
+pub use roots::{Roots, RootsError};
 pub use settings::Settings;
 pub use storage::{Directory, Storage, StorageError};
