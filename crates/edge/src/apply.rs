@@ -14,6 +14,7 @@ use crate::error::StoreError;
 use crate::instance::Instance;
 use crate::listener::Bound;
 use crate::state::{Clash, DoorKey, Placed, State, build};
+use crate::trust::{self, Doubts};
 
 /// For how long an instance that left stays in the stats once nothing is in flight: whoever switched wants to read
 /// what it did.
@@ -70,6 +71,10 @@ impl Edge {
             let entries = compiled.problems.iter().map(ToString::to_string).collect();
             return Err(wrong(&table, entries));
         }
+        let Doubts { blind, outdated } = self.recognise(&compiled).await;
+        if !blind.is_empty() {
+            return Err(wrong(&table, blind));
+        }
         let mut placed = control.placed.clone();
         let changes = match &current {
             Some(current) => diff(current, &table),
@@ -109,6 +114,7 @@ impl Edge {
         for problem in shared.certificates.apply(&environment, certificates).await {
             changes.push(format!("! {problem}"));
         }
+        changes.extend(outdated.iter().map(|doubt| format!("! {doubt}")));
         self.swap(&mut control, placed, state, bound).await;
         self.lead().await;
         let table = &control.placed[&environment].table;
@@ -147,6 +153,17 @@ impl Edge {
         shared.certificates.remove(environment).await;
         tracing::info!(%environment, generation, "environment removed");
         Ok(())
+    }
+
+    /// Reads whom the services of a table trust.
+    async fn recognise(&self, compiled: &Compiled) -> Doubts {
+        let wanted = trust::wanted(&compiled.services);
+        if wanted.is_empty() {
+            return Doubts::default();
+        }
+        let read = tokio::task::spawn_blocking(move || trust::read(wanted)).await;
+        let found = read.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()));
+        self.shared.registry().trust.renew(&compiled.services, &found)
     }
 
     /// Refuses changes once a successor serves.

@@ -33,6 +33,7 @@ pub(crate) struct Instance {
     place: Mutex<Place>,
     classes: [AtomicU64; 5],
     refused: AtomicU64,
+    tls: AtomicU64,
     connect_timeout: AtomicU64,
     header_timeout: AtomicU64,
     broken: AtomicU64,
@@ -84,6 +85,7 @@ impl Instance {
             }),
             classes: Default::default(),
             refused: AtomicU64::new(0),
+            tls: AtomicU64::new(0),
             connect_timeout: AtomicU64::new(0),
             header_timeout: AtomicU64::new(0),
             broken: AtomicU64::new(0),
@@ -260,6 +262,7 @@ impl Instance {
             responses: StatusClasses { informational, success, redirection, client_error, server_error },
             failed: Failures {
                 refused: read(&self.refused),
+                tls: read(&self.tls),
                 connect_timeout: read(&self.connect_timeout),
                 header_timeout: read(&self.header_timeout),
                 broken: read(&self.broken),
@@ -383,6 +386,7 @@ impl Guard for Passage {
         let it = &self.instance;
         let counter = match error {
             Error::Refused { .. } => &it.refused,
+            Error::Tls { .. } => &it.tls,
             Error::ConnectTimeout { .. } => &it.connect_timeout,
             Error::HeaderTimeout { .. } => &it.header_timeout,
             Error::Broken { .. } | Error::Unasked { .. } | Error::NoTarget => &it.broken,
@@ -454,7 +458,7 @@ impl Drop for Passage {
 /// What an error says about the instance; nothing if it is about the client.
 fn outcome(error: &Error) -> Option<Outcome> {
     match error {
-        Error::Refused { .. } => Some(Outcome::Refused),
+        Error::Refused { .. } | Error::Tls { .. } => Some(Outcome::Refused),
         Error::ConnectTimeout { .. } | Error::HeaderTimeout { .. } => Some(Outcome::Timeout),
         Error::Broken { .. } | Error::Unasked { .. } => Some(Outcome::Broken),
         Error::NoTarget | Error::ClientGone | Error::ClientSlow { .. } | Error::Request(_) => None,

@@ -60,6 +60,7 @@ mod state;
 mod stats;
 mod sticky;
 mod store;
+mod trust;
 mod visitor;
 mod wait;
 mod websocket;

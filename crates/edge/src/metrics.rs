@@ -71,10 +71,10 @@ pub(crate) fn render(sight: &Sight) -> String {
     );
     each_instance(stats, |labels, it| {
         let StatusClasses { informational, success, redirection, client_error, server_error } = it.responses;
-        let Failures { refused, connect_timeout, header_timeout, broken, broken_streams: _, cut: _ } =
+        let Failures { refused, tls, connect_timeout, header_timeout, broken, broken_streams: _, cut: _ } =
             it.failed;
         // Clients got 502 or 504 for these.
-        let unanswered = refused + connect_timeout + header_timeout + broken;
+        let unanswered = refused + tls + connect_timeout + header_timeout + broken;
         let counts = [informational, success, redirection, client_error, server_error + unanswered];
         for (class, count) in CLASSES.iter().zip(counts) {
             page.line(requests, &format!("{labels},class=\"{class}\""), count);
@@ -101,6 +101,7 @@ pub(crate) fn render(sight: &Sight) -> String {
         let failed = it.failed;
         for (reason, count) in [
             ("refused", failed.refused),
+            ("tls", failed.tls),
             ("connect_timeout", failed.connect_timeout),
             ("header_timeout", failed.header_timeout),
             ("broken", failed.broken),

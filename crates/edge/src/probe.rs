@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fairway_forward::{Exchange, Forwarder, Protocol, RequestBody, Timeouts};
+use fairway_forward::{Exchange, Forwarder, Protocol, RequestBody, Timeouts, Tls};
 use fairway_health::{hash, spread};
 use fairway_model::traffic::Probe;
 use http::header::{HOST, USER_AGENT};
@@ -22,6 +22,7 @@ struct Task {
     address: SocketAddr,
     probe: Probe,
     protocol: Protocol,
+    tls: Option<Tls>,
 }
 
 /// Environment, service and instance.
@@ -49,7 +50,12 @@ impl Probers {
             for member in &service.members {
                 let id = member.instance.id.clone();
                 let key = (Arc::clone(&service.environment), Arc::clone(&service.name), id);
-                let task = Task { address: member.address, probe: probe.clone(), protocol: service.protocol };
+                let task = Task {
+                    address: member.address,
+                    probe: probe.clone(),
+                    protocol: service.protocol,
+                    tls: service.tls.clone(),
+                };
                 let running = match before.remove(&key) {
                     Some((same, running)) if same == task => running,
                     _ => {
@@ -93,6 +99,7 @@ async fn ask(forwarder: &Forwarder, task: &Task) -> bool {
     let mut exchange =
         Exchange::own().with_timeouts(Timeouts { connect: limit, header: limit, ..Timeouts::default() });
     exchange.protocol = task.protocol;
+    exchange.tls.clone_from(&task.tls);
     let mut request = Request::new(RequestBody::empty());
     let Ok(target) = task.probe.path.parse() else { return false };
     *request.uri_mut() = target;

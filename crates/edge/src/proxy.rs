@@ -116,6 +116,7 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Box<Inbound>) -> Rep
         identified: record.is_some(),
         timeouts: service.timeouts,
         protocol: service.protocol,
+        tls: service.tls.clone(),
         client_text: Some(door.client_text.clone()),
         interim: interim.cloned(),
     };
@@ -209,6 +210,7 @@ fn failed<'a>(shared: &Shared, service: &'a Service, error: &Error) -> Refusal<'
     let code = match error {
         Error::NoTarget => "no_instance",
         Error::Refused { .. } => "upstream_refused",
+        Error::Tls { .. } => "upstream_tls",
         Error::ConnectTimeout { .. } => "upstream_connect_timeout",
         Error::HeaderTimeout { .. } => "upstream_timeout",
         Error::Broken { .. } | Error::Unasked { .. } => "upstream_broken",
@@ -224,6 +226,9 @@ fn failed<'a>(shared: &Shared, service: &'a Service, error: &Error) -> Refusal<'
     let words = match error {
         Error::NoTarget | Error::Refused { .. } => {
             format!("service `{}` could not be connected to", service.name)
+        }
+        Error::Tls { fault, .. } => {
+            format!("service `{}` could not be connected to in TLS: {fault}", service.name)
         }
         Error::ConnectTimeout { .. } => {
             format!("service `{}` took too long to accept a connection", service.name)

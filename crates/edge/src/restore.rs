@@ -11,6 +11,7 @@ use crate::error::EdgeError;
 use crate::handover::Inheritance;
 use crate::listener::Bound;
 use crate::state::{DoorKey, Placed, State, build};
+use crate::trust::{self, Doubts};
 
 /// How often listeners that could not be bound at the start are tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -109,7 +110,10 @@ impl Edge {
         for (environment, decoded) in found.tables {
             let compiled = Compiled::new(&decoded.table);
             let problems = decoded.problems.iter().chain(&compiled.problems);
-            let problems: Vec<String> = problems.map(ToString::to_string).collect();
+            let mut problems: Vec<String> = problems.map(ToString::to_string).collect();
+            let found = trust::read(trust::wanted(&compiled.services));
+            let Doubts { blind, outdated } = self.shared.registry().trust.renew(&compiled.services, &found);
+            problems.extend(blind.into_iter().chain(outdated));
             let table = Arc::new(decoded.table);
             placed.insert(environment, Placed { table, compiled: Arc::new(compiled), problems });
         }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use fairway_forward::{Protocol, Timeouts};
+use fairway_forward::{Protocol, Timeouts, Tls};
 use fairway_guard::Compiled as Guard;
 use fairway_health::{Ask, Budget, Pick, Roster, Rules};
-use fairway_model::traffic::{ListenerTls, Options, Otlp, Treatment, Upstream};
+use fairway_model::traffic::{ListenerTls, Options, Otlp, Treatment};
 use fairway_protocol::edge::Latency;
 use fairway_route::{Compiled, Matcher, MatcherBuilder, Stub, Table};
 
@@ -19,6 +19,7 @@ use crate::otlp::{Counts, Exporter};
 use crate::own::OwnCounters;
 use crate::queue::{Crowd, Queue};
 use crate::regime::Regime;
+use crate::trust::{self, Trust};
 
 /// Which listener. Environments may share an address; a port that the edge chose belongs to one listener.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -158,6 +159,7 @@ pub(crate) struct Service {
     pub(crate) stub: Option<Stub>,
     pub(crate) timeouts: Timeouts,
     pub(crate) protocol: Protocol,
+    pub(crate) tls: Option<Tls>,
     pub(crate) treatment: Treatment,
     /// Over how long goodbyes are spread.
     pub(crate) goodbye_spread: Duration,
@@ -222,6 +224,8 @@ pub(crate) struct Registry {
     pub(crate) exporters: BTreeMap<Otlp, Exporter>,
     /// What became of the spans of exporters that are gone.
     pub(crate) spans: Counts,
+    /// How instances are spoken to in TLS.
+    pub(crate) trust: Trust,
     /// What guards remember about clients goes from table to table, by environment and route.
     pub(crate) guards: HashMap<(Arc<str>, String), Arc<Guard>>,
 }
@@ -267,6 +271,7 @@ impl Registry {
         };
         self.services.retain(|(environment, _), _| alive(environment));
         self.environments.retain(|environment, _| alive(environment));
+        self.trust.keep(placed.values().flat_map(|placed| placed.compiled.services.values()));
         self.keep_exporters(|otlp| placed.values().any(|it| it.table.options.otlp.as_ref() == Some(otlp)));
     }
 }
@@ -376,10 +381,8 @@ fn services(
             generation,
             stub: service.stub.clone(),
             timeouts: timeouts(service.timeouts),
-            protocol: match service.treatment.upstream {
-                Upstream::Http1 => Protocol::Http1,
-                Upstream::H2c => Protocol::H2c,
-            },
+            protocol: trust::protocol(service.treatment.upstream),
+            tls: registry.trust.of(&service.treatment),
             treatment: service.treatment.clone(),
             goodbye_spread: Duration::from_millis(options.goodbye_spread_ms),
             counters: Arc::clone(counters),

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::tls::TlsFault;
+
 /// Why an exchange failed before the head of a response arrived.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -18,6 +20,17 @@ pub enum Error {
         /// The last address that was tried.
         address: SocketAddr,
         /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A connection was made, and TLS could not be spoken on it. Nothing of the request was sent.
+    #[error("no TLS with {address}: {fault}")]
+    Tls {
+        /// The last address that was tried.
+        address: SocketAddr,
+        /// What was wrong.
+        fault: TlsFault,
+        /// The same in detail.
         #[source]
         source: io::Error,
     },
@@ -71,7 +84,9 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NoTarget => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Refused { .. } | Self::Broken { .. } | Self::Unasked { .. } => StatusCode::BAD_GATEWAY,
+            Self::Refused { .. } | Self::Tls { .. } | Self::Broken { .. } | Self::Unasked { .. } => {
+                StatusCode::BAD_GATEWAY
+            }
             Self::ConnectTimeout { .. } | Self::HeaderTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::ClientSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::ClientGone | Self::Request(_) => StatusCode::BAD_REQUEST,
@@ -80,6 +95,6 @@ impl Error {
 
     /// Whether no byte of the request was sent, so that another address may be tried.
     pub fn is_dial(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::ConnectTimeout { .. })
+        matches!(self, Self::Refused { .. } | Self::Tls { .. } | Self::ConnectTimeout { .. })
     }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use fairway_http1::Present;
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
+use crate::tls::Tls;
+
 /// Who asks, over what, and how long to wait.
 #[derive(Clone, Debug)]
 pub struct Exchange {
@@ -24,6 +26,8 @@ pub struct Exchange {
     pub timeouts: Timeouts,
     /// What the target speaks.
     pub protocol: Protocol,
+    /// How TLS is spoken with the target, made for the same protocol; plain text without it.
+    pub tls: Option<Tls>,
     /// The client's IP address as a header value, if it is at hand: making it anew costs.
     pub client_text: Option<HeaderValue>,
     /// Where interim responses (1xx) go; they are dropped without it.
@@ -40,6 +44,7 @@ impl Exchange {
             identified: false,
             timeouts: Timeouts::default(),
             protocol: Protocol::Http1,
+            tls: None,
             client_text: None,
             interim: None,
         }
@@ -63,8 +68,8 @@ pub enum Protocol {
     /// HTTP/1.1.
     #[default]
     Http1,
-    /// HTTP/2 without TLS, known beforehand (RFC 9113, 3.3).
-    H2c,
+    /// HTTP/2, known beforehand (RFC 9113, 3.3), or agreed on where TLS is spoken (3.2).
+    Http2,
 }
 
 /// Interim responses (RFC 9110, 15.2) on their way from the target to the client: `100 Continue`, `103 Early Hints`.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fairway_http1::{BodyDecoder, Present, ResponseHead};
 use http::header::{CONTENT_TYPE, UPGRADE};
+use http::uri::Scheme;
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::oneshot;
@@ -21,6 +22,7 @@ use crate::headers;
 use crate::inbound::Inbound;
 use crate::pool::{Lease, Pool};
 use crate::request_body::RequestBody;
+use crate::stream::Peer;
 use crate::target::{Guard, Next, Target, Targets};
 use crate::tunnel::{self, Client, Takeover};
 
@@ -107,12 +109,14 @@ impl Forwarder {
                 let (head, framing) = h1::encode(&request, &added);
                 Message::Http1(Sending::new(head, std::mem::take(request.body_mut()), framing))
             }
-            Protocol::H2c if upgrade => {
+            Protocol::Http2 if upgrade => {
                 return Err(Error::Request("the service speaks HTTP/2, which has no such upgrade"));
             }
-            Protocol::H2c => {
+            Protocol::Http2 => {
                 added.put(request.headers_mut());
-                Message::H2c(Box::new(h2::request(std::mem::take(&mut *request).into_request())?))
+                let scheme = if exchange.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+                let request = std::mem::take(&mut *request).into_request();
+                Message::Http2(Box::new(h2::request(request, scheme)?))
             }
         };
         // What waits for the answer is held by thousands of connections at once.
@@ -136,10 +140,10 @@ impl Forwarder {
                 guard.moved_on(&last);
             }
             let timeouts = exchange.timeouts;
+            let peer = Peer { address, tls: exchange.tls.as_ref() };
             let failed = match message {
                 Message::Http1(mut sending) => {
-                    let asked =
-                        Asked { method: &method, address, timeouts, interim: exchange.interim.as_ref() };
+                    let asked = Asked { method: &method, peer, timeouts, interim: exchange.interim.as_ref() };
                     match h1::attempt(&self.pool, &asked, &mut sending, || targets.may_repeat()).await {
                         Ok((head, lease)) => {
                             let upgrade = Upgrade { asked: upgrade, client, address };
@@ -151,11 +155,11 @@ impl Forwarder {
                         }
                     }
                 }
-                Message::H2c(request) => {
-                    match Box::pin(h2::attempt(&self.pool, address, *request, timeouts)).await {
+                Message::Http2(request) => {
+                    match Box::pin(h2::attempt(&self.pool, peer, *request, timeouts)).await {
                         Ok(response) => return Ok(finish_h2(response, guard, exchange)),
                         Err((failed, Some(unsent))) => {
-                            message = Message::H2c(unsent);
+                            message = Message::Http2(unsent);
                             failed
                         }
                         Err((failed, None)) => {
@@ -187,7 +191,7 @@ impl Forwarder {
 /// A request in the form in which it is sent.
 enum Message {
     Http1(Sending),
-    H2c(Box<Request<RequestBody>>),
+    Http2(Box<Request<RequestBody>>),
 }
 
 /// What is known about a switch of protocols.

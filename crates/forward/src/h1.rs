@@ -5,7 +5,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -22,6 +21,7 @@ use crate::headers::Added;
 use crate::inbound::Inbound;
 use crate::pool::Lease;
 use crate::request_body::RequestBody;
+use crate::stream::Peer;
 use crate::wire::Wire;
 
 /// How many interim responses an exchange may have. Nobody needs more; a target that sends them without end is broken.
@@ -80,6 +80,11 @@ impl Sending {
 
     pub(crate) fn is_sent(&self) -> bool {
         self.complete && self.out.left() == 0
+    }
+
+    /// Whether its head is whole.
+    fn is_untouched(&self) -> bool {
+        self.out.written() == 0 && !self.out.start.is_empty()
     }
 
     /// Sends on; ready when all of it is sent.
@@ -175,7 +180,7 @@ impl Failed {
 /// What an exchange is about.
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a Method,
-    pub(crate) address: SocketAddr,
+    pub(crate) peer: Peer<'a>,
     pub(crate) timeouts: Timeouts,
     pub(crate) interim: Option<&'a Interim>,
 }
@@ -189,7 +194,7 @@ pub(crate) async fn attempt(
     mut may_repeat: impl FnMut() -> bool,
 ) -> Result<(ResponseHead, Lease), Failed> {
     let harmless = asked.method.is_idempotent() && sending.is_head_only();
-    while let Some(mut lease) = pool.take(asked.address, !harmless) {
+    while let Some(mut lease) = pool.take(asked.peer, !harmless) {
         match exchange(&mut lease, asked, sending, pool.head_bytes).await {
             Ok(head) => return Ok((head, lease)),
             Err(Failed::Unsent(_)) => sending.rewind(),
@@ -201,7 +206,7 @@ pub(crate) async fn attempt(
         }
     }
     // Rare, and large while it lasts.
-    let mut lease = match Box::pin(pool.dial(asked.address, asked.timeouts.connect)).await {
+    let mut lease = match Box::pin(pool.dial(asked.peer, asked.timeouts.connect)).await {
         Ok(lease) => lease,
         Err(error) => return Err(Failed::Unsent(error)),
     };
@@ -219,7 +224,7 @@ async fn exchange(
     sending: &mut Sending,
     head_bytes: usize,
 ) -> Result<ResponseHead, Failed> {
-    let address = asked.address;
+    let address = asked.peer.address;
     let broken = |source| Error::Broken { address, source };
     let mut unwritable: Option<io::Error> = None;
     let mut interims = 0;
@@ -261,9 +266,7 @@ async fn exchange(
                 Unreadable::Malformed(why) => io::Error::new(io::ErrorKind::InvalidData, why),
             });
             return Poll::Ready(Err(match () {
-                () if sending.out.written() == 0 && !sending.out.start.is_empty() && ended => {
-                    Failed::Unsent(broken(source))
-                }
+                () if sending.is_untouched() && wire.fails_whole() && ended => Failed::Unsent(broken(source)),
                 () if ended && wire.bytes.is_empty() && interims == 0 => Failed::NoAnswer(broken(source)),
                 () => Failed::Lost(broken(source)),
             }));

@@ -1,4 +1,4 @@
-//! One request over a shared HTTP/2 connection without TLS, up to the head of its response.
+//! One request over a shared HTTP/2 connection, up to the head of its response.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use crate::exchange::Timeouts;
 use crate::h1::Failed;
 use crate::pool::Pool;
 use crate::request_body::{Progress, RequestBody, Stage};
-use crate::wire::connect;
+use crate::stream::Peer;
 
 /// How much a target may send on one stream before the client has taken it.
 const WINDOW: u32 = 1024 * 1024;
@@ -29,12 +29,13 @@ pub(crate) type Attempted = Result<Response<Incoming>, (Failed, Option<Box<Reque
 
 pub(crate) async fn attempt(
     pool: &Arc<Pool>,
-    address: SocketAddr,
+    peer: Peer<'_>,
     request: Request<RequestBody>,
     timeouts: Timeouts,
 ) -> Attempted {
     let mut request = request;
-    if let Some(sender) = pool.shared(address) {
+    let address = peer.address;
+    if let Some(sender) = pool.shared(peer) {
         match send(sender, request, address, timeouts).await {
             Err((Failed::Unsent(_), Some(unsent))) => {
                 pool.close_idle(address);
@@ -43,9 +44,9 @@ pub(crate) async fn attempt(
             other => return other,
         }
     }
-    match dial(address, timeouts.connect).await {
+    match dial(peer, timeouts.connect).await {
         Ok(sender) => {
-            pool.share(address, sender.clone());
+            pool.share(peer, sender.clone());
             let sent = send(sender, request, address, timeouts).await;
             sent.map_err(|(failed, _)| (Failed::Lost(failed.into_error()), None))
         }
@@ -53,8 +54,9 @@ pub(crate) async fn attempt(
     }
 }
 
-async fn dial(address: SocketAddr, limit: Option<Duration>) -> Result<SendRequest<RequestBody>, Error> {
-    let stream = connect(address, limit).await?;
+async fn dial(peer: Peer<'_>, limit: Option<Duration>) -> Result<SendRequest<RequestBody>, Error> {
+    let address = peer.address;
+    let stream = peer.connect(limit).await?;
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -106,13 +108,16 @@ async fn send(
 }
 
 /// The request in the form of HTTP/2: the host in the target (RFC 9113, 8.3.1).
-pub(crate) fn request(mut request: Request<RequestBody>) -> Result<Request<RequestBody>, Error> {
+pub(crate) fn request(
+    mut request: Request<RequestBody>,
+    scheme: Scheme,
+) -> Result<Request<RequestBody>, Error> {
     let host = request.headers_mut().remove(HOST);
     let authority = host
         .and_then(|host| Authority::try_from(host.as_bytes()).ok())
         .ok_or(Error::Request("the request has no host, and HTTP/2 wants one"))?;
     let mut uri = http::uri::Parts::default();
-    uri.scheme = Some(Scheme::HTTP);
+    uri.scheme = Some(scheme);
     uri.authority = Some(authority);
     uri.path_and_query =
         Some(request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")));

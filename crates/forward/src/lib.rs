@@ -29,6 +29,8 @@
 //!   101. A tunnel that is told to close ends a WebSocket with a close frame.
 //! * **Engine**: an HTTP/1.1 client of our own that runs in the caller's task, on [`fairway_http1`]; an idle connection
 //!   costs its socket. HTTP/2 is hyper's.
+//! * **TLS** is spoken with targets for exchanges that bring a [`Tls`]; the limit for a connection includes its handshake,
+//!   and a handshake that fails is a dial that failed.
 //! * **Two forms**: [`Forwarder::forward`] takes a [`Request`](http::Request) and gives a [`Response`](http::Response).
 //!   [`Forwarder::pass`] takes an [`Inbound`] and gives an [`Answer`]: their headers stay the lines that came until somebody
 //!   looks at them.
@@ -48,8 +50,10 @@ mod idle;
 mod inbound;
 mod pool;
 mod request_body;
+mod stream;
 mod target;
 mod timer;
+mod tls;
 mod tunnel;
 mod websocket;
 mod wire;
@@ -65,4 +69,5 @@ pub use inbound::{Identity, Inbound};
 pub use request_body::RequestBody;
 pub use target::{Closing, Ending, Guard, Next, Target, Targets};
 pub use timer::Timer;
+pub use tls::{Tls, TlsFault};
 pub use tunnel::Takeover;

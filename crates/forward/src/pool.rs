@@ -10,6 +10,8 @@ use hyper::client::conn::http2::SendRequest;
 
 use crate::error::Error;
 use crate::request_body::RequestBody;
+use crate::stream::Peer;
+use crate::tls::Tls;
 use crate::wire::Wire;
 
 /// How soon it is noticed that a target has closed a connection that nobody uses. Whoever wants to use it notices at once.
@@ -29,9 +31,15 @@ pub(crate) struct Pool {
 struct Shelves {
     by_address: BTreeMap<SocketAddr, Vec<Kept>>,
     /// HTTP/2 connections; any number of exchanges share one.
-    shared: BTreeMap<SocketAddr, SendRequest<RequestBody>>,
+    shared: BTreeMap<SocketAddr, Shared>,
     /// Whether a task is looking for connections that have been idle for too long.
     swept: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    sender: SendRequest<RequestBody>,
+    tls: Option<Tls>,
 }
 
 #[derive(Debug)]
@@ -55,12 +63,12 @@ impl Pool {
     }
 
     /// The connection that was used last, if one is idle and open. `certain`: for a request that must not be sent twice.
-    pub(crate) fn take(self: &Arc<Self>, address: SocketAddr, certain: bool) -> Option<Lease> {
+    pub(crate) fn take(self: &Arc<Self>, peer: Peer<'_>, certain: bool) -> Option<Lease> {
         let mut shelves = self.lock();
-        let shelf = shelves.by_address.get_mut(&address)?;
-        while let Some(Kept { wire, .. }) = shelf.pop() {
-            if wire.is_quiet(certain) {
-                return Some(Lease { wire, address, pool: Arc::clone(self) });
+        let shelf = shelves.by_address.get_mut(&peer.address)?;
+        while let Some(Kept { mut wire, .. }) = shelf.pop() {
+            if wire.is_of(peer.tls) && wire.is_quiet(certain) {
+                return Some(Lease { wire, address: peer.address, pool: Arc::clone(self) });
             }
         }
         None
@@ -69,27 +77,27 @@ impl Pool {
     /// A new connection.
     pub(crate) async fn dial(
         self: &Arc<Self>,
-        address: SocketAddr,
+        peer: Peer<'_>,
         limit: Option<Duration>,
     ) -> Result<Lease, Error> {
-        let wire = Box::new(Wire::dial(address, limit).await?);
-        Ok(Lease { wire, address, pool: Arc::clone(self) })
+        let wire = Box::new(Wire::dial(peer, limit).await?);
+        Ok(Lease { wire, address: peer.address, pool: Arc::clone(self) })
     }
 
-    /// The HTTP/2 connection to an address, if there is one that takes requests.
-    pub(crate) fn shared(&self, address: SocketAddr) -> Option<SendRequest<RequestBody>> {
+    /// The HTTP/2 connection to a target, if there is one that takes requests.
+    pub(crate) fn shared(&self, peer: Peer<'_>) -> Option<SendRequest<RequestBody>> {
         let mut shelves = self.lock();
-        let sender = shelves.shared.get(&address)?;
-        if sender.is_closed() {
-            shelves.shared.remove(&address);
+        let Shared { sender, tls } = shelves.shared.get(&peer.address)?;
+        if sender.is_closed() || tls.as_ref() != peer.tls {
+            shelves.shared.remove(&peer.address);
             return None;
         }
         Some(sender.clone())
     }
 
     /// Keeps an HTTP/2 connection for others.
-    pub(crate) fn share(&self, address: SocketAddr, sender: SendRequest<RequestBody>) {
-        self.lock().shared.insert(address, sender);
+    pub(crate) fn share(&self, peer: Peer<'_>, sender: SendRequest<RequestBody>) {
+        self.lock().shared.insert(peer.address, Shared { sender, tls: peer.tls.cloned() });
     }
 
     /// Closes the idle connections to an address.

@@ -11,11 +11,11 @@ use std::time::Duration;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::duplex::{Duplex, Prefixed};
 use crate::idle::Idle;
+use crate::stream::Stream;
 use crate::target::{Closing, Ending, Guard};
 use crate::websocket::{CLOSE_RESTART, Frames};
 
@@ -23,7 +23,7 @@ use crate::websocket::{CLOSE_RESTART, Frames};
 const LINGER: Duration = Duration::from_secs(5);
 
 type ClientStream = Box<dyn Duplex>;
-type TargetStream = Prefixed<TcpStream>;
+type TargetStream = Prefixed<Stream>;
 
 /// Where the client's side of a tunnel comes from.
 pub(crate) enum Client {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -11,12 +10,12 @@ use bytes::BytesMut;
 use fairway_http1::HeadScanner;
 use fairway_http1::encode::Outgoing;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_util::io::poll_read_buf;
 
 use crate::error::Error;
+use crate::stream::{Peer, Stream};
 use crate::timer::Timer;
+use crate::tls::Tls;
 
 /// How much is read at once through the stack. A page with its head mostly fits.
 const SOME: usize = 20 * 1024;
@@ -26,7 +25,7 @@ const MUCH: usize = 64 * 1024;
 /// A connection that speaks HTTP/1.1.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     /// What was read and not yet understood.
     pub(crate) bytes: BytesMut,
     pub(crate) scanner: HeadScanner,
@@ -37,8 +36,8 @@ pub(crate) struct Wire {
 
 impl Wire {
     /// Connects.
-    pub(crate) async fn dial(address: SocketAddr, limit: Option<Duration>) -> Result<Self, Error> {
-        let stream = connect(address, limit).await?;
+    pub(crate) async fn dial(peer: Peer<'_>, limit: Option<Duration>) -> Result<Self, Error> {
+        let stream = peer.connect(limit).await?;
         Ok(Self {
             stream,
             bytes: BytesMut::new(),
@@ -50,22 +49,18 @@ impl Wire {
 
     /// Whether an idle connection is of use: the target has neither closed it nor said anything unasked. `certain` asks
     /// the system, too; otherwise only what the runtime has noticed counts.
-    pub(crate) fn is_quiet(&self, certain: bool) -> bool {
-        let mut byte = [0; 1];
-        let quiet =
-            |read: io::Result<usize>| matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
-        self.bytes.is_empty()
-            && quiet(self.stream.try_read(&mut byte))
-            && (!certain
-                || quiet(
-                    rustix::net::recv(
-                        &self.stream,
-                        &mut byte[..],
-                        rustix::net::RecvFlags::PEEK | rustix::net::RecvFlags::DONTWAIT,
-                    )
-                    .map(|(count, _)| count)
-                    .map_err(io::Error::from),
-                ))
+    pub(crate) fn is_quiet(&mut self, certain: bool) -> bool {
+        self.bytes.is_empty() && self.stream.is_quiet(certain)
+    }
+
+    /// Whether it is in TLS of this kind, or not in TLS.
+    pub(crate) fn is_of(&self, tls: Option<&Tls>) -> bool {
+        self.stream.is_of(tls)
+    }
+
+    /// Whether a write that failed has sent nothing.
+    pub(crate) fn fails_whole(&self) -> bool {
+        self.stream.fails_whole()
     }
 
     /// Reads more; 0 at the end.
@@ -106,22 +101,7 @@ impl Wire {
     }
 
     /// The stream itself, for a tunnel, and what was read of it already.
-    pub(crate) fn into_parts(self) -> (BytesMut, TcpStream) {
+    pub(crate) fn into_parts(self) -> (BytesMut, Stream) {
         (self.bytes, self.stream)
     }
-}
-
-/// A connection without delay for small messages.
-pub(crate) async fn connect(address: SocketAddr, limit: Option<Duration>) -> Result<TcpStream, Error> {
-    let connecting = TcpStream::connect(address);
-    let connected = match limit {
-        Some(after) => {
-            timeout(after, connecting).await.map_err(|_| Error::ConnectTimeout { address, after })?
-        }
-        None => connecting.await,
-    };
-    let refused = |source| Error::Refused { address, source };
-    let stream = connected.map_err(refused)?;
-    stream.set_nodelay(true).map_err(refused)?;
-    Ok(stream)
 }

@@ -24,9 +24,9 @@ impl Counts {
     #[must_use]
     pub fn of(stats: &InstanceStats) -> Self {
         let Latency { count, buckets, .. } = &stats.latency;
-        let Failures { refused, connect_timeout, header_timeout, broken, broken_streams: _, cut: _ } =
+        let Failures { refused, tls, connect_timeout, header_timeout, broken, broken_streams: _, cut: _ } =
             stats.failed;
-        let without_answer = refused + connect_timeout + header_timeout + broken;
+        let without_answer = refused + tls + connect_timeout + header_timeout + broken;
         Self {
             requests: stats.total,
             failed: stats.failed.total(),

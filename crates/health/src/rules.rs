@@ -32,6 +32,7 @@ impl From<&Treatment> for Rules {
     fn from(treatment: &Treatment) -> Self {
         let Treatment {
             upstream: _,
+            upstream_tls: _,
             probe,
             outliers,
             retries: _,

@@ -242,6 +242,7 @@ fn kind(root: &Value, schema: &Value) -> String {
                 Some("tls-version") => "version of TLS".to_owned(),
                 Some("password-hash") => "hash".to_owned(),
                 Some("host-name" | "host-template") => "name of a host".to_owned(),
+                Some("server-name") => "name or address of a host".to_owned(),
                 Some("absolute-path") => "path on the host".to_owned(),
                 Some("cpu") => "amount of CPU".to_owned(),
                 Some("probe") => "path or `none`".to_owned(),

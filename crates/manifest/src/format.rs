@@ -2,7 +2,7 @@
 
 use crate::{Cpu, Duration, Memory, Size, Target, interpolate, sources::escape, suggest, walk::FormatError};
 use fairway_model::{EnvironmentName, ServiceName, SystemName, VariableName, traffic::Network};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Checks a text; formats of other standards, such as `uint32`, are of no concern.
 pub(crate) fn check(format: &str, text: &str) -> Result<(), FormatError> {
@@ -30,6 +30,8 @@ pub(crate) fn check(format: &str, text: &str) -> Result<(), FormatError> {
         "tls-version" => tls_version(text),
         "absolute-path" => absolute_path(text),
         "host-name" => host(text, &[], false),
+        "server-name" if text.parse::<IpAddr>().is_ok() => Ok(()),
+        "server-name" => server_name(text),
         "https-url" => https_url(text),
         "mail-address" => mail_address(text),
         "token" => token(text),
@@ -239,6 +241,18 @@ fn route_path(text: &str) -> Result<(), FormatError> {
         return plain(format!("`{text}` is not a path: it has an empty part"));
     }
     Ok(())
+}
+
+/// What a certificate of an instance is for.
+fn server_name(text: &str) -> Result<(), FormatError> {
+    if text.starts_with("*.") {
+        let help = "write one name that the certificate covers".to_owned();
+        return wrong(format!("`{text}` is a pattern, and one name is asked for"), help);
+    }
+    if text.contains(':') && !text.contains('/') {
+        return wrong(format!("`{text}` has a port"), "write the name alone".to_owned());
+    }
+    host(text, &[], false)
 }
 
 /// A host name in which placeholders stand for whole parts or pieces of parts.

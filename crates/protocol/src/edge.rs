@@ -231,6 +231,9 @@ pub struct StatusClasses {
 pub struct Failures {
     /// Nothing accepted the connection (answered 502).
     pub refused: u64,
+    /// TLS could not be spoken on the connection (answered 502).
+    #[serde(default)]
+    pub tls: u64,
     /// No connection within the limit (answered 504).
     pub connect_timeout: u64,
     /// No answer within the limit (answered 504).
@@ -247,8 +250,8 @@ impl Failures {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        let Self { refused, connect_timeout, header_timeout, broken, broken_streams, cut } = *self;
-        refused + connect_timeout + header_timeout + broken + broken_streams + cut
+        let Self { refused, tls, connect_timeout, header_timeout, broken, broken_streams, cut } = *self;
+        refused + tls + connect_timeout + header_timeout + broken + broken_streams + cut
     }
 }
 
@@ -470,7 +473,7 @@ mod tests {
         };
         check(
             &instance,
-            r#"{"address":"127.0.0.1:8080","release":7,"weight":1,"draining":false,"in_flight":1,"upgrades":0,"total":2,"responses":{"1xx":0,"2xx":2,"3xx":0,"4xx":0,"5xx":0},"failed":{"refused":0,"connect_timeout":0,"header_timeout":0,"broken":0,"broken_streams":0,"cut":0},"redialled":0,"clients_gone":0,"latency":{"count":2,"sum_ms":1.5,"p50_ms":0.0,"p90_ms":0.0,"p99_ms":0.0,"buckets":[[0.5,1]]}}"#,
+            r#"{"address":"127.0.0.1:8080","release":7,"weight":1,"draining":false,"in_flight":1,"upgrades":0,"total":2,"responses":{"1xx":0,"2xx":2,"3xx":0,"4xx":0,"5xx":0},"failed":{"refused":0,"tls":0,"connect_timeout":0,"header_timeout":0,"broken":0,"broken_streams":0,"cut":0},"redialled":0,"clients_gone":0,"latency":{"count":2,"sum_ms":1.5,"p50_ms":0.0,"p90_ms":0.0,"p99_ms":0.0,"buckets":[[0.5,1]]}}"#,
         );
         let certificate = CertificateStatus {
             environment: "prod".into(),
@@ -505,7 +508,8 @@ mod tests {
             broken: 8,
             broken_streams: 16,
             cut: 32,
+            tls: 64,
         };
-        assert_eq!(failures.total(), 63);
+        assert_eq!(failures.total(), 127);
     }
 }

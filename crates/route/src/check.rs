@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 
+use fairway_model::traffic::UpstreamTlsProblem;
+
 use crate::compiled::Compiled;
 use crate::host::HostError;
 use crate::path::PathError;
@@ -71,6 +73,9 @@ pub enum Fault {
     /// A service is a stub and has instances.
     #[error("a service has instances or is a stub, not both; the stub is ignored")]
     StubWithInstances,
+    /// Instances that speak TLS could not be recognised.
+    #[error("instances could not be recognised: {0}")]
+    UpstreamTls(#[from] UpstreamTlsProblem),
     /// A route on a listener that is not there.
     #[error("listener `{0}` is not in the table")]
     UnknownListener(String),

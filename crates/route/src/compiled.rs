@@ -83,6 +83,12 @@ fn services(table: &Table, problems: &mut Problems) -> BTreeMap<String, Service>
             problems.add(Entry::Service(name.clone()), Fault::StubWithInstances);
             kept.stub = None;
         }
+        if service.treatment.upstream.is_tls() {
+            for problem in service.treatment.upstream_tls.check() {
+                problems.add(Entry::Service(name.clone()), Fault::UpstreamTls(problem));
+                kept.instances.clear();
+            }
+        }
         good.insert(name.clone(), kept);
     }
     good

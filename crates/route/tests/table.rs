@@ -1,5 +1,6 @@
 //! Tables as others send them: format, checks, order, differences.
 
+use fairway_model::traffic::{Upstream, UpstreamTls};
 use fairway_route::{
     Admission, Backend, Compiled, DecodeError, Position, Route, Service, Stub, Table, admit, decode, diff,
 };
@@ -77,6 +78,10 @@ fn every_problem_names_its_entry() {
     let ai = it.services.get_mut("ai").unwrap();
     ai.instances = vec![backend("ai-1", 0, 7), backend("ai-2", 1, 7)];
     it.services.get_mut("gateway").unwrap().instances.push(backend("gateway-7-0", 2, 7));
+    let unknown = Service { instances: vec![backend("safe-7-0", 3, 7)], ..Service::default() };
+    let safe = it.services.entry("safe".into()).or_insert(unknown);
+    safe.treatment.upstream = Upstream::Https;
+    safe.treatment.upstream_tls = UpstreamTls { server_name: "*.test".into(), roots: Some("ca.pem".into()) };
     it.routes.extend([
         route("nowhere", None, "/", "nobody"),
         route("public", Some("a b"), "/", "ai"),
@@ -94,6 +99,8 @@ fn every_problem_names_its_entry() {
             "services.ai.instances.ai-1: nothing can connect to 127.0.0.1:0",
             "services.ai: a service has instances or is a stub, not both; the stub is ignored",
             "services.gateway.instances.gateway-7-0: instance id `gateway-7-0` occurs twice; ids are unique within an environment",
+            "services.safe: instances could not be recognised: server name `*.test` is neither a host name nor an address",
+            "services.safe: instances could not be recognised: roots `ca.pem` is no absolute path",
             "routes[2]: listener `nowhere` is not in the table",
             "routes[2]: service `nobody` is not in the table",
             "routes[3]: host `a b`: ` ` is not allowed in a host name; write the name alone, without scheme, port or path",
@@ -108,6 +115,7 @@ fn every_problem_names_its_entry() {
     assert_eq!(matcher.find(Some("ai.example.com"), "/"), Ok(&"ai".to_owned()));
     assert_eq!(matcher.find(None, "/later/x"), Ok(&"ai".to_owned()));
     assert_eq!(compiled.services["ai"].instances, [backend("ai-2", 1, 7)]);
+    assert_eq!(compiled.services["safe"].instances, []);
 }
 
 #[test]

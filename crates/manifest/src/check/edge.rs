@@ -200,6 +200,12 @@ fn traffic(check: &mut Check<'_>, name: &str, service: &Service) {
         check.warn_at_key(&place, "no-effect", message, None);
         return;
     }
+    if traffic.tls.is_some() && !traffic.protocol.is_tls() {
+        let message = format!("the instances of `{name}` are not spoken to in TLS");
+        let help =
+            Some("write `protocol: https`, or `protocol: h2` for HTTP/2, or leave `tls` out".to_owned());
+        check.error_at_key(&[&place[..], &["tls"]].concat(), "no-tls", message, help);
+    }
     if let Some(probe) = traffic.probe.as_ref().and_then(Switch::settings) {
         let at = |key: &[&'static str]| [&place[..], &["probe"], key].concat();
         if probe.path.is_none() && service.ready.as_ref().and_then(Probe::path).is_none() && !service.stub {

@@ -18,7 +18,9 @@ pub use tls::{
     Acme, AcmeCertificate, AcmeChallenge, Certificate, CertificateFiles, EdgeChallenge, FilesCertificate,
     LocalCertificate, Tls,
 };
-pub use traffic::{EdgeProbe, Outliers, Protocol, Retries, Sticky, Timeouts, Traffic, TrafficLimits};
+pub use traffic::{
+    EdgeProbe, InstanceTls, Outliers, Protocol, Retries, Sticky, Timeouts, Traffic, TrafficLimits,
+};
 
 use crate::Duration;
 use schemars::JsonSchema;

@@ -4,7 +4,7 @@ use super::{Switch, seconds};
 use crate::Duration;
 use fairway_model::{
     Millis, TimeoutSpec, TrafficSpec,
-    traffic::{self, GateLimits, Treatment, Upstream},
+    traffic::{self, GateLimits, Treatment, Upstream, UpstreamTls},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Traffic {
-    /// What the instances speak: `http1`, or `h2c` for HTTP/2 without TLS, as gRPC servers do. `ready` and `health` are
-    /// asked over HTTP/1.1 all the same.
+    /// What the instances speak: `http1`, or `h2c` for HTTP/2 without TLS, as gRPC servers do; in TLS, `https` is
+    /// HTTP/1.1 and `h2` HTTP/2. `ready` and `health` are asked over HTTP/1.1 without TLS all the same.
     #[schemars(extend("examples" = ["h2c"]))]
     pub protocol: Protocol,
+
+    /// Whom the instances must be by their certificates, which are always checked. Only for `protocol: https` and `h2`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"server_name": "web.internal", "roots": "/etc/ssl/internal.pem"}]))]
+    pub tls: Option<InstanceTls>,
 
     /// How long the edge waits for what. `0s` takes a limit away.
     pub timeouts: Timeouts,
@@ -65,6 +70,52 @@ pub enum Protocol {
     Http1,
     /// HTTP/2 without TLS.
     H2c,
+    /// HTTP/1.1 in TLS.
+    Https,
+    /// HTTP/2 in TLS.
+    H2,
+}
+
+impl Protocol {
+    fn spec(self) -> Upstream {
+        match self {
+            Self::Http1 => Upstream::Http1,
+            Self::H2c => Upstream::H2c,
+            Self::Https => Upstream::Https,
+            Self::H2 => Upstream::H2,
+        }
+    }
+
+    /// Whether it is spoken in TLS.
+    pub(crate) fn is_tls(self) -> bool {
+        self.spec().is_tls()
+    }
+}
+
+/// Whom instances must be that speak TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct InstanceTls {
+    /// The host name or address that their certificates must be for; `localhost` when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "server-name", "examples" = ["web.internal"]))]
+    pub server_name: Option<String>,
+    /// A PEM file on the host with the roots that their certificates are checked against, read again with every change
+    /// of the routes; those of the system when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "absolute-path", "pattern" = "^/", "examples" = ["/etc/ssl/internal.pem"]))]
+    pub roots: Option<String>,
+}
+
+impl InstanceTls {
+    fn spec(&self) -> UpstreamTls {
+        let Self { server_name, roots } = self;
+        let usual = UpstreamTls::default();
+        UpstreamTls {
+            server_name: server_name.clone().unwrap_or(usual.server_name),
+            roots: roots.as_ref().map(Into::into),
+        }
+    }
 }
 
 /// How long the edge waits. `0s` takes a limit away.
@@ -253,7 +304,8 @@ impl Default for Sticky {
 impl Traffic {
     /// The traffic of a service whose `ready` asks this path.
     pub(crate) fn spec(&self, ready: Option<&str>) -> TrafficSpec {
-        let Self { protocol, timeouts, probe, outliers, retries, limits, slow_start, sticky, gate } = self;
+        let Self { protocol, tls, timeouts, probe, outliers, retries, limits, slow_start, sticky, gate } =
+            self;
         let Timeouts { connect, header, idle, upgrade_idle } = *timeouts;
         let Outliers { failures, server_errors, eject, most_percent } = *outliers;
         let Retries { patience, budget_percent } = *retries;
@@ -267,10 +319,8 @@ impl Traffic {
                 upgrade_idle: millis(upgrade_idle),
             },
             treatment: Treatment {
-                upstream: match protocol {
-                    Protocol::Http1 => Upstream::Http1,
-                    Protocol::H2c => Upstream::H2c,
-                },
+                upstream: protocol.spec(),
+                upstream_tls: tls.as_ref().map(InstanceTls::spec).unwrap_or_default(),
                 probe: probe.as_ref().and_then(Switch::settings).and_then(|probe| probe.spec(ready)),
                 outliers: traffic::Outliers {
                     consecutive_failures: failures,

@@ -36,7 +36,8 @@ services:
           body: 10Mi
       - { path: /hooks, exempt: true }
     traffic:
-      protocol: h2c
+      protocol: h2
+      tls: { server_name: web.internal, roots: /etc/internal.pem }
       timeouts: { connect: 1s, header: 2m, idle: 0s, upgrade_idle: 30m }
       probe: { path: /well, host: web.internal, interval: 5s, timeout: 500ms, rise: 3, fall: 4 }
       outliers: { failures: 9, server_errors: 8, eject: 7s, most_percent: 60 }
@@ -348,6 +349,14 @@ fn bad_traffic() {
     let service = |more: &str| with("path: /", PLAIN).replace("ready: /ready", more);
     let cases = [
         ("protocol", service("ready: /r, traffic: { protocol: http2 }")),
+        ("tls unspoken", service("ready: /r, traffic: { tls: { server_name: web.internal } }")),
+        (
+            "nobody's certificate",
+            service(
+                "ready: /r, traffic: { protocol: h2, tls: { server_name: \"*.internal\", roots: ca.pem } }",
+            ),
+        ),
+        ("a port", service("ready: /r, traffic: { protocol: https, tls: { server_name: \"web:443\" } }")),
         ("misspelt", service("ready: /r, traffic: { timeout: { header: 1s } }")),
         ("no unit", service("ready: /r, traffic: { timeouts: { header: 30 } }")),
         ("nothing to ask", service("ready: none, traffic: { probe: true }")),

@@ -58,6 +58,8 @@ fn both_accept_the_same() {
         json!({ "expose": { "guard": { "compression": { "min": 100 }, "hsts": false, "maintenance": "later" } } }),
         json!({ "expose": { "guard": { "basic_auth": { "users": { "a": { "password": "${PW}" }, "b": "${HASH}" } } } } }),
         json!({ "expose": { "exempt": true, "guard": { "rate_limit": { "requests": 1, "key": { "header": "A" } } } } }),
+        json!({ "traffic": { "protocol": "https", "tls": { "server_name": "::1", "roots": "/ca.pem" } } }),
+        json!({ "traffic": { "protocol": "h2", "tls": { "server_name": "web.internal" } } }),
         json!({ "traffic": { "protocol": "h2c", "probe": true, "sticky": { "cookie": "a" }, "slow_start": "5s" } }),
     ] {
         check(&with(&service), true);

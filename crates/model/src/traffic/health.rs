@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::upstream::{Upstream, UpstreamTls};
+
 /// Everything about one service beyond its instances. The default is safe for any HTTP/1.1 service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -9,6 +11,9 @@ pub struct Treatment {
     /// What the instances speak.
     #[serde(skip_serializing_if = "is_default")]
     pub upstream: Upstream,
+    /// Whom instances must be that speak TLS.
+    #[serde(skip_serializing_if = "is_default")]
+    pub upstream_tls: UpstreamTls,
     /// The edge asks the instances whether they are well. Absent: only their traffic tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
@@ -38,17 +43,6 @@ pub struct Treatment {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
-}
-
-/// What instances speak.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Upstream {
-    /// HTTP/1.1.
-    #[default]
-    Http1,
-    /// HTTP/2 without TLS by prior knowledge (h2c), as gRPC servers do.
-    H2c,
 }
 
 /// Active probes. The edge probes each instance on its own schedule for as long as a table lists it.

@@ -8,10 +8,12 @@ mod health;
 mod network;
 mod options;
 mod tls;
+mod upstream;
 
 pub use guard::{BasicAuth, Compression, Cors, Guard, Hsts, Maintenance, RateKey, RateLimit};
 pub use guard_check::GuardProblem;
-pub use health::{GateLimits, Hold, Limits, Outliers, Probe, Retries, Sticky, Treatment, Upstream};
+pub use health::{GateLimits, Hold, Limits, Outliers, Probe, Retries, Sticky, Treatment};
 pub use network::{Network, NetworkError};
 pub use options::{AccessLog, Options, Otlp};
 pub use tls::{Acme, AcmeChallenge, Certificate, CertificateSource, ListenerTls, TlsVersion};
+pub use upstream::{Upstream, UpstreamTls, UpstreamTlsProblem};

@@ -7,7 +7,7 @@ use fairway_model::{
     traffic::{
         AccessLog, Acme, AcmeChallenge, BasicAuth, Certificate, CertificateSource, Compression, Cors,
         GateLimits, Guard, Hold, Hsts, Limits, ListenerTls, Maintenance, Network, Options, Otlp, Outliers,
-        Probe, RateKey, RateLimit, Retries, Sticky, TlsVersion, Treatment, Upstream,
+        Probe, RateKey, RateLimit, Retries, Sticky, TlsVersion, Treatment, Upstream, UpstreamTls,
     },
 };
 use std::{collections::BTreeMap, fmt::Display};
@@ -145,14 +145,27 @@ pub(super) fn traffic(differences: &mut Differences, from: Option<&TrafficSpec>,
 fn traffic_words(traffic: &TrafficSpec) -> Vec<(&'static str, Option<String>)> {
     let TrafficSpec { timeouts, treatment } = traffic;
     let TimeoutSpec { connect, header, idle, upgrade_idle } = timeouts;
-    let Treatment { upstream, probe, outliers, retries, limits, slow_start_ms, sticky, hold, gate } =
-        treatment;
+    let Treatment {
+        upstream,
+        upstream_tls,
+        probe,
+        outliers,
+        retries,
+        limits,
+        slow_start_ms,
+        sticky,
+        hold,
+        gate,
+    } = treatment;
     let upstream = match upstream {
         Upstream::Http1 => None,
         Upstream::H2c => Some("h2c".to_owned()),
+        Upstream::Https => Some("https".to_owned()),
+        Upstream::H2 => Some("h2".to_owned()),
     };
     vec![
         ("protocol", upstream),
+        ("tls", unusual(upstream_tls, recognised)),
         ("timeouts.connect", connect.map(timeout)),
         ("timeouts.header", header.map(timeout)),
         ("timeouts.idle", idle.map(timeout)),
@@ -170,6 +183,14 @@ fn traffic_words(traffic: &TrafficSpec) -> Vec<(&'static str, Option<String>)> {
 
 fn unusual<T: Default + PartialEq>(value: &T, words: impl Fn(&T) -> String) -> Option<String> {
     (*value != T::default()).then(|| words(value))
+}
+
+fn recognised(tls: &UpstreamTls) -> String {
+    let UpstreamTls { server_name, roots } = tls;
+    match roots {
+        Some(roots) => format!("{server_name}, by the roots in {}", roots.display()),
+        None => server_name.clone(),
+    }
 }
 
 fn asked(probe: &Probe) -> String {

@@ -6,7 +6,7 @@ use fairway_model::{
     traffic::{
         AccessLog, Acme, AcmeChallenge, BasicAuth, Certificate, CertificateSource, Compression, Cors, Guard,
         Hold, Hsts, Limits, ListenerTls, Maintenance, Outliers, Probe, RateKey, RateLimit, Retries, Sticky,
-        TlsVersion, Upstream,
+        TlsVersion, Upstream, UpstreamTls,
     },
 };
 use fairway_plan::describe;
@@ -134,7 +134,15 @@ fn passwords_are_told_apart_and_not_shown() {
 
 #[test]
 fn every_part_of_traffic() {
-    check(&treated(|it| it.treatment.upstream = Upstream::H2c), "traffic.protocol", "h2c");
+    for (upstream, word) in [(Upstream::H2c, "h2c"), (Upstream::Https, "https"), (Upstream::H2, "h2")] {
+        check(&treated(|it| it.treatment.upstream = upstream), "traffic.protocol", word);
+    }
+    let tls = |roots: Option<&str>| {
+        let roots = roots.map(Into::into);
+        treated(|it| it.treatment.upstream_tls = UpstreamTls { server_name: "web.test".to_owned(), roots })
+    };
+    check(&tls(None), "traffic.tls", "web.test");
+    check(&tls(Some("/etc/ca.pem")), "traffic.tls", "web.test, by the roots in /etc/ca.pem");
     check(&treated(|it| it.timeouts.connect = Some(Millis(500))), "traffic.timeouts.connect", "500ms");
     check(&treated(|it| it.timeouts.header = Some(Millis(90_000))), "traffic.timeouts.header", "1m30s");
     check(&treated(|it| it.timeouts.idle = Some(Millis(0))), "traffic.timeouts.idle", "no limit");
