@@ -1,9 +1,11 @@
 //! End-to-end stories: the real binary, real services, real PostgreSQL, real traffic.
 //!
 //! [`World`] is a copy of the shop in a directory of its own, with its own ports and its own PostgreSQL, driven through
-//! the `fairway` binary as a user would. [`Load`] is traffic that remembers every request that failed.
+//! the `fairway` binary as a user would. [`Load`] is traffic that remembers every request that failed. [`measure`] is what
+//! the benchmarks are made of.
 
 mod load;
+pub mod measure;
 mod world;
 
 pub use load::{Count, Kind, Load, Tally, Target, speaks_h2};

@@ -118,25 +118,50 @@ fn keep(file: &str, content: &[u8], check: bool) -> anyhow::Result<()> {
 }
 
 pub(crate) fn bench(only: Option<&str>, options: &[String]) -> anyhow::Result<()> {
-    if let Some(only @ ("edge" | "switches")) = only {
-        let mut build = vec!["build", "--release", "-p", "fairway-stories", "--bin", "bench-edge"];
-        if options.iter().any(|option| option == "--profile") {
-            // Without names there is nothing to read in a profile.
-            build.extend(["--config", "profile.release.strip=\"none\""]);
-        }
-        run("cargo", &build)?;
-        let program = binary("release", "bench-edge")?;
-        let mut arguments = vec![only];
-        arguments.extend(options.iter().map(String::as_str));
-        return run(program.to_str().context("the target directory has a name of letters")?, &arguments);
+    match only {
+        Some(only @ ("edge" | "switches")) => bench_edge(only, options),
+        Some("shop") => bench_shop(options),
+        _ => bench_releases(only, options),
     }
+}
+
+fn bench_edge(only: &str, options: &[String]) -> anyhow::Result<()> {
+    let mut build = vec!["build", "--release", "-p", "fairway-stories", "--bin", "bench-edge"];
+    if options.iter().any(|option| option == "--profile") {
+        // Without names there is nothing to read in a profile.
+        build.extend(["--config", "profile.release.strip=\"none\""]);
+    }
+    run("cargo", &build)?;
+    let mut arguments = vec![only];
+    arguments.extend(options.iter().map(String::as_str));
+    run_release("bench-edge", &arguments)
+}
+
+fn bench_shop(options: &[String]) -> anyhow::Result<()> {
+    let mut build = vec!["build", "--release", "-p", "fairway-stories", "--bin", "bench-shop"];
+    for service in ["identity", "commerce", "payment", "gateway-bff"] {
+        build.extend(["-p", service, "--bin", service]);
+    }
+    run("cargo", &build)?;
+    run_release("bench-shop", &options.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn bench_releases(only: Option<&str>, options: &[String]) -> anyhow::Result<()> {
     if let Some(option) = options.first() {
-        bail!("`{option}` is not understood here; only `bench edge` and `bench switches` take options");
+        bail!(
+            "`{option}` is not understood here; only `bench edge`, `bench switches` and `bench shop` take options"
+        );
     }
     run("cargo", &["build", "--release", "--workspace", "--bins"])?;
     let mut arguments = vec!["run", "--release", "--quiet", "-p", "fairway-stories", "--bin", "bench", "--"];
     arguments.extend(only);
     run("cargo", &arguments)
+}
+
+/// Runs a program that was built for release.
+fn run_release(name: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let program = binary("release", name)?;
+    run(program.to_str().context("the target directory has a name of letters")?, arguments)
 }
 
 fn metadata() -> anyhow::Result<Value> {

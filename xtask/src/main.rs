@@ -35,10 +35,10 @@ enum Chore {
     },
     /// Run the benchmarks and print their tables (release profile)
     Bench {
-        /// Which one: releases, plan, switch, memory, edge (proxies side by side) or switches (the edge under
-        /// switches); without it the first four
+        /// Which one: releases, plan, switch, memory, edge (proxies side by side), switches (the edge under
+        /// switches) or shop (the services under load); without it the first four
         only: Option<String>,
-        /// What `edge` and `switches` take: `cargo xtask bench edge --help`
+        /// What `edge`, `switches` and `shop` take: `cargo xtask bench edge --help`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },

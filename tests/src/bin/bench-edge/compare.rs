@@ -2,15 +2,15 @@
 
 use crate::certificate::Certificate;
 use crate::fairway::{Which, Workers};
-use crate::machine::{self, Cores};
 use crate::memory::{self, Held, IDLE, Resident};
 use crate::peer::{Kind, Peer, Setting, free_address};
-use crate::process::{Place, Program, Running};
 use crate::profile;
-use crate::report::{self, Cell, Line, Unit, median, table, thousands};
 use crate::row::{Outcome, Row, Spans};
-use crate::tools::{self, Shape, wrk};
 use anyhow::Context;
+use fairway_stories::measure::machine::{self, Cores};
+use fairway_stories::measure::process::{Place, Program, Running};
+use fairway_stories::measure::report::{self, Cell, Line, Unit, median, table, thousands};
+use fairway_stories::measure::tools::{self, Shape, wrk};
 use std::{
     collections::BTreeMap,
     ffi::OsStr,

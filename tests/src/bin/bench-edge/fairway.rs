@@ -1,10 +1,10 @@
 //! The edge as a process, and the tables that it gets.
 
 use crate::certificate::Certificate;
-use crate::process::{Place, Program, Running};
 use anyhow::Context;
 use fairway_edge::client::Client;
 use fairway_route::Table;
+use fairway_stories::measure::process::{Place, Program, Running};
 use serde_json::json;
 use std::{
     ffi::OsStr,

@@ -1,8 +1,8 @@
 //! Full TLS handshakes per second, each followed by one request: nothing is resumed, nothing is verified, so that the
 //! client costs less than the server.
 
-use crate::rate::exchange;
 use anyhow::Context;
+use fairway_stories::measure::rate::exchange;
 use std::{
     net::SocketAddr,
     sync::Arc,
@@ -65,7 +65,7 @@ pub(crate) async fn connect(
 async fn once(connector: &TlsConnector, address: SocketAddr, buffer: &mut [u8]) -> anyhow::Result<()> {
     let mut stream = connect(connector, address).await?;
     let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    exchange(&mut stream, request, buffer).await
+    exchange(&mut stream, request, buffer).await.map(drop)
 }
 
 /// Loops of handshakes for a while.

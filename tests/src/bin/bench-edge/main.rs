@@ -7,21 +7,16 @@ mod certificate;
 mod compare;
 mod fairway;
 mod handshakes;
-mod machine;
 mod memory;
-mod message;
 mod peer;
-mod process;
 mod profile;
-mod rate;
-mod report;
 mod row;
 mod splice;
 mod switches;
-mod tools;
 mod upstream;
 
 use clap::{Parser, Subcommand};
+use fairway_stories::measure::machine;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 #[derive(Parser)]

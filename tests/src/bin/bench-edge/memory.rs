@@ -2,8 +2,8 @@
 
 use crate::fairway::Edge;
 use crate::peer::{Kind, Peer, Setting, free_address};
-use crate::rate::exchange;
 use anyhow::{Context, ensure};
+use fairway_stories::measure::rate::exchange;
 use futures::{SinkExt, StreamExt, stream};
 use std::{net::SocketAddr, time::Duration};
 use tokio::{net::TcpStream, time::timeout};

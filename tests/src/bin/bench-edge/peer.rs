@@ -4,12 +4,12 @@
 use crate::certificate::Certificate;
 use crate::fairway::{Edge, Which};
 use crate::handshakes;
-use crate::process::{Place, Program, Running};
-use crate::tools::program;
 use crate::upstream::{LARGE, SMALL};
 use anyhow::{Context, ensure};
 use fairway_edge::client::Client;
 use fairway_stories::free_port;
+use fairway_stories::measure::process::{Place, Program, Running};
+use fairway_stories::measure::tools::program;
 use std::{ffi::OsStr, fs, net::SocketAddr, path::Path, time::Duration};
 
 /// A proxy, in the order of the columns.

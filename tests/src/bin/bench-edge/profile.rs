@@ -2,8 +2,8 @@
 
 use crate::peer::Peer;
 use crate::row::Row;
-use crate::tools::program;
 use anyhow::{Context, ensure};
+use fairway_stories::measure::tools::program;
 use std::{path::Path, process::Stdio, time::Duration};
 
 /// How many functions are shown.

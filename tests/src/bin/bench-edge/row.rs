@@ -1,8 +1,9 @@
 //! The rows of the comparison: what is asked of a proxy, and what is read off.
 
+use crate::handshakes;
 use crate::peer::Peer;
-use crate::tools::{Shape, h2load, wrk};
-use crate::{handshakes, machine, rate};
+use fairway_stories::measure::tools::{Shape, h2load, wrk};
+use fairway_stories::measure::{machine, rate};
 use std::{
     path::Path,
     time::{Duration, Instant},
@@ -158,7 +159,8 @@ impl Row {
 
 async fn paced(peer: &Peer, spans: Spans) -> anyhow::Result<Outcome> {
     let meter = Meter::start(peer)?;
-    let found = rate::run(peer.plain, PACE, 64, spans.warm_up, spans.lasts).await?;
+    let pace = rate::Pace { rate: PACE, connections: 64 };
+    let found = rate::run(peer.plain, pace, spans.warm_up, spans.lasts, &rate::get(peer.plain, "/")).await?;
     let micros = found.quantile(0.99).as_secs_f64() * 1e6;
     // The warm-up is in the CPU time, so its requests are in the count.
     #[expect(

@@ -6,12 +6,12 @@
 
 use crate::compare::{document, start_upstream};
 use crate::fairway::{Edge, Which, Workers, table_of};
-use crate::machine;
 use crate::peer::free_address;
-use crate::process::Running;
-use crate::report::{self, median, thousands};
 use anyhow::{Context, ensure};
 use fairway_edge::client::Client;
+use fairway_stories::measure::machine;
+use fairway_stories::measure::process::Running;
+use fairway_stories::measure::report::{self, median, thousands};
 use fairway_stories::{Kind, Load, Tally, Target, speaks_h2};
 use std::{
     net::SocketAddr,

@@ -3,7 +3,7 @@
 //! `/` has 100 bytes, `/16k` has 16 KiB, `/ws` echoes, `/events` sends an event ten times a second. Bodies of requests
 //! are read and forgotten.
 
-use crate::message::{content_length, head_end, header, second_word};
+use fairway_stories::measure::message::{content_length, head_end, header, second_word};
 use futures::{SinkExt, StreamExt};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -11,17 +11,17 @@ use std::{
 
 /// What a load generator counted.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Counted {
+pub struct Counted {
     /// Requests per second.
-    pub(crate) rate: f64,
+    pub rate: f64,
     /// Requests answered, well or badly.
-    pub(crate) requests: u64,
+    pub requests: u64,
     /// Answers other than 2xx or 3xx, and errors of sockets.
-    pub(crate) bad: u64,
+    pub bad: u64,
 }
 
 /// The file of a program, looked for where systems keep servers as well.
-pub(crate) fn program(name: &str) -> Option<PathBuf> {
+pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
@@ -31,17 +31,19 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
 
 /// What `wrk` sends.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Shape<'a> {
-    pub(crate) path: &'a str,
-    pub(crate) connections: usize,
+pub struct Shape<'a> {
+    /// What is asked for.
+    pub path: &'a str,
+    /// Connections at the same time.
+    pub connections: usize,
     /// Each request on a connection of its own.
-    pub(crate) fresh: bool,
+    pub fresh: bool,
     /// A script for anything but GET.
-    pub(crate) script: Option<&'a Path>,
+    pub script: Option<&'a Path>,
 }
 
 /// Runs `wrk` with one thread.
-pub(crate) async fn wrk(address: SocketAddr, shape: Shape<'_>, lasts: Duration) -> anyhow::Result<Counted> {
+pub async fn wrk(address: SocketAddr, shape: Shape<'_>, lasts: Duration) -> anyhow::Result<Counted> {
     let mut arguments = vec!["-t1".to_owned(), format!("-c{}", shape.connections)];
     arguments.extend([format!("-d{}s", lasts.as_secs().max(1)), "--timeout".to_owned(), "10s".to_owned()]);
     if shape.fresh {
@@ -56,7 +58,7 @@ pub(crate) async fn wrk(address: SocketAddr, shape: Shape<'_>, lasts: Duration) 
 }
 
 /// Runs `h2load` over TLS: 16 connections of 10 streams.
-pub(crate) async fn h2load(address: SocketAddr, lasts: Duration) -> anyhow::Result<Counted> {
+pub async fn h2load(address: SocketAddr, lasts: Duration) -> anyhow::Result<Counted> {
     let port = address.port();
     let arguments = [
         "-t1".to_owned(),

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
+pub enum Unit {
     /// Requests per second.
     PerSecond,
     /// Microseconds.
@@ -18,7 +18,7 @@ pub(crate) enum Unit {
 
 impl Unit {
     /// A number with its unit, for people.
-    pub(crate) fn show(self, value: f64) -> String {
+    pub fn show(self, value: f64) -> String {
         match self {
             Self::PerSecond => format!("{}/s", thousands(value)),
             Self::Micros if value >= 1000.0 => format!("{:.2} ms", value / 1000.0),
@@ -31,7 +31,7 @@ impl Unit {
 
 /// What is known of one proxy in one row.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Cell {
+pub enum Cell {
     /// A number from each round.
     Rounds(Vec<f64>),
     /// It does not do such a thing.
@@ -42,11 +42,13 @@ pub(crate) enum Cell {
 
 /// One row of a table.
 #[derive(Clone, Debug)]
-pub(crate) struct Line {
-    pub(crate) label: String,
-    pub(crate) unit: Unit,
+pub struct Line {
+    /// What was asked.
+    pub label: String,
+    /// What its numbers count.
+    pub unit: Unit,
     /// In the order of the columns; the first is what the others are compared with.
-    pub(crate) cells: Vec<Cell>,
+    pub cells: Vec<Cell>,
 }
 
 impl Line {
@@ -72,7 +74,7 @@ impl Line {
 }
 
 /// A table with these columns; nothing without rows.
-pub(crate) fn table(title: &str, columns: &[String], lines: &[Line]) -> String {
+pub fn table(title: &str, columns: &[String], lines: &[Line]) -> String {
     if lines.is_empty() {
         return String::new();
     }
@@ -82,7 +84,7 @@ pub(crate) fn table(title: &str, columns: &[String], lines: &[Line]) -> String {
 }
 
 /// The one in the middle.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     match values.len() {
         0 => f64::NAN,
@@ -92,7 +94,7 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// A whole number in groups of three digits.
-pub(crate) fn thousands(value: f64) -> String {
+pub fn thousands(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut shown = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -105,7 +107,7 @@ pub(crate) fn thousands(value: f64) -> String {
 }
 
 /// Puts a text between the markers of this name in a document, or, where there are none, with markers at its end.
-pub(crate) fn write(document: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+pub fn write(document: &Path, name: &str, text: &str) -> anyhow::Result<()> {
     let found = fs::read_to_string(document).with_context(|| document.display().to_string())?;
     let changed = replace(&found, name, text);
     fs::write(document, changed).with_context(|| format!("{} was not changed", document.display()))

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 /// Who works where.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cores {
+pub struct Cores {
     /// The proxies; only one of them works at a time.
-    pub(crate) proxy: usize,
+    pub proxy: usize,
     /// The load generator.
-    pub(crate) load: usize,
+    pub load: usize,
     /// The upstream: the load generator's core where there are only two.
-    pub(crate) upstream: usize,
+    pub upstream: usize,
 }
 
 impl Cores {
     /// The first cores that this process may use.
-    pub(crate) fn choose() -> anyhow::Result<Self> {
+    pub fn choose() -> anyhow::Result<Self> {
         let allowed = sched_getaffinity(None).context("the kernel does not say which cores may be used")?;
         let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).take(3).collect();
         ensure!(
@@ -30,21 +30,21 @@ impl Cores {
 }
 
 /// Moves this thread, and whatever it starts from now on, to a core.
-pub(crate) fn pin(core: usize) -> anyhow::Result<()> {
+pub fn pin(core: usize) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
     set.set(core);
     sched_setaffinity(None, &set).with_context(|| format!("core {core} cannot be chosen"))
 }
 
 /// How long nobody has used a core since the machine was started.
-pub(crate) fn idle(core: usize) -> anyhow::Result<Duration> {
+pub fn idle(core: usize) -> anyhow::Result<Duration> {
     let text = std::fs::read_to_string("/proc/stat").context("/proc/stat cannot be read")?;
     let ticks = idle_ticks(&text, core).with_context(|| format!("/proc/stat does not know core {core}"))?;
     Ok(ticks_to_time(ticks))
 }
 
 /// CPU time as the kernel counts it.
-pub(crate) fn ticks_to_time(ticks: u64) -> Duration {
+pub fn ticks_to_time(ticks: u64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "hundredths of seconds since a start")]
     let seconds = ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
     Duration::from_secs_f64(seconds)
@@ -60,7 +60,7 @@ fn idle_ticks(stat: &str, core: usize) -> Option<u64> {
 }
 
 /// Takes as many descriptors as the system gives, up to `wanted`, also for what is started; returns how many there are.
-pub(crate) fn descriptors(wanted: u64) -> u64 {
+pub fn descriptors(wanted: u64) -> u64 {
     let now = getrlimit(Resource::Nofile);
     let hard = now.maximum.unwrap_or(u64::MAX);
     // Raising the hard limit is for the superuser alone; where that is refused, the hard limit is what there is.
@@ -74,7 +74,7 @@ pub(crate) fn descriptors(wanted: u64) -> u64 {
 }
 
 /// A part ends when the program that started it ends, however that happens.
-pub(crate) fn end_with_parent() -> anyhow::Result<()> {
+pub fn end_with_parent() -> anyhow::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL)).context("the kernel does not watch over the parent")
 }
 

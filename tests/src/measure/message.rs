@@ -1,7 +1,7 @@
 //! Just enough of HTTP/1.1 for the upstream and for our own clients. Strangers never speak to it.
 
 /// The end of a head: the index after the empty line.
-pub(crate) fn head_end(bytes: &[u8]) -> Option<usize> {
+pub fn head_end(bytes: &[u8]) -> Option<usize> {
     // A request without a body usually comes alone and whole.
     if bytes.ends_with(b"\r\n\r\n") && bytes.starts_with(b"GET ") {
         return Some(bytes.len());
@@ -10,7 +10,7 @@ pub(crate) fn head_end(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The value of the first header with this name (in lower case), trimmed.
-pub(crate) fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
+pub fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
     head.split(|byte| *byte == b'\n').skip(1).find_map(|line| {
         let (found, rest) = line.split_at_checked(name.len())?;
         (found.eq_ignore_ascii_case(name.as_bytes()) && rest.first() == Some(&b':'))
@@ -19,12 +19,12 @@ pub(crate) fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
 }
 
 /// The length that a head announces; 0 without one.
-pub(crate) fn content_length(head: &[u8]) -> Option<usize> {
+pub fn content_length(head: &[u8]) -> Option<usize> {
     header(head, "content-length").map_or(Some(0), |value| std::str::from_utf8(value).ok()?.parse().ok())
 }
 
 /// The second word of the first line: a request's path or an answer's status.
-pub(crate) fn second_word(head: &[u8]) -> &[u8] {
+pub fn second_word(head: &[u8]) -> &[u8] {
     head.split(|byte| *byte == b' ' || *byte == b'\r').nth(1).unwrap_or_default()
 }
 

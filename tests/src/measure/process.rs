@@ -1,6 +1,6 @@
 //! A process that is measured: started on its core, watched through `/proc`, ended with everything it has started.
 
-use crate::machine;
+use super::machine;
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
@@ -19,7 +19,7 @@ const START: Duration = Duration::from_secs(20);
 
 /// A process and those it has started. They end when this is dropped, and when this program is killed.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub struct Running {
     name: String,
     child: Child,
     log: PathBuf,
@@ -27,31 +27,31 @@ pub(crate) struct Running {
 
 /// Where a process runs: a core, and the core to return to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub struct Place {
     /// The core of the process.
-    pub(crate) core: usize,
+    pub core: usize,
     /// Our own.
-    pub(crate) ours: usize,
+    pub ours: usize,
 }
 
 /// What to start.
 #[derive(Debug)]
-pub(crate) struct Program<'a> {
+pub struct Program<'a> {
     /// For people.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// The file.
-    pub(crate) path: &'a Path,
+    pub path: &'a Path,
     /// Its arguments.
-    pub(crate) arguments: Vec<&'a OsStr>,
+    pub arguments: Vec<&'a OsStr>,
     /// Variables beyond ours.
-    pub(crate) environment: Vec<(&'a str, &'a OsStr)>,
+    pub environment: Vec<(&'a str, &'a OsStr)>,
     /// Where its output goes, and where it works.
-    pub(crate) directory: &'a Path,
+    pub directory: &'a Path,
 }
 
 impl Running {
     /// Starts a program in a process group of its own; without a place wherever the system likes.
-    pub(crate) fn start(program: &Program<'_>, place: Option<Place>) -> anyhow::Result<Self> {
+    pub fn start(program: &Program<'_>, place: Option<Place>) -> anyhow::Result<Self> {
         let log = program.directory.join(format!("{}.log", program.name));
         let output = fs::File::create(&log).with_context(|| log.display().to_string())?;
         // Dropping ends the process; the signal at a parent's death ends it also when there was no time to drop.
@@ -79,7 +79,7 @@ impl Running {
     }
 
     /// Waits until the process accepts connections there.
-    pub(crate) async fn accepts(&mut self, address: SocketAddr) -> anyhow::Result<()> {
+    pub async fn accepts(&mut self, address: SocketAddr) -> anyhow::Result<()> {
         let begin = Instant::now();
         while TcpStream::connect(address).await.is_err() {
             self.alive()?;
@@ -92,7 +92,7 @@ impl Running {
     }
 
     /// Fails with the last lines of its log when the process has ended.
-    pub(crate) fn alive(&mut self) -> anyhow::Result<()> {
+    pub fn alive(&mut self) -> anyhow::Result<()> {
         if let Some(status) = self.child.try_wait()? {
             bail!("{} has ended ({status}):\n{}", self.name, self.tail());
         }
@@ -100,7 +100,7 @@ impl Running {
     }
 
     /// The process that was started.
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
@@ -111,12 +111,12 @@ impl Running {
     }
 
     /// User and system time of all its processes so far.
-    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
         Ok(machine::ticks_to_time(self.members()?.iter().map(|member| member.ticks).sum()))
     }
 
     /// Resident memory of all its processes, in KiB.
-    pub(crate) fn resident(&self) -> anyhow::Result<u64> {
+    pub fn resident(&self) -> anyhow::Result<u64> {
         let mut total = 0;
         for member in self.members()? {
             let status = fs::read_to_string(format!("/proc/{}/status", member.id)).unwrap_or_default();
@@ -127,7 +127,7 @@ impl Running {
     }
 
     /// Resident memory once it has stopped changing, in KiB.
-    pub(crate) async fn settled(&self) -> anyhow::Result<u64> {
+    pub async fn settled(&self) -> anyhow::Result<u64> {
         let begin = Instant::now();
         let mut last = self.resident()?;
         loop {
@@ -142,11 +142,8 @@ impl Running {
 
     /// All processes of its group.
     fn members(&self) -> anyhow::Result<Vec<Member>> {
-        let entries = fs::read_dir("/proc").context("/proc cannot be read")?;
-        let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        let read =
-            |id: u32| Member::read(id, &fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default());
-        Ok(ids.filter_map(read).filter(|member| member.group == self.child.id()).collect())
+        let group = self.child.id();
+        Ok(processes()?.into_iter().filter(|member| member.group == group).collect())
     }
 }
 
@@ -162,9 +159,28 @@ impl Drop for Running {
     }
 }
 
+/// User and system time of a process and its children so far, whatever their groups: a PostgreSQL server and its
+/// sessions.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn cpu_of_family(root: u32) -> anyhow::Result<Duration> {
+    let family = processes()?.into_iter().filter(|member| member.id == root || member.parent == root);
+    Ok(machine::ticks_to_time(family.map(|member| member.ticks).sum()))
+}
+
+fn processes() -> anyhow::Result<Vec<Member>> {
+    let entries = fs::read_dir("/proc").context("/proc cannot be read")?;
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let read =
+        |id: u32| Member::read(id, &fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default());
+    Ok(ids.filter_map(read).collect())
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Member {
     id: u32,
+    parent: u32,
     group: u32,
     ticks: u64,
 }
@@ -175,7 +191,8 @@ impl Member {
         let (_, rest) = stat.rsplit_once(") ")?;
         let fields: Vec<&str> = rest.split(' ').collect();
         let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
-        Some(Self { id, group: u32::try_from(number(2)?).ok()?, ticks: number(11)? + number(12)? })
+        let process = |index: usize| u32::try_from(number(index)?).ok();
+        Some(Self { id, parent: process(1)?, group: process(2)?, ticks: number(11)? + number(12)? })
     }
 }
 
@@ -192,7 +209,7 @@ mod tests {
     #[test]
     fn times_are_read_behind_whatever_name() {
         let stat = "42 (a) b (c) S 1 77 42 0 -1 4194560 100 0 0 0 31 11 5 6 20 0 1 0 100 1000 10 1844";
-        assert_eq!(Member::read(42, stat), Some(Member { id: 42, group: 77, ticks: 42 }));
+        assert_eq!(Member::read(42, stat), Some(Member { id: 42, parent: 1, group: 77, ticks: 42 }));
         assert_eq!(Member::read(42, ""), None);
     }
 
