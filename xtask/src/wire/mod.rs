@@ -18,7 +18,8 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 /// Every contract that has types of its own.
-const MODULES: [&str; 7] = ["common", "identity", "commerce", "payment", "gateway", "admin", "ai"];
+const MODULES: [&str; 8] =
+    ["common", "identity", "commerce", "payment", "gateway", "admin", "ai", "internal"];
 
 /// The generated files: path below the crate's `src`, and content.
 pub(crate) fn files(contracts: &Path) -> anyhow::Result<BTreeMap<String, String>> {
@@ -57,7 +58,7 @@ pub(crate) fn files(contracts: &Path) -> anyhow::Result<BTreeMap<String, String>
 /// Puts the `use` lines that a source needs after its documentation.
 fn with_uses(source: &str) -> String {
     /// A word of the source, the path it stands for, and the name in that path.
-    const KNOWN: [(&str, &str, &str); 14] = [
+    const KNOWN: [(&str, &str, &str); 16] = [
         ("BTreeMap<", "std::collections", "BTreeMap"),
         ("HeaderMap", "http", "HeaderMap"),
         ("Method::", "http", "Method"),
@@ -65,6 +66,8 @@ fn with_uses(source: &str) -> String {
         ("Serialize", "serde", "Serialize"),
         ("Map<String, Value>", "serde_json", "Map"),
         ("Value", "serde_json", "Value"),
+        ("Items<", "shop_kit::wire", "Items"),
+        ("Page<", "shop_kit::wire", "Page"),
         ("OffsetDateTime", "time", "OffsetDateTime"),
         ("Uuid", "uuid", "Uuid"),
         ("Call::new(", "crate::call", "Call"),

@@ -305,6 +305,18 @@ fn named(module: &str, reference: &str) -> anyhow::Result<Id> {
 }
 
 impl Shape {
+    /// Whether a column of a database can hold it only as JSON; an enum is a text.
+    pub(crate) fn is_document(&self, model: &Model) -> bool {
+        match self {
+            Self::Any | Self::Map(_) => true,
+            Self::Named(id) => {
+                !matches!(model.definition(id), Ok(Definition { content: Content::Enum(_), .. }))
+            }
+            Self::List(inner) => inner.target().is_some() || inner.is_document(model),
+            _ => false,
+        }
+    }
+
     /// The definition that this holds, directly or in a list or a map.
     pub(crate) fn target(&self) -> Option<&Id> {
         match self {

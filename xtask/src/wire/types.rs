@@ -17,9 +17,10 @@ pub(crate) fn module(model: &Model, module: &str, title: &str) -> String {
                 enumeration(&mut out, definition, values);
             }
             Content::Enum(_) => {}
+            Content::Object(fields) if list_of(fields).is_some() => list(&mut out, definition, fields),
             Content::Object(fields) => {
                 if model.outputs.contains(&definition.id) {
-                    output(&mut out, definition, fields);
+                    output(&mut out, model, definition, fields);
                 }
                 if model.inputs.contains(&definition.id) {
                     input(&mut out, model, definition, fields);
@@ -54,10 +55,30 @@ fn enumeration(out: &mut String, definition: &Definition, values: &[(String, Str
     out.push_str("    }\n}\n\n");
 }
 
-fn output(out: &mut String, definition: &Definition, fields: &[Field]) {
+/// The generic list that an object is, and what it is a list of: everything there is, or a page.
+fn list_of(fields: &[Field]) -> Option<(&'static str, &Shape)> {
+    let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+    let kind = match names.as_slice() {
+        ["items"] => "Items",
+        ["items", "page", "pageSize", "total"] => "Page",
+        _ => return None,
+    };
+    let Shape::List(item) = &fields.first()?.shape else { return None };
+    fields.iter().all(|field| field.required && !field.nullable).then_some((kind, &**item))
+}
+
+fn list(out: &mut String, definition: &Definition, fields: &[Field]) {
+    let Some((kind, item)) = list_of(fields) else { return };
+    heading(out, "", definition);
+    let (name, item) = (&definition.id.name, output_type(&definition.id, item));
+    let _string = writeln!(out, "pub type {name} = {kind}<{item}>;\n");
+}
+
+fn output(out: &mut String, model: &Model, definition: &Definition, fields: &[Field]) {
     heading(out, "", definition);
     out.push_str(
-        "#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]\n#[serde(rename_all = \"camelCase\")]\n",
+        "#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]\n\
+         #[cfg_attr(feature = \"sqlx\", derive(sqlx::FromRow))]\n#[serde(rename_all = \"camelCase\")]\n",
     );
     let _string = writeln!(out, "pub struct {} {{", definition.id.name);
     for field in fields {
@@ -86,7 +107,12 @@ fn output(out: &mut String, definition: &Definition, fields: &[Field]) {
             let optional = if kind.starts_with("Option") { "::option" } else { "" };
             notes.push(format!("with = \"time::serde::rfc3339{optional}\""));
         }
-        write_field(out, field, notes, &kind);
+        let column = match (field.shape.is_document(model), kind.starts_with("Option")) {
+            (false, _) => None,
+            (true, false) => Some("json"),
+            (true, true) => Some("json(nullable)"),
+        };
+        write_field(out, field, notes, column, &kind);
     }
     out.push_str("}\n\n");
 }
@@ -122,12 +148,12 @@ fn input(out: &mut String, model: &Model, definition: &Definition, fields: &[Fie
         if field.shape == Shape::Time && !field.unchecked {
             notes.push("with = \"time::serde::rfc3339::option\"".to_owned());
         }
-        write_field(out, field, notes, &kind);
+        write_field(out, field, notes, None, &kind);
     }
     out.push_str("}\n\n");
 }
 
-fn write_field(out: &mut String, field: &Field, mut notes: Vec<String>, kind: &str) {
+fn write_field(out: &mut String, field: &Field, mut notes: Vec<String>, column: Option<&str>, kind: &str) {
     let name = snake(&field.name);
     if let Some(text) = &field.doc {
         doc(out, "    ", text);
@@ -137,6 +163,9 @@ fn write_field(out: &mut String, field: &Field, mut notes: Vec<String>, kind: &s
     }
     if !notes.is_empty() {
         let _string = writeln!(out, "    #[serde({})]", notes.join(", "));
+    }
+    if let Some(column) = column {
+        let _string = writeln!(out, "    #[cfg_attr(feature = \"sqlx\", sqlx({column}))]");
     }
     let escaped = if matches!(name.as_str(), "type" | "use" | "ref" | "move" | "self") { "r#" } else { "" };
     let _string = writeln!(out, "    pub {escaped}{name}: {kind},");

@@ -1,18 +1,18 @@
 //! Shapes that several services answer with.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::extract::Paging;
 
 /// A list that is not paged: `{items}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Items<T> {
     /// Everything there is; an empty list is `[]`, never null.
     pub items: Vec<T>,
 }
 
 /// One page of a list: `{items, page, pageSize, total}`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
     /// The rows of this page; empty past the end.

@@ -3,11 +3,13 @@
 //! Generated from `admin.yaml` by `cargo xtask generate`.
 
 use serde::{Deserialize, Serialize};
+use shop_kit::wire::Page;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// The sales user who looks after a customer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct AdminCustomerOwner {
     pub id: Uuid,
@@ -17,6 +19,7 @@ pub struct AdminCustomerOwner {
 
 /// `CustomerTag` of `admin.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct CustomerTag {
     pub id: Uuid,
@@ -28,32 +31,29 @@ pub struct CustomerTag {
 
 /// `AdminCustomer` of `admin.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct AdminCustomer {
     pub id: Uuid,
     pub display_name: String,
     pub phone: Option<String>,
     pub owner_sales_user_id: Option<Uuid>,
+    #[cfg_attr(feature = "sqlx", sqlx(json(nullable)))]
     pub owner_sales: Option<AdminCustomerOwner>,
     pub roles: Vec<String>,
     /// Null without tags.
+    #[cfg_attr(feature = "sqlx", sqlx(json(nullable)))]
     pub tags: Option<Vec<CustomerTag>>,
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
 }
 
 /// `PagedAdminCustomerList` of `admin.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PagedAdminCustomerList {
-    pub items: Vec<AdminCustomer>,
-    pub page: i64,
-    pub page_size: i64,
-    pub total: i64,
-}
+pub type PagedAdminCustomerList = Page<AdminCustomer>;
 
 /// `AdminUserSummary` of `admin.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct AdminUserSummary {
     pub id: Uuid,
@@ -69,17 +69,11 @@ pub struct AdminUserSummary {
 }
 
 /// `PagedAdminUserList` of `admin.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PagedAdminUserList {
-    pub items: Vec<AdminUserSummary>,
-    pub page: i64,
-    pub page_size: i64,
-    pub total: i64,
-}
+pub type PagedAdminUserList = Page<AdminUserSummary>;
 
 /// `SalesUserSummary` of `admin.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct SalesUserSummary {
     pub id: Uuid,
@@ -90,14 +84,7 @@ pub struct SalesUserSummary {
 }
 
 /// `PagedSalesUserList` of `admin.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PagedSalesUserList {
-    pub items: Vec<SalesUserSummary>,
-    pub page: i64,
-    pub page_size: i64,
-    pub total: i64,
-}
+pub type PagedSalesUserList = Page<SalesUserSummary>;
 
 /// `TransferCustomerRequest` of `admin.yaml`.
 ///

@@ -18,6 +18,7 @@ pub struct AiReplySuggestionRequest {
 
 /// `AiReplySuggestions` of `ai.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct AiReplySuggestions {
     pub ticket_id: Uuid,

@@ -2,8 +2,10 @@
 //!
 //! Generated from `commerce.yaml` by `cargo xtask generate`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use shop_kit::wire::{Items, Page};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -17,17 +19,18 @@ use crate::Change;
 pub struct CreateCategoryRequest {
     pub name: Option<String>,
     pub parent_id: Option<Uuid>,
-    pub sort: Option<i64>,
+    pub sort: Option<i32>,
 }
 
 /// `Category` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct Category {
     pub id: Uuid,
     pub name: String,
     pub parent_id: Option<Uuid>,
-    pub sort: i64,
+    pub sort: i32,
 }
 
 /// At least one of them. A `parentId` of null makes it a category of the first level.
@@ -38,7 +41,7 @@ pub struct Category {
 pub struct UpdateCategoryRequest {
     pub name: Option<String>,
     pub parent_id: Change<Uuid>,
-    pub sort: Option<i64>,
+    pub sort: Option<i32>,
 }
 
 wire_enum! {
@@ -56,24 +59,22 @@ wire_enum! {
 
 /// `DisplayCategory` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct DisplayCategory {
     pub id: String,
     pub name: String,
     pub icon_key: DisplayCategoryIconKey,
-    pub sort: i64,
+    pub sort: i32,
     pub enabled: bool,
 }
 
 /// `DisplayCategoryListResponse` of `commerce.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DisplayCategoryListResponse {
-    pub items: Vec<DisplayCategory>,
-}
+pub type DisplayCategoryListResponse = Items<DisplayCategory>;
 
 /// A product as lists show it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct ProductSummary {
     pub id: Uuid,
@@ -130,28 +131,22 @@ pub struct CreateSkuRequest {
     pub sku_code: Option<String>,
     pub name: Option<String>,
     pub spec: Option<String>,
-    pub attributes: Option<Map<String, Value>>,
+    pub attributes: Option<BTreeMap<String, String>>,
     pub price_tiers: Option<Vec<PriceTierInput>>,
     pub unit: Option<String>,
     pub is_active: Option<bool>,
 }
 
 /// `PagedProductList` of `commerce.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PagedProductList {
-    pub items: Vec<ProductSummary>,
-    pub page: i64,
-    pub page_size: i64,
-    pub total: i64,
-}
+pub type PagedProductList = Page<ProductSummary>;
 
 /// The price of one unit when the quantity is in the range. Amounts are in fen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct PriceTier {
-    pub min_qty: i64,
-    pub max_qty: Option<i64>,
+    pub min_qty: i32,
+    pub max_qty: Option<i32>,
     pub unit_price_fen: i64,
 }
 
@@ -161,13 +156,14 @@ pub struct PriceTier {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PriceTierInput {
-    pub min_qty: Option<i64>,
-    pub max_qty: Option<i64>,
+    pub min_qty: Option<i32>,
+    pub max_qty: Option<i32>,
     pub unit_price_fen: Option<i64>,
 }
 
 /// A variant of a product that can be ordered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct Sku {
     pub id: Uuid,
@@ -177,9 +173,11 @@ pub struct Sku {
     pub name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<String>,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub attributes: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
+    pub attributes: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub price_tiers: Vec<PriceTier>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
@@ -188,6 +186,7 @@ pub struct Sku {
 
 /// `ProductDetailProduct` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct ProductDetailProduct {
     pub id: Uuid,
@@ -204,16 +203,21 @@ pub struct ProductDetailProduct {
 
 /// `ProductDetail` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct ProductDetail {
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub product: ProductDetailProduct,
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub skus: Vec<Sku>,
 }
 
 /// `WishlistItem` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct WishlistItem {
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub sku: Sku,
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
@@ -221,17 +225,21 @@ pub struct WishlistItem {
 
 /// `CartItem` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct CartItem {
     pub id: Uuid,
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub sku: Sku,
-    pub qty: i64,
+    pub qty: i32,
 }
 
 /// `Cart` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct Cart {
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub items: Vec<CartItem>,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub updated_at: Option<OffsetDateTime>,
@@ -249,37 +257,43 @@ pub struct AddCartItemRequest {
 
 /// `CartImportJob` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct CartImportJob {
     pub id: Uuid,
     pub r#type: crate::common::ImportJobType,
     pub status: crate::common::JobStatus,
-    pub progress: i64,
+    pub progress: i32,
     pub result_file_url: Option<String>,
     pub error_report_url: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "sqlx", sqlx(json(nullable)))]
     pub result: Option<CartImportResult>,
 }
 
 /// `CartImportResult` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct CartImportResult {
     pub auto_added_count: i64,
     pub pending_count: i64,
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub auto_added_items: Vec<CartImportAddedItem>,
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub pending_items: Vec<CartImportPendingItem>,
 }
 
 /// `CartImportAddedItem` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct CartImportAddedItem {
-    pub row_no: i64,
+    pub row_no: i32,
     pub sku_id: Uuid,
-    pub qty: i64,
+    pub qty: i32,
 }
 
 wire_enum! {
@@ -292,20 +306,24 @@ wire_enum! {
 
 /// `CartImportPendingItem` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct CartImportPendingItem {
-    pub row_no: i64,
+    pub row_no: i32,
     pub raw_name: String,
     pub raw_spec: Option<String>,
     pub raw_qty: Option<String>,
     pub match_type: CartImportPendingItemMatchType,
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub candidates: Vec<CartImportCandidate>,
 }
 
 /// `CartImportCandidate` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct CartImportCandidate {
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub sku: Sku,
 }
 
@@ -324,13 +342,14 @@ pub struct ConfirmCartImportRequest {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CartImportSelection {
-    pub row_no: Option<i64>,
+    pub row_no: Option<i32>,
     pub sku_id: Option<Uuid>,
     pub qty: Option<i64>,
 }
 
 /// `Address` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct Address {
     pub receiver_name: String,
@@ -397,8 +416,10 @@ wire_enum! {
 
 /// `OrderItem` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderItem {
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub sku: Sku,
     pub qty: i64,
     pub unit_price_fen: i64,
@@ -406,6 +427,7 @@ pub struct OrderItem {
 
 /// `Order` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     pub id: Uuid,
@@ -418,7 +440,9 @@ pub struct Order {
     #[serde(with = "time::serde::rfc3339::option")]
     pub paid_at: Option<OffsetDateTime>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "sqlx", sqlx(json(nullable)))]
     pub address: Option<Address>,
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub items: Vec<OrderItem>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remark: Option<String>,
@@ -441,6 +465,7 @@ wire_enum! {
 
 /// `OrderStatusStat` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderStatusStat {
     pub status: OrderStatus,
@@ -448,11 +473,7 @@ pub struct OrderStatusStat {
 }
 
 /// Only statuses that occur among the orders the caller may see.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct OrderStatsResponse {
-    pub items: Vec<OrderStatusStat>,
-}
+pub type OrderStatsResponse = Items<OrderStatusStat>;
 
 /// `UpdateOrderFulfillmentRequest` of `commerce.yaml`.
 ///
@@ -479,6 +500,7 @@ pub struct ShipOrderRequest {
 
 /// `OrderAdminEvent` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderAdminEvent {
     pub id: Uuid,
@@ -497,14 +519,11 @@ pub struct OrderAdminEvent {
 }
 
 /// `OrderAdminEventList` of `commerce.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct OrderAdminEventList {
-    pub items: Vec<OrderAdminEvent>,
-}
+pub type OrderAdminEventList = Items<OrderAdminEvent>;
 
 /// `UserAddress` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct UserAddress {
     pub id: Uuid,
@@ -519,11 +538,7 @@ pub struct UserAddress {
 }
 
 /// `ListAddressesResponse` of `commerce.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListAddressesResponse {
-    pub items: Vec<UserAddress>,
-}
+pub type ListAddressesResponse = Items<UserAddress>;
 
 /// `CreateUserAddressRequest` of `commerce.yaml`.
 ///
@@ -550,17 +565,11 @@ pub struct UpdateUserAddressRequest {
 }
 
 /// `PagedOrderList` of `commerce.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PagedOrderList {
-    pub items: Vec<Order>,
-    pub page: i64,
-    pub page_size: i64,
-    pub total: i64,
-}
+pub type PagedOrderList = Page<Order>;
 
 /// `TrackingInfoShipment` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct TrackingInfoShipment {
     pub carrier: Option<String>,
@@ -571,9 +580,11 @@ pub struct TrackingInfoShipment {
 
 /// `TrackingInfo` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct TrackingInfo {
     pub order_id: Uuid,
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub shipments: Vec<TrackingInfoShipment>,
 }
 
@@ -617,6 +628,7 @@ pub struct CreateProductRequest {
 
 /// `ProductRequest` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct ProductRequest {
     pub id: Uuid,
@@ -641,17 +653,11 @@ pub struct ProductRequest {
 }
 
 /// `PagedProductRequestList` of `commerce.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PagedProductRequestList {
-    pub items: Vec<ProductRequest>,
-    pub page: i64,
-    pub page_size: i64,
-    pub total: i64,
-}
+pub type PagedProductRequestList = Page<ProductRequest>;
 
 /// `ProductRequestAsset` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct ProductRequestAsset {
     pub url: String,
@@ -683,6 +689,7 @@ wire_enum! {
 
 /// `AfterSalesTicket` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct AfterSalesTicket {
     pub id: Uuid,
@@ -703,19 +710,12 @@ pub struct AfterSalesTicket {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct UpdateAfterSalesTicketRequest {
-    pub status: Option<String>,
+    pub status: Change<String>,
     pub assigned_staff_user_id: Change<Uuid>,
 }
 
 /// `PagedAfterSalesTicketList` of `commerce.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PagedAfterSalesTicketList {
-    pub items: Vec<AfterSalesTicket>,
-    pub page: i64,
-    pub page_size: i64,
-    pub total: i64,
-}
+pub type PagedAfterSalesTicketList = Page<AfterSalesTicket>;
 
 /// `CreateTicketMessage` of `commerce.yaml`.
 ///
@@ -737,6 +737,7 @@ wire_enum! {
 
 /// `AfterSalesMessage` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct AfterSalesMessage {
     pub id: Uuid,
@@ -749,14 +750,7 @@ pub struct AfterSalesMessage {
 }
 
 /// `PagedAfterSalesMessageList` of `commerce.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PagedAfterSalesMessageList {
-    pub items: Vec<AfterSalesMessage>,
-    pub page: i64,
-    pub page_size: i64,
-    pub total: i64,
-}
+pub type PagedAfterSalesMessageList = Page<AfterSalesMessage>;
 
 /// `CreatePriceInquiry` of `commerce.yaml`.
 ///
@@ -780,6 +774,7 @@ wire_enum! {
 
 /// `PriceInquiry` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct PriceInquiry {
     pub id: Uuid,
@@ -802,20 +797,13 @@ pub struct PriceInquiry {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct UpdatePriceInquiryRequest {
-    pub status: Option<String>,
+    pub status: Change<String>,
     pub assigned_sales_user_id: Change<Uuid>,
     pub response_note: Change<String>,
 }
 
 /// `PagedPriceInquiryList` of `commerce.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PagedPriceInquiryList {
-    pub items: Vec<PriceInquiry>,
-    pub page: i64,
-    pub page_size: i64,
-    pub total: i64,
-}
+pub type PagedPriceInquiryList = Page<PriceInquiry>;
 
 /// `CreateInquiryMessage` of `commerce.yaml`.
 ///
@@ -828,6 +816,7 @@ pub struct CreateInquiryMessage {
 
 /// `InquiryMessage` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct InquiryMessage {
     pub id: Uuid,
@@ -840,28 +829,13 @@ pub struct InquiryMessage {
 }
 
 /// `PagedInquiryMessageList` of `commerce.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PagedInquiryMessageList {
-    pub items: Vec<InquiryMessage>,
-    pub page: i64,
-    pub page_size: i64,
-    pub total: i64,
-}
+pub type PagedInquiryMessageList = Page<InquiryMessage>;
 
 /// `GetCatalogCategoriesResponse` of `commerce.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct GetCatalogCategoriesResponse {
-    pub items: Vec<Category>,
-}
+pub type GetCatalogCategoriesResponse = Items<Category>;
 
 /// `GetWishlistResponse` of `commerce.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct GetWishlistResponse {
-    pub items: Vec<WishlistItem>,
-}
+pub type GetWishlistResponse = Items<WishlistItem>;
 
 /// `PostWishlistRequest` of `commerce.yaml`.
 ///
@@ -883,6 +857,7 @@ pub struct PatchCartItemsItemIdRequest {
 
 /// `GetAssetsMediaImportJobsJobIdReportsFileResponse` of `commerce.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct GetAssetsMediaImportJobsJobIdReportsFileResponse {
     pub job_id: Uuid,

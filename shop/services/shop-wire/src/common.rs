@@ -9,12 +9,14 @@ use uuid::Uuid;
 
 /// Every error of every service. `requestId` is the `X-Request-ID` of the exchange; quote it when asking for help.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorResponse {
     pub code: String,
     pub message: String,
     pub request_id: String,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub details: Map<String, Value>,
 }
 
@@ -44,15 +46,18 @@ pub struct PasswordLoginRequest {
 
 /// A signed-in session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct AuthResponse {
     pub access_token: String,
     pub expires_in: i64,
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub user: User,
 }
 
 /// A user in the role chosen at login.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     pub id: Uuid,
@@ -101,6 +106,7 @@ wire_enum! {
 
 /// `SalesQrCode` of `common.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct SalesQrCode {
     pub qr_code_url: String,
@@ -113,6 +119,7 @@ pub struct SalesQrCode {
 
 /// What is switched on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct FeatureFlags {
     pub payment_enabled: bool,
@@ -153,12 +160,13 @@ wire_enum! {
 
 /// A spreadsheet import or export.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct ImportJob {
     pub id: Uuid,
     pub r#type: ImportJobType,
     pub status: JobStatus,
-    pub progress: i64,
+    pub progress: i32,
     pub result_file_url: Option<String>,
     pub error_report_url: Option<String>,
     #[serde(with = "time::serde::rfc3339")]

@@ -7,15 +7,20 @@ use time::OffsetDateTime;
 
 /// What a client needs before its first page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct BootstrapResponse {
+    #[cfg_attr(feature = "sqlx", sqlx(json(nullable)))]
     pub me: Option<crate::common::User>,
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub permissions: crate::identity::PermissionList,
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub feature_flags: crate::common::FeatureFlags,
 }
 
 /// The data of one `tick` event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct Tick {
     pub count: i64,

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use shop_kit::wire::{Items, Page};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -20,6 +21,7 @@ pub struct SwitchRoleRequest {
 
 /// Whether a platform's own login works, and which settings it lacks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct MiniLoginPlatformCapabilities {
     pub real_phone_login_ready: bool,
@@ -37,15 +39,19 @@ wire_enum! {
 
 /// `MiniLoginCapabilities` of `identity.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct MiniLoginCapabilities {
     pub login_mode: MiniLoginCapabilitiesLoginMode,
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub weapp: MiniLoginPlatformCapabilities,
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub alipay: MiniLoginPlatformCapabilities,
 }
 
 /// `Customer` of `identity.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct Customer {
     pub id: Uuid,
@@ -57,14 +63,7 @@ pub struct Customer {
 }
 
 /// `PagedCustomerList` of `identity.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PagedCustomerList {
-    pub items: Vec<Customer>,
-    pub page: i64,
-    pub page_size: i64,
-    pub total: i64,
-}
+pub type PagedCustomerList = Page<Customer>;
 
 wire_enum! {
     /// How far a permission reaches: one's own, those of the customers one looks after, everything.
@@ -77,6 +76,7 @@ wire_enum! {
 
 /// `Permission` of `identity.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct Permission {
     pub code: String,
@@ -85,14 +85,11 @@ pub struct Permission {
 }
 
 /// `PermissionCatalog` of `identity.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PermissionCatalog {
-    pub items: Vec<Permission>,
-}
+pub type PermissionCatalog = Items<Permission>;
 
 /// A permission with the widest scope over all roles of the user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct EffectivePermission {
     pub code: String,
@@ -100,14 +97,11 @@ pub struct EffectivePermission {
 }
 
 /// `PermissionList` of `identity.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PermissionList {
-    pub items: Vec<EffectivePermission>,
-}
+pub type PermissionList = Items<EffectivePermission>;
 
 /// `RolePermission` of `identity.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct RolePermission {
     pub code: String,
@@ -126,21 +120,19 @@ pub struct RolePermissionInput {
 
 /// `Role` of `identity.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct Role {
     pub code: String,
     pub user_type: crate::common::UserType,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub permissions: Vec<RolePermission>,
 }
 
 /// `RoleList` of `identity.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RoleList {
-    pub items: Vec<Role>,
-}
+pub type RoleList = Items<Role>;
 
 /// `RolePermissionsUpdate` of `identity.yaml`.
 ///
@@ -175,6 +167,7 @@ pub struct AuthorizeRequest {
 
 /// `AuthorizeResponse` of `identity.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizeResponse {
     pub allowed: bool,
@@ -184,6 +177,7 @@ pub struct AuthorizeResponse {
 
 /// `StaffUser` of `identity.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct StaffUser {
     pub id: Uuid,
@@ -224,17 +218,11 @@ pub struct UpdateStaffRequest {
 }
 
 /// `PagedStaffList` of `identity.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PagedStaffList {
-    pub items: Vec<StaffUser>,
-    pub page: i64,
-    pub page_size: i64,
-    pub total: i64,
-}
+pub type PagedStaffList = Page<StaffUser>;
 
 /// `StaffBindingToken` of `identity.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct StaffBindingToken {
     pub token: String,
@@ -254,6 +242,7 @@ pub struct CreateStaffBindingRequest {
 
 /// `AuditLog` of `identity.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct AuditLog {
     pub id: Uuid,
@@ -262,6 +251,7 @@ pub struct AuditLog {
     pub target_type: Option<String>,
     pub target_id: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub metadata: Map<String, Value>,
     pub request_id: Option<String>,
     pub ip: Option<String>,
@@ -271,11 +261,4 @@ pub struct AuditLog {
 }
 
 /// `PagedAuditLogList` of `identity.yaml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PagedAuditLogList {
-    pub items: Vec<AuditLog>,
-    pub page: i64,
-    pub page_size: i64,
-    pub total: i64,
-}
+pub type PagedAuditLogList = Page<AuditLog>;

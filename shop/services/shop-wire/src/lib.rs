@@ -19,6 +19,13 @@
 //! can set a field to null, the field is a [`Change`]: absent keeps, null clears. A schema that is both answered and
 //! read has two types; the one that is read ends in `Input`.
 //!
+//! **Lists** have one type: `{items}` is [`Items`](shop_kit::wire::Items), and with `page`, `pageSize` and `total` it is
+//! [`Page`](shop_kit::wire::Page).
+//!
+//! **Rows.** With the feature `sqlx` an answer is read from a row that has a column for each field, called as in Rust; a
+//! word from a text, an object, a map and a list of objects from JSON. What the columns of the tables are called is
+//! the statement's to say.
+//!
 //! Amounts of money are `i64` in fen, times are [`time::OffsetDateTime`] in RFC 3339, ids are [`uuid::Uuid`].
 //!
 //! **Clients** exist for operations that say who calls them (`x-called-by`), one for each boundary that answers.
@@ -37,6 +44,7 @@ pub mod commerce;
 pub mod common;
 pub mod gateway;
 pub mod identity;
+pub mod internal;
 pub mod payment;
 
 pub use change::Change;

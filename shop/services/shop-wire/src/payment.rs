@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 /// `WechatPayCreateResponse` of `payment.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct WechatPayCreateResponse {
     pub payment_id: Uuid,
@@ -27,6 +28,7 @@ pub struct WechatPayCreateResponse {
 
 /// `AlipayPayCreateResponse` of `payment.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "sqlx", derive(sqlx::FromRow))]
 #[serde(rename_all = "camelCase")]
 pub struct AlipayPayCreateResponse {
     pub payment_id: Uuid,
@@ -36,6 +38,7 @@ pub struct AlipayPayCreateResponse {
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
     pub trade_no: String,
+    #[cfg_attr(feature = "sqlx", sqlx(json))]
     pub pay_params: Map<String, Value>,
 }
 

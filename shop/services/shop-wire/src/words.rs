@@ -59,6 +59,43 @@ macro_rules! wire_enum {
             }
         }
 
+        #[cfg(feature = "sqlx")]
+        impl<D: sqlx::Database> sqlx::Type<D> for $name
+        where
+            str: sqlx::Type<D>,
+        {
+            fn type_info() -> D::TypeInfo {
+                <str as sqlx::Type<D>>::type_info()
+            }
+
+            fn compatible(column: &D::TypeInfo) -> bool {
+                <str as sqlx::Type<D>>::compatible(column)
+            }
+        }
+
+        #[cfg(feature = "sqlx")]
+        impl<'r, D: sqlx::Database> sqlx::Decode<'r, D> for $name
+        where
+            &'r str: sqlx::Decode<'r, D>,
+        {
+            fn decode(value: D::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+                Ok(<&str as sqlx::Decode<D>>::decode(value)?.parse()?)
+            }
+        }
+
+        #[cfg(feature = "sqlx")]
+        impl<'q, D: sqlx::Database> sqlx::Encode<'q, D> for $name
+        where
+            &'static str: sqlx::Encode<'q, D>,
+        {
+            fn encode_by_ref(
+                &self,
+                buffer: &mut D::ArgumentBuffer,
+            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+                self.as_str().encode_by_ref(buffer)
+            }
+        }
+
         impl TryFrom<String> for $name {
             type Error = $crate::UnknownWord;
 
