@@ -130,7 +130,7 @@ impl QueryParams {
 pub struct IdempotencyKey(pub Option<String>);
 
 /// Clients send UUIDs, or their own ids with a prefix.
-const LONGEST_KEY: usize = 200;
+const LONGEST_KEY: usize = 255;
 
 impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = ApiError;
@@ -313,8 +313,8 @@ mod tests {
         check(None, Ok(None)).await;
         check(Some(b" "), Ok(None)).await;
         check(Some(b" order-1 "), Ok(Some("order-1"))).await;
-        check(Some(&[b'x'; 200]), Ok(Some(&"x".repeat(200)))).await;
-        check(Some(&[b'x'; 201]), Err(400)).await;
+        check(Some(&[b'x'; 255]), Ok(Some(&"x".repeat(255)))).await;
+        check(Some(&[b'x'; 256]), Err(400)).await;
         check(Some("schlüssel".as_bytes()), Err(400)).await;
     }
 

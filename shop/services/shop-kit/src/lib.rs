@@ -13,6 +13,7 @@
 //! * [`error::ApiError`] keeps two messages: what the client may know and what the log line knows.
 //! * [`token`] signs and verifies the access token that identity issues and everybody else reads.
 //! * [`contract`] reads which operations an OpenAPI file declares; routing and honest 501s come from it.
+//! * [`list::List`] reads a page of a table, at a cost that does not grow with the table.
 //! * [`routes::Routes`] binds handlers to operations by their id, so that paths stand in the contract only.
 //!
 //! The `testing` feature adds a private PostgreSQL per test process and a small HTTP client.
@@ -24,6 +25,7 @@ pub mod error;
 pub mod extract;
 pub mod health;
 pub mod layers;
+pub mod list;
 pub mod metrics;
 pub mod program;
 pub mod routes;

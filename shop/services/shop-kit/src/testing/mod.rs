@@ -6,6 +6,7 @@ mod postgres;
 mod program;
 mod readme;
 mod server;
+mod work;
 
 pub use contract::Contracts;
 pub use http::{Client, Reply};
@@ -13,3 +14,4 @@ pub use postgres::{Cluster, TestDatabase};
 pub use program::{Finished, Running, finish, start};
 pub use readme::check_readme;
 pub use server::TestServer;
+pub use work::Work;

@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use crate::database::Database;
 use crate::settings::Secret;
+use crate::testing::work::{Work, filled};
 
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -94,14 +95,42 @@ impl TestDatabase {
     /// # Panics
     /// When the log can't be read; the test is over then.
     pub fn statements(&self) -> Vec<String> {
+        self.logged().into_iter().map(|(statement, _)| statement).collect()
+    }
+
+    /// What PostgreSQL looked at for each query that came after the first `before` statements. Queries are done once
+    /// more for that.
+    ///
+    /// # Panics
+    /// When the log can't be read, or a query takes more than one line there.
+    pub async fn work(&self, before: usize) -> Vec<Work> {
+        let mut all = Vec::new();
+        for (statement, parameters) in self.logged().split_off(before) {
+            if statement.starts_with("SELECT ") {
+                all.push(Work::of(&self.pool, filled(&statement, &parameters)).await);
+            }
+        }
+        all
+    }
+
+    /// The first lines of statements, with what was logged of their parameters.
+    fn logged(&self) -> Vec<(String, String)> {
         let log = std::fs::read_to_string(self.cluster.directory.join("log")).expect("the cluster's own log");
-        let ours = format!("{} LOG:  ", self.name);
-        // `statement: …`, or with parameters `execute <name>: …`.
-        let statement = |line: &str| {
-            let (kind, text) = line.strip_prefix(&ours)?.split_once(": ")?;
-            (kind == "statement" || kind.starts_with("execute ")).then(|| text.to_owned())
-        };
-        log.lines().filter_map(statement).collect()
+        let mut logged: Vec<(String, String)> = Vec::new();
+        for line in log.lines().filter_map(|line| line.strip_prefix(&self.name)?.strip_prefix(' ')) {
+            if let Some((kind, text)) = line.strip_prefix("LOG:  ").and_then(|line| line.split_once(": ")) {
+                // `statement: …`, or with parameters `execute <name>: …`.
+                if kind == "statement" || kind.starts_with("execute ") {
+                    logged.push((text.to_owned(), String::new()));
+                }
+            } else if let Some((_, text)) =
+                line.strip_prefix("DETAIL:  ").and_then(|line| line.split_once(": "))
+                && let Some(last) = logged.last_mut()
+            {
+                text.clone_into(&mut last.1);
+            }
+        }
+        logged
     }
 
     /// The database's address, as a service would be given it.
