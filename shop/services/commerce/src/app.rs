@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use shop_kit::contract::{ContractError, Unbuilt};
+use shop_kit::contract::ContractError;
 use shop_kit::database::ping;
 use shop_kit::health::Health;
 use shop_kit::layers::dress;
@@ -16,13 +16,6 @@ use crate::jobs::Worker;
 use crate::media::Media;
 use crate::routes;
 use crate::settings::{Settings, Timing};
-
-/// The contracts this service has a part in, as they were when the program was built.
-const CONTRACTS: [(&str, &str); 3] = [
-    ("commerce", include_str!("../../../contracts/openapi/commerce.yaml")),
-    ("admin", include_str!("../../../contracts/openapi/admin.yaml")),
-    ("internal", include_str!("../../../contracts/openapi/internal.yaml")),
-];
 
 /// Uploads that are read at the same time; the others wait. Each may hold tens of megabytes.
 const UPLOADS_AT_ONCE: usize = 4;
@@ -102,11 +95,7 @@ impl App {
 /// # Errors
 /// When an embedded contract can't be read.
 pub fn router(app: App, version: Option<String>) -> Result<Router, ContractError> {
-    let unbuilt = Unbuilt::of("commerce", &CONTRACTS)?;
     let pool = app.pool().clone();
-    let routes = routes::table()
-        .into_iter()
-        .fold(Router::new(), |router, route| router.route(route.path, route.handler))
-        .with_state(app);
-    Ok(dress("commerce", unbuilt.attach(routes), Health::when(version, move || ping(pool.clone()))))
+    let health = Health::when(version, move || ping(pool.clone()));
+    Ok(dress("commerce", routes::all()?.finish(app)?, health))
 }

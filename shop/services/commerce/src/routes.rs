@@ -1,119 +1,93 @@
-//! Every route of this service: which handler answers which operation of the contracts.
-//!
-//! A table and not a chain of calls, so that a test can compare it with the contracts in both directions.
+//! Which handler answers which operation of the contracts.
 
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
-use axum::routing::{MethodFilter, MethodRouter, on};
+use shop_kit::contract::ContractError;
+use shop_kit::routes::Routes;
 
 use crate::app::App;
 use crate::cart::{addresses, imports, items, wishlist};
 use crate::catalog::{categories, display, products, skus};
 use crate::{aftersales, inquiries, jobs, media, orders, requests, shipments};
 
+/// The contracts this service has a part in, as they were when the program was built.
+const CONTRACTS: [(&str, &str); 3] = [
+    ("commerce", include_str!("../../../contracts/openapi/commerce.yaml")),
+    ("admin", include_str!("../../../contracts/openapi/admin.yaml")),
+    ("internal", include_str!("../../../contracts/openapi/internal.yaml")),
+];
+
 /// Bytes of a spreadsheet and what comes with it.
 const LARGEST_IMPORT: usize = 32 << 20;
 /// Bytes of an upload around a picture of 5 MB.
 const LARGEST_ASSET: usize = 6 << 20;
 
-/// One operation and its handler.
-#[derive(Debug)]
-pub struct Route {
-    /// Upper-case, e.g. `GET`.
-    pub method: &'static str,
-    /// The path as the contract has it, e.g. `/catalog/products/{spuId}`.
-    pub path: &'static str,
-    /// What answers.
-    pub handler: MethodRouter<App>,
-}
-
-fn route<H, T>(method: &'static str, path: &'static str, handler: H) -> Route
-where
-    H: Handler<T, App>,
-    T: 'static,
-{
-    let filter = match method {
-        "GET" => MethodFilter::GET,
-        "POST" => MethodFilter::POST,
-        "PATCH" => MethodFilter::PATCH,
-        "PUT" => MethodFilter::PUT,
-        "DELETE" => MethodFilter::DELETE,
-        other => panic!("{path} has the method {other}, which no operation of this service has"),
-    };
-    Route { method, path, handler: on(filter, handler) }
-}
-
-impl Route {
-    /// Lets the body be as large as `bytes`.
-    fn taking(mut self, bytes: usize) -> Self {
-        self.handler = self.handler.layer(DefaultBodyLimit::max(bytes));
-        self
-    }
-}
-
-/// All routes.
-pub fn table() -> Vec<Route> {
-    let import = "/admin/shipments/import-jobs";
-    vec![
-        route("GET", "/catalog/categories", categories::list),
-        route("POST", "/catalog/categories", categories::create),
-        route("GET", "/catalog/categories/{categoryId}", categories::show),
-        route("PATCH", "/catalog/categories/{categoryId}", categories::update),
-        route("DELETE", "/catalog/categories/{categoryId}", categories::remove),
-        route("GET", "/catalog/display-categories", display::list),
-        route("GET", "/catalog/products", products::list),
-        route("POST", "/catalog/products", products::create),
-        route("GET", "/catalog/products/{spuId}", products::show),
-        route("POST", "/catalog/products/{spuId}/skus", skus::create),
-        route("GET", "/wishlist", wishlist::list),
-        route("POST", "/wishlist", wishlist::add),
-        route("DELETE", "/wishlist/{skuId}", wishlist::remove),
-        route("GET", "/cart", items::show),
-        route("POST", "/cart/items", items::add),
-        route("PATCH", "/cart/items/{itemId}", items::update),
-        route("DELETE", "/cart/items/{itemId}", items::remove),
-        route("POST", "/cart/import-jobs", imports::create).taking(LARGEST_IMPORT),
-        route("GET", "/cart/import-jobs/{jobId}", imports::show),
-        route("POST", "/cart/import-jobs/{jobId}/confirm", imports::confirm),
-        route("GET", "/addresses", addresses::list),
-        route("POST", "/addresses", addresses::create),
-        route("PATCH", "/addresses/{addressId}", addresses::update),
-        route("DELETE", "/addresses/{addressId}", addresses::remove),
-        route("POST", "/orders", orders::create::create),
-        route("GET", "/orders", orders::read::list),
-        route("GET", "/orders/stats", orders::read::stats),
-        route("GET", "/orders/{orderId}", orders::read::show),
-        route("POST", "/orders/{orderId}/confirm-receipt", orders::change::confirm_receipt),
-        route("POST", "/admin/orders/{orderId}/ship", orders::change::ship),
-        route("POST", "/admin/orders/{orderId}/confirm-delivery", orders::change::confirm_delivery),
-        route("PATCH", "/admin/orders/{orderId}/fulfillment", orders::fulfillment::update),
-        route("GET", "/admin/orders/{orderId}/events", orders::fulfillment::events),
-        route("POST", "/internal/orders/{orderId}/payment-status", orders::change::payment_status),
-        route("GET", "/orders/{orderId}/tracking", shipments::tracking::show),
-        route("POST", "/orders/{orderId}/tracking", shipments::tracking::record),
-        route("POST", "/shipments/import-jobs", shipments::imports::create).taking(LARGEST_IMPORT),
-        route("POST", import, shipments::imports::create).taking(LARGEST_IMPORT),
-        route("GET", "/product-requests", requests::list),
-        route("POST", "/product-requests", requests::create),
-        route("POST", "/product-requests/assets", requests::assets::upload).taking(LARGEST_ASSET),
-        route("GET", "/after-sales/tickets", aftersales::tickets::list),
-        route("POST", "/after-sales/tickets", aftersales::tickets::create),
-        route("GET", "/after-sales/tickets/{ticketId}", aftersales::tickets::show),
-        route("PATCH", "/after-sales/tickets/{ticketId}", aftersales::tickets::update),
-        route("GET", "/after-sales/tickets/{ticketId}/messages", aftersales::messages::list),
-        route("POST", "/after-sales/tickets/{ticketId}/messages", aftersales::messages::create),
-        route("GET", "/inquiries/price", inquiries::price::list),
-        route("POST", "/inquiries/price", inquiries::price::create),
-        route("GET", "/inquiries/price/{inquiryId}", inquiries::price::show),
-        route("PATCH", "/inquiries/price/{inquiryId}", inquiries::price::update),
-        route("GET", "/inquiries/price/{inquiryId}/messages", inquiries::messages::list),
-        route("POST", "/inquiries/price/{inquiryId}/messages", inquiries::messages::create),
-        route("POST", "/admin/products/import-jobs", jobs::http::import_products).taking(LARGEST_IMPORT),
-        route("POST", "/admin/product-requests/export-jobs", jobs::http::export_requests),
-        route("GET", "/admin/import-jobs/{jobId}", jobs::http::show),
-        route("GET", "/assets/media/catalog/{set}/{file}", media::http::catalog),
-        route("GET", "/assets/media/product-requests/{file}", media::http::product_request),
-        route("GET", "/assets/media/import-jobs/{jobId}/reports/{file}", media::http::report),
-        route("GET", "/assets/media/import-jobs/{jobId}/exports/{file}", media::http::export),
-    ]
+/// All handlers.
+///
+/// # Errors
+/// When an embedded contract can't be read.
+pub fn all() -> Result<Routes<App>, ContractError> {
+    let (import, asset) = (DefaultBodyLimit::max(LARGEST_IMPORT), DefaultBodyLimit::max(LARGEST_ASSET));
+    let routes = Routes::of("commerce", &CONTRACTS)?
+        .on("getCatalogCategories", categories::list)
+        .on("postCatalogCategories", categories::create)
+        .on("getCatalogCategoriesCategoryId", categories::show)
+        .on("patchCatalogCategoriesCategoryId", categories::update)
+        .on("deleteCatalogCategoriesCategoryId", categories::remove)
+        .on("getCatalogDisplayCategories", display::list)
+        .on("getCatalogProducts", products::list)
+        .on("postCatalogProducts", products::create)
+        .on("getCatalogProductsSpuId", products::show)
+        .on("postCatalogProductsSpuIdSkus", skus::create)
+        .on("getWishlist", wishlist::list)
+        .on("postWishlist", wishlist::add)
+        .on("deleteWishlistSkuId", wishlist::remove)
+        .on("getCart", items::show)
+        .on("postCartItems", items::add)
+        .on("patchCartItemsItemId", items::update)
+        .on("deleteCartItemsItemId", items::remove)
+        .on("postCartImportJobs", imports::create.layer(import))
+        .on("getCartImportJobsJobId", imports::show)
+        .on("postCartImportJobsJobIdConfirm", imports::confirm)
+        .on("getAddresses", addresses::list)
+        .on("postAddresses", addresses::create)
+        .on("patchAddressesAddressId", addresses::update)
+        .on("deleteAddressesAddressId", addresses::remove)
+        .on("postOrders", orders::create::create)
+        .on("getOrders", orders::read::list)
+        .on("getOrdersStats", orders::read::stats)
+        .on("getOrdersOrderId", orders::read::show)
+        .on("postOrdersOrderIdConfirmReceipt", orders::change::confirm_receipt)
+        .on("postAdminOrdersOrderIdShip", orders::change::ship)
+        .on("postAdminOrdersOrderIdConfirmDelivery", orders::change::confirm_delivery)
+        .on("patchAdminOrdersOrderIdFulfillment", orders::fulfillment::update)
+        .on("getAdminOrdersOrderIdEvents", orders::fulfillment::events)
+        .on("postInternalOrdersOrderIdPaymentStatus", orders::change::payment_status)
+        .on("getOrdersOrderIdTracking", shipments::tracking::show)
+        .on("postOrdersOrderIdTracking", shipments::tracking::record)
+        .on("postShipmentsImportJobs", shipments::imports::create.layer(import))
+        .on("postAdminShipmentsImportJobs", shipments::imports::create.layer(import))
+        .on("getProductRequests", requests::list)
+        .on("postProductRequests", requests::create)
+        .on("postProductRequestsAssets", requests::assets::upload.layer(asset))
+        .on("getAfterSalesTickets", aftersales::tickets::list)
+        .on("postAfterSalesTickets", aftersales::tickets::create)
+        .on("getAfterSalesTicketsTicketId", aftersales::tickets::show)
+        .on("patchAfterSalesTicketsTicketId", aftersales::tickets::update)
+        .on("getAfterSalesTicketsTicketIdMessages", aftersales::messages::list)
+        .on("postAfterSalesTicketsTicketIdMessages", aftersales::messages::create)
+        .on("getInquiriesPrice", inquiries::price::list)
+        .on("postInquiriesPrice", inquiries::price::create)
+        .on("getInquiriesPriceInquiryId", inquiries::price::show)
+        .on("patchInquiriesPriceInquiryId", inquiries::price::update)
+        .on("getInquiriesPriceInquiryIdMessages", inquiries::messages::list)
+        .on("postInquiriesPriceInquiryIdMessages", inquiries::messages::create)
+        .on("postAdminProductsImportJobs", jobs::http::import_products.layer(import))
+        .on("postAdminProductRequestsExportJobs", jobs::http::export_requests)
+        .on("getAdminImportJobsJobId", jobs::http::show)
+        .on("getAssetsMediaCatalogSetFile", media::http::catalog)
+        .on("getAssetsMediaProductRequestsFile", media::http::product_request)
+        .on("getAssetsMediaImportJobsJobIdReportsFile", media::http::report)
+        .on("getAssetsMediaImportJobsJobIdExportsFile", media::http::export);
+    Ok(routes)
 }
