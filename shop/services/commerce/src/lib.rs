@@ -24,7 +24,6 @@ pub mod seed;
 pub mod settings;
 pub mod sheets;
 pub mod shipments;
-pub mod sql;
 pub mod text;
 pub mod upload;
 

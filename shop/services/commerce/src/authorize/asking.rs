@@ -4,17 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::json;
-use shop_kit::client::{Answer, HttpClient};
+use axum::http::{HeaderMap, StatusCode};
+use shop_kit::client::HttpClient;
 use shop_kit::extract;
-use shop_kit::layers::REQUEST_ID;
 use shop_kit::settings::{BaseUrl, Secret};
 use shop_kit::token::{Claims, TokenKey};
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::call::{Caller, on_behalf};
+use shop_wire::client::IdentityClient;
+use shop_wire::common::UserStatus;
+use shop_wire::identity::{AuthorizeRequest, AuthorizeResponse};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -22,6 +21,8 @@ use super::Scope;
 
 /// How long identity may take to decide.
 const LIMIT: Duration = Duration::from_secs(2);
+/// Why nobody can be asked.
+const NO_ADDRESS: &str = "COMMERCE_IDENTITY_BASE_URL is empty";
 /// Tokens that are remembered at most; beyond it the memory starts again.
 const REMEMBERED: usize = 10_000;
 
@@ -30,31 +31,18 @@ type Said = HashMap<&'static str, (Instant, Option<Scope>)>;
 
 #[derive(Debug)]
 pub(super) struct Asking {
-    base: Option<BaseUrl>,
+    identity: Option<IdentityClient>,
     key: TokenKey,
     issuer: Option<String>,
     ttl: Duration,
-    http: HttpClient,
     memory: Mutex<HashMap<String, Said>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Decision {
-    allowed: bool,
-    effective_scope: Option<Scope>,
-}
-
-#[derive(Deserialize)]
-struct Staff {
-    status: String,
-    roles: Vec<String>,
 }
 
 impl Asking {
     pub(super) fn new(base: Option<BaseUrl>, secret: Secret, issuer: Option<String>, ttl: Duration) -> Self {
-        let key = TokenKey::new(secret);
-        Self { base, key, issuer, ttl, http: HttpClient::new(), memory: Mutex::default() }
+        let client = |base| IdentityClient::new(Caller::new(base, HttpClient::new(), LIMIT));
+        let (identity, key) = (base.map(client), TokenKey::new(secret));
+        Self { identity, key, issuer, ttl, memory: Mutex::default() }
     }
 
     /// The token, whose it is, and what it says.
@@ -80,28 +68,28 @@ impl Asking {
         if let Some(said) = self.remembered(token, permission) {
             return Ok(said);
         }
-        let said = self.ask(headers, token, permission).await?;
+        let said = self.ask(headers, permission).await?;
         self.remember(token, permission, said);
         Ok(said)
     }
 
-    async fn ask(&self, headers: &HeaderMap, token: &str, permission: &str) -> ApiResult<Option<Scope>> {
+    async fn ask(&self, headers: &HeaderMap, permission: &str) -> ApiResult<Option<Scope>> {
         let unavailable = |cause: String| {
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "identity is not available")
                 .because(cause)
         };
-        let body = json!({ "permission": permission }).to_string().into();
-        let answer =
-            self.call(Method::POST, "/rbac/authorize", headers, token, body).await.map_err(unavailable)?;
-        match answer.status {
-            StatusCode::OK => match answer.json::<Decision>() {
-                Some(Decision { allowed: false, .. }) => Ok(None),
-                Some(Decision { allowed: true, effective_scope: Some(scope) }) => Ok(Some(scope)),
-                _ => Err(unavailable("/rbac/authorize answered something else than a decision".into())),
+        let question = AuthorizeRequest { permission: Some(permission.to_owned()), required_scope: None };
+        let identity = self.identity.as_ref().ok_or_else(|| unavailable(NO_ADDRESS.into()))?;
+        let said = identity.post_rbac_authorize(&on_behalf(headers), &question).await;
+        match said {
+            Ok(AuthorizeResponse { allowed: false, .. }) => Ok(None),
+            Ok(AuthorizeResponse { effective_scope: Some(scope), .. }) => Ok(Some(scope)),
+            Ok(_) => Err(unavailable("identity allowed it and did not say for whom".into())),
+            Err(error) => match error.status() {
+                Some(StatusCode::UNAUTHORIZED) => Err(ApiError::unauthorized("invalid token")),
+                Some(StatusCode::FORBIDDEN) => Ok(None),
+                _ => Err(unavailable(error.to_string())),
             },
-            StatusCode::UNAUTHORIZED => Err(ApiError::unauthorized("invalid token")),
-            StatusCode::FORBIDDEN => Ok(None),
-            other => Err(unavailable(format!("/rbac/authorize answered {other}"))),
         }
     }
 
@@ -110,40 +98,14 @@ impl Asking {
             ApiError::new(StatusCode::BAD_GATEWAY, "identity_unavailable", "the sales user can't be checked")
                 .because(cause)
         };
-        let (token, ..) = self.token(headers)?;
-        let answer = self
-            .call(Method::GET, &format!("/staff/{user}"), headers, token, Bytes::new())
-            .await
-            .map_err(unavailable)?;
-        match answer.status {
-            StatusCode::OK => {
-                let staff: Staff =
-                    answer.json().ok_or_else(|| unavailable("/staff answered something else".into()))?;
-                Ok(staff.status == "active" && staff.roles.iter().any(|role| role == "SALES"))
+        let identity = self.identity.as_ref().ok_or_else(|| unavailable(NO_ADDRESS.into()))?;
+        match identity.get_staff_staff_id(&on_behalf(headers), user).await {
+            Ok(staff) => {
+                Ok(staff.status == UserStatus::Active && staff.roles.iter().any(|role| role == "SALES"))
             }
-            StatusCode::NOT_FOUND => Ok(false),
-            other => Err(unavailable(format!("/staff/{user} answered {other}"))),
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(false),
+            Err(error) => Err(unavailable(error.to_string())),
         }
-    }
-
-    async fn call(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &HeaderMap,
-        token: &str,
-        body: Bytes,
-    ) -> Result<Answer, String> {
-        let base = self.base.as_ref().ok_or("COMMERCE_IDENTITY_BASE_URL is empty")?;
-        let mut question = HeaderMap::new();
-        question.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Ok(value) = HeaderValue::from_str(&format!("Bearer {token}")) {
-            question.insert(AUTHORIZATION, value);
-        }
-        if let Some(id) = headers.get(REQUEST_ID) {
-            question.insert(REQUEST_ID, id.clone());
-        }
-        self.http.ask(method, &base.join(path), &question, body, LIMIT).await.map_err(|e| e.to_string())
     }
 
     fn remembered(&self, token: &str, permission: &'static str) -> Option<Option<Scope>> {

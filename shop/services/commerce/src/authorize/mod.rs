@@ -17,29 +17,16 @@ use std::ops::Deref;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use serde::{Deserialize, Serialize};
 use shop_kit::token::Claims;
 use shop_kit::{ApiError, ApiResult};
+pub use shop_wire::identity::PermissionScope as Scope;
+use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::settings::Authorization;
 use asking::Asking;
 pub use needs::{Need, Rule};
-
-/// For whom a permission holds; a wider one includes the narrower ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Scope {
-    /// What the caller made.
-    #[serde(rename = "SELF")]
-    Own,
-    /// What belongs to the caller's customers.
-    #[serde(rename = "OWNED")]
-    Owned,
-    /// Everything.
-    #[serde(rename = "ALL")]
-    All,
-}
 
 /// Somebody who may do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +65,16 @@ impl Caller {
     /// The caller, when only what belongs to the caller's customers may be seen.
     pub fn only_owned(&self) -> Option<Uuid> {
         (self.scope == Scope::Owned).then_some(self.id)
+    }
+
+    /// Narrows a statement about what somebody makes down to what may be seen.
+    pub fn narrow(&self, sql: &mut QueryBuilder<Postgres>) {
+        if let Some(id) = self.only_own() {
+            sql.push(" AND created_by_user_id = ").push_bind(id);
+        }
+        if let Some(id) = self.only_owned() {
+            sql.push(" AND owner_sales_user_id = ").push_bind(id);
+        }
     }
 
     /// Whether something made by `creator` and belonging to `owner` may be seen.

@@ -3,49 +3,24 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
 use shop_kit::extract::{Body, parameter_uuid};
-use shop_kit::wire::Items;
 use shop_kit::{ApiError, ApiResult};
-use sqlx::{FromRow, PgConnection};
-use time::OffsetDateTime;
+use shop_wire::commerce::{
+    CreateUserAddressRequest, ListAddressesResponse, UpdateUserAddressRequest, UserAddress,
+};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ManageCart;
-use crate::sql::OrFail;
 use crate::text::{SHORT, required};
+use shop_kit::error::OrInternal;
 
 /// Addresses a user may have.
 const MOST: i64 = 200;
 /// Characters of the part after the name.
 const DETAIL: usize = 1000;
-
-/// An address.
-#[derive(Debug, Serialize, FromRow)]
-#[serde(rename_all = "camelCase")]
-pub struct UserAddress {
-    id: Uuid,
-    receiver_name: String,
-    receiver_phone: String,
-    detail: String,
-    is_default: bool,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
-    updated_at: OffsetDateTime,
-}
-
-/// A new address, or what changes about one.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct WriteAddress {
-    receiver_name: Option<String>,
-    receiver_phone: Option<String>,
-    detail: Option<String>,
-    is_default: Option<bool>,
-}
 
 /// `GET /addresses`: the default first, then the newest.
 ///
@@ -54,7 +29,7 @@ pub struct WriteAddress {
 pub async fn list(
     State(app): State<App>,
     caller: Allowed<ManageCart>,
-) -> ApiResult<Json<Items<UserAddress>>> {
+) -> ApiResult<Json<ListAddressesResponse>> {
     let items = sqlx::query_as(
         "SELECT id, receiver_name, receiver_phone, detail, is_default, created_at, updated_at
          FROM user_addresses WHERE user_id = $1 ORDER BY is_default DESC, created_at DESC, id LIMIT 200",
@@ -62,8 +37,8 @@ pub async fn list(
     .bind(caller.id)
     .fetch_all(app.pool())
     .await
-    .or_fail("failed to list addresses")?;
-    Ok(Json(Items { items }))
+    .or_internal("failed to list addresses")?;
+    Ok(Json(ListAddressesResponse { items }))
 }
 
 /// Lets one request at a time change the addresses of a user.
@@ -90,25 +65,25 @@ async fn no_default(connection: &mut PgConnection, user: Uuid) -> sqlx::Result<(
 pub async fn create(
     State(app): State<App>,
     caller: Allowed<ManageCart>,
-    Body(request): Body<WriteAddress>,
+    Body(request): Body<CreateUserAddressRequest>,
 ) -> ApiResult<(StatusCode, Json<UserAddress>)> {
     let name = required("receiverName", request.receiver_name, SHORT)?;
     let phone = required("receiverPhone", request.receiver_phone, SHORT)?;
     let detail = required("detail", request.detail, DETAIL)?;
     let failed = "failed to create address";
-    let mut transaction = app.pool().begin().await.or_fail(failed)?;
-    alone(&mut transaction, caller.id).await.or_fail(failed)?;
+    let mut transaction = app.pool().begin().await.or_internal(failed)?;
+    alone(&mut transaction, caller.id).await.or_internal(failed)?;
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM user_addresses WHERE user_id = $1")
         .bind(caller.id)
         .fetch_one(&mut *transaction)
         .await
-        .or_fail(failed)?;
+        .or_internal(failed)?;
     if count >= MOST {
         return Err(ApiError::invalid("there are 200 addresses already; remove one first"));
     }
     let is_default = count == 0 || request.is_default == Some(true);
     if is_default {
-        no_default(&mut transaction, caller.id).await.or_fail(failed)?;
+        no_default(&mut transaction, caller.id).await.or_internal(failed)?;
     }
     let address = sqlx::query_as(
         "INSERT INTO user_addresses (user_id, receiver_name, receiver_phone, detail, is_default)
@@ -122,8 +97,8 @@ pub async fn create(
     .bind(is_default)
     .fetch_one(&mut *transaction)
     .await
-    .or_fail(failed)?;
-    transaction.commit().await.or_fail(failed)?;
+    .or_internal(failed)?;
+    transaction.commit().await.or_internal(failed)?;
     Ok((StatusCode::CREATED, Json(address)))
 }
 
@@ -135,10 +110,10 @@ pub async fn update(
     State(app): State<App>,
     caller: Allowed<ManageCart>,
     Path(id): Path<String>,
-    Body(request): Body<WriteAddress>,
+    Body(request): Body<UpdateUserAddressRequest>,
 ) -> ApiResult<Json<UserAddress>> {
     let id = parameter_uuid("addressId", &id)?;
-    let WriteAddress { receiver_name, receiver_phone, detail, is_default } = request;
+    let UpdateUserAddressRequest { receiver_name, receiver_phone, detail, is_default } = request;
     let given = |name: &str, text: Option<String>, most: usize| {
         text.map(|text| required(name, Some(text), most)).transpose()
     };
@@ -146,12 +121,12 @@ pub async fn update(
     let phone = given("receiverPhone", receiver_phone, SHORT)?;
     let detail = given("detail", detail, DETAIL)?;
     let failed = "failed to update address";
-    let mut transaction = app.pool().begin().await.or_fail(failed)?;
-    alone(&mut transaction, caller.id).await.or_fail(failed)?;
+    let mut transaction = app.pool().begin().await.or_internal(failed)?;
+    alone(&mut transaction, caller.id).await.or_internal(failed)?;
     let becomes_default = is_default == Some(true);
     if becomes_default {
         // An unknown address changes nothing: the transaction ends without a commit then.
-        no_default(&mut transaction, caller.id).await.or_fail(failed)?;
+        no_default(&mut transaction, caller.id).await.or_internal(failed)?;
     }
     let changed: Option<UserAddress> = sqlx::query_as(
         "UPDATE user_addresses SET receiver_name = coalesce($3, receiver_name),
@@ -168,9 +143,9 @@ pub async fn update(
     .bind(becomes_default)
     .fetch_optional(&mut *transaction)
     .await
-    .or_fail(failed)?;
+    .or_internal(failed)?;
     let Some(address) = changed else { return Err(ApiError::not_found("address not found")) };
-    transaction.commit().await.or_fail(failed)?;
+    transaction.commit().await.or_internal(failed)?;
     Ok(Json(address))
 }
 
@@ -185,15 +160,15 @@ pub async fn remove(
 ) -> ApiResult<StatusCode> {
     let id = parameter_uuid("addressId", &id)?;
     let failed = "failed to delete address";
-    let mut transaction = app.pool().begin().await.or_fail(failed)?;
-    alone(&mut transaction, caller.id).await.or_fail(failed)?;
+    let mut transaction = app.pool().begin().await.or_internal(failed)?;
+    alone(&mut transaction, caller.id).await.or_internal(failed)?;
     let was_default: Option<bool> =
         sqlx::query_scalar("DELETE FROM user_addresses WHERE id = $1 AND user_id = $2 RETURNING is_default")
             .bind(id)
             .bind(caller.id)
             .fetch_optional(&mut *transaction)
             .await
-            .or_fail(failed)?;
+            .or_internal(failed)?;
     let Some(was_default) = was_default else { return Err(ApiError::not_found("address not found")) };
     if was_default {
         sqlx::query(
@@ -203,8 +178,8 @@ pub async fn remove(
         .bind(caller.id)
         .execute(&mut *transaction)
         .await
-        .or_fail(failed)?;
+        .or_internal(failed)?;
     }
-    transaction.commit().await.or_fail(failed)?;
+    transaction.commit().await.or_internal(failed)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,95 +5,31 @@ use std::collections::{BTreeMap, HashMap};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::commerce::{
+    Cart, CartImportAddedItem, CartImportCandidate, CartImportJob, CartImportPendingItem,
+    CartImportPendingItemMatchType, CartImportResult, CartImportSelection, ConfirmCartImportRequest,
+};
+use shop_wire::common::{ImportJobType, JobStatus};
 use sqlx::{FromRow, PgConnection, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::items::{self, Cart, MOST_LINES, quantity};
+use super::items::{self, MOST_LINES, quantity};
 use super::matching::{Decision, Lookup, TEMPLATE, Wish, good_quantity};
 use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ImportCart;
-use crate::catalog::skus::{self, Sku};
+use crate::catalog::skus;
 use crate::sheets;
-use crate::sql::OrFail;
 use crate::upload::Form;
+use shop_kit::error::OrInternal;
 
 /// SKUs that are offered for one row.
 const MOST_CANDIDATES: i64 = 20;
 /// Choices in one request.
 const MOST_SELECTIONS: usize = 5000;
-
-/// An import and what has become of its rows.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CartImportJob {
-    id: Uuid,
-    r#type: &'static str,
-    status: &'static str,
-    progress: i32,
-    result_file_url: Option<String>,
-    error_report_url: Option<String>,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-    result: CartImportResult,
-}
-
-/// Rows that are in the cart, and rows that wait.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CartImportResult {
-    auto_added_count: usize,
-    pending_count: usize,
-    auto_added_items: Vec<AddedItem>,
-    pending_items: Vec<PendingItem>,
-}
-
-/// A row that is in the cart.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AddedItem {
-    row_no: i32,
-    sku_id: Uuid,
-    qty: i32,
-}
-
-/// A row that waits.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PendingItem {
-    row_no: i32,
-    raw_name: String,
-    raw_spec: Option<String>,
-    raw_qty: Option<String>,
-    match_type: String,
-    candidates: Vec<Candidate>,
-}
-
-/// A SKU that a row may mean.
-#[derive(Debug, Serialize)]
-pub struct Candidate {
-    sku: Sku,
-}
-
-/// What was chosen.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Confirm {
-    selections: Vec<Selection>,
-}
-
-/// What was chosen for a row.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Selection {
-    row_no: i32,
-    sku_id: Option<Uuid>,
-    qty: Option<i64>,
-}
 
 /// `POST /cart/import-jobs`: the job with everything that was done, at once; or nothing is done.
 ///
@@ -113,24 +49,24 @@ pub async fn create(
         .map_err(|e| e.answer(&TEMPLATE))?;
     drop(upload);
     let wishes: Vec<Wish> = rows.iter().map(Wish::of).collect();
-    let found = look_up(app.pool(), &wishes).await.or_fail(failed)?;
+    let found = look_up(app.pool(), &wishes).await.or_internal(failed)?;
     let decisions: Vec<Decision> = wishes.iter().map(|wish| wish.decide(&found)).collect();
 
-    let mut transaction = app.pool().begin().await.or_fail(failed)?;
+    let mut transaction = app.pool().begin().await.or_internal(failed)?;
     let id: Uuid =
         sqlx::query_scalar("INSERT INTO cart_import_jobs (owner_user_id) VALUES ($1) RETURNING id")
             .bind(caller.id)
             .fetch_one(&mut *transaction)
             .await
-            .or_fail(failed)?;
-    insert_rows(&mut transaction, id, &wishes, &decisions).await.or_fail(failed)?;
+            .or_internal(failed)?;
+    insert_rows(&mut transaction, id, &wishes, &decisions).await.or_internal(failed)?;
     let auto = decisions.iter().filter_map(|decision| match decision {
         Decision::Auto(sku, qty) => Some((*sku, *qty)),
         _ => None,
     });
     add_all(&mut transaction, caller.id, auto, failed).await?;
-    transaction.commit().await.or_fail(failed)?;
-    let job = load(app.pool(), id, caller.id).await.or_fail(failed)?;
+    transaction.commit().await.or_internal(failed)?;
+    let job = load(app.pool(), id, caller.id).await.or_internal(failed)?;
     Ok((StatusCode::ACCEPTED, Json(job.ok_or_else(unknown)?)))
 }
 
@@ -270,14 +206,18 @@ async fn add_all(
     .bind(sums.values().copied().collect::<Vec<_>>())
     .execute(&mut *connection)
     .await
-    .or_fail(failed)?;
+    .or_internal(failed)?;
     let lines: i64 = sqlx::query_scalar("SELECT count(*) FROM cart_items WHERE owner_user_id = $1")
         .bind(owner)
         .fetch_one(connection)
         .await
-        .or_fail(failed)?;
+        .or_internal(failed)?;
     // Not committed then: nothing of the sheet is in the cart.
     if lines > MOST_LINES { Err(items::full()) } else { Ok(()) }
+}
+
+fn count<T>(items: &[T]) -> i64 {
+    i64::try_from(items.len()).unwrap_or(i64::MAX)
 }
 
 async fn load(pool: &PgPool, id: Uuid, owner: Uuid) -> sqlx::Result<Option<CartImportJob>> {
@@ -319,29 +259,33 @@ async fn load(pool: &PgPool, id: Uuid, owner: Uuid) -> sqlx::Result<Option<CartI
     for line in lines {
         let Line { row_no, raw_name, raw_spec, raw_qty, match_type, candidate_sku_ids, .. } = line;
         if let (Some(sku_id), Some(qty)) = (line.chosen_sku_id, line.chosen_qty) {
-            added.push(AddedItem { row_no, sku_id, qty });
+            added.push(CartImportAddedItem { row_no, sku_id, qty });
             continue;
         }
-        let candidates =
-            candidate_sku_ids.iter().filter_map(|id| known.get(id).cloned()).map(|sku| Candidate { sku });
+        let candidates = candidate_sku_ids
+            .iter()
+            .filter_map(|id| known.get(id).cloned())
+            .map(|sku| CartImportCandidate { sku });
         let candidates = candidates.collect();
-        pending.push(PendingItem { row_no, raw_name, raw_spec, raw_qty, match_type, candidates });
+        // Only a row with a SKU and a quantity is AUTO, and such a row is in the cart.
+        let match_type = match_type.parse().unwrap_or(CartImportPendingItemMatchType::Ambiguous);
+        pending.push(CartImportPendingItem { row_no, raw_name, raw_spec, raw_qty, match_type, candidates });
     }
     let result = CartImportResult {
-        auto_added_count: added.len(),
-        pending_count: pending.len(),
+        auto_added_count: count(&added),
+        pending_count: count(&pending),
         auto_added_items: added,
         pending_items: pending,
     };
     Ok(Some(CartImportJob {
         id,
-        r#type: "CART_IMPORT",
-        status: "SUCCEEDED",
+        r#type: ImportJobType::CartImport,
+        status: JobStatus::Succeeded,
         progress: 100,
         result_file_url: None,
         error_report_url: None,
         created_at,
-        result,
+        result: Some(result),
     }))
 }
 
@@ -355,7 +299,7 @@ pub async fn show(
     Path(id): Path<String>,
 ) -> ApiResult<Json<CartImportJob>> {
     let id = parameter_uuid("jobId", &id)?;
-    let job = load(app.pool(), id, caller.id).await.or_fail("failed to load import job")?;
+    let job = load(app.pool(), id, caller.id).await.or_internal("failed to load import job")?;
     job.map(Json).ok_or_else(unknown)
 }
 
@@ -368,35 +312,37 @@ pub async fn confirm(
     State(app): State<App>,
     caller: Allowed<ImportCart>,
     Path(id): Path<String>,
-    Body(request): Body<Confirm>,
+    Body(request): Body<ConfirmCartImportRequest>,
 ) -> ApiResult<Json<Cart>> {
     let id = parameter_uuid("jobId", &id)?;
-    if request.selections.len() > MOST_SELECTIONS {
+    let selections = request.selections.unwrap_or_default();
+    if selections.len() > MOST_SELECTIONS {
         return Err(ApiError::invalid("selections supports at most 5000 items"));
     }
     let failed = "failed to confirm cart import";
-    let mut transaction = app.pool().begin().await.or_fail(failed)?;
+    let mut transaction = app.pool().begin().await.or_internal(failed)?;
     let known: Option<Uuid> =
         sqlx::query_scalar("SELECT id FROM cart_import_jobs WHERE id = $1 AND owner_user_id = $2 FOR UPDATE")
             .bind(id)
             .bind(caller.id)
             .fetch_optional(&mut *transaction)
             .await
-            .or_fail(failed)?;
+            .or_internal(failed)?;
     if known.is_none() {
         return Err(unknown());
     }
     let rows: Vec<(i32, Option<String>)> =
         sqlx::query_as("SELECT row_no, raw_qty FROM cart_import_rows WHERE job_id = $1 AND row_no = ANY($2)")
             .bind(id)
-            .bind(request.selections.iter().map(|s| s.row_no).collect::<Vec<_>>())
+            .bind(selections.iter().filter_map(|s| s.row_no).collect::<Vec<_>>())
             .fetch_all(&mut *transaction)
             .await
-            .or_fail(failed)?;
+            .or_internal(failed)?;
     let rows: HashMap<i32, Option<String>> = rows.into_iter().collect();
     let mut chosen: Vec<(i32, Uuid, i32)> = Vec::new();
-    for Selection { row_no, sku_id, qty } in request.selections {
+    for CartImportSelection { row_no, sku_id, qty } in selections {
         let qty = qty.map(quantity).transpose()?;
+        let row_no = row_no.unwrap_or_default();
         let Some(raw_qty) = rows.get(&row_no) else { continue };
         let Some(sku) = sku_id else { return Err(ApiError::invalid("skuId is required")) };
         let written = raw_qty.as_deref().and_then(good_quantity);
@@ -409,7 +355,7 @@ pub async fn confirm(
         .bind(&skus)
         .fetch_one(&mut *transaction)
         .await
-        .or_fail(failed)?;
+        .or_internal(failed)?;
     if usize::try_from(existing) != Ok(skus.len()) {
         return Err(ApiError::not_found("sku not found"));
     }
@@ -428,9 +374,9 @@ pub async fn confirm(
     .bind(last.values().map(|(_, qty)| *qty).collect::<Vec<_>>())
     .execute(&mut *transaction)
     .await
-    .or_fail(failed)?;
-    transaction.commit().await.or_fail(failed)?;
-    items::load(app.pool(), caller.id).await.map(Json).or_fail(failed)
+    .or_internal(failed)?;
+    transaction.commit().await.or_internal(failed)?;
+    items::load(app.pool(), caller.id).await.map(Json).or_internal(failed)
 }
 
 fn unknown() -> ApiError {

@@ -3,10 +3,9 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::Serialize;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
-use shop_wire::commerce::{AddCartItemRequest, PatchCartItemsItemIdRequest};
+use shop_wire::commerce::{AddCartItemRequest, Cart, CartItem, PatchCartItemsItemIdRequest};
 use sqlx::{FromRow, PgExecutor};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -14,29 +13,11 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ManageCart;
-use crate::catalog::skus::{Sku, SkuRow};
-use crate::sku_columns;
-use crate::sql::OrFail;
+use crate::sku_json;
+use shop_kit::error::OrInternal;
 
 /// Lines a cart may have.
 pub const MOST_LINES: i64 = 1000;
-
-/// A line.
-#[derive(Debug, Serialize)]
-pub struct CartItem {
-    id: Uuid,
-    sku: Sku,
-    qty: i32,
-}
-
-/// What a user wants to buy.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Cart {
-    items: Vec<CartItem>,
-    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    updated_at: Option<OffsetDateTime>,
-}
 
 /// A quantity from a request: at least one, at most what the database holds.
 ///
@@ -56,25 +37,21 @@ pub fn quantity(qty: i64) -> ApiResult<i32> {
 pub async fn load(connection: impl PgExecutor<'_>, owner: Uuid) -> sqlx::Result<Cart> {
     #[derive(FromRow)]
     struct Line {
-        id: Uuid,
-        qty: i32,
         updated_at: OffsetDateTime,
         #[sqlx(flatten)]
-        sku: SkuRow,
+        item: CartItem,
     }
     let lines: Vec<Line> = sqlx::query_as(concat!(
         "SELECT c.id, c.qty, c.updated_at, ",
-        sku_columns!(),
-        " FROM cart_items c JOIN catalog_skus s ON s.id = c.sku_id
+        sku_json!(),
+        " AS sku FROM cart_items c JOIN catalog_skus s ON s.id = c.sku_id
           WHERE c.owner_user_id = $1 ORDER BY c.created_at, c.id LIMIT 1000"
     ))
     .bind(owner)
     .fetch_all(connection)
     .await?;
     let updated_at = lines.iter().map(|line| line.updated_at).max();
-    let items =
-        lines.into_iter().map(|Line { id, qty, sku, .. }| CartItem { id, sku: sku.into(), qty }).collect();
-    Ok(Cart { items, updated_at })
+    Ok(Cart { items: lines.into_iter().map(|line| line.item).collect(), updated_at })
 }
 
 /// `GET /cart`.
@@ -82,7 +59,7 @@ pub async fn load(connection: impl PgExecutor<'_>, owner: Uuid) -> sqlx::Result<
 /// # Errors
 /// 401, 403, 503.
 pub async fn show(State(app): State<App>, caller: Allowed<ManageCart>) -> ApiResult<Json<Cart>> {
-    load(app.pool(), caller.id).await.map(Json).or_fail("failed to load cart")
+    load(app.pool(), caller.id).await.map(Json).or_internal("failed to load cart")
 }
 
 /// `POST /cart/items`: adds to the line of the SKU, or makes one.
@@ -118,11 +95,11 @@ pub async fn add(
     .bind(MOST_LINES)
     .fetch_one(app.pool())
     .await
-    .or_fail(failed)?;
+    .or_internal(failed)?;
     match (known, added) {
         (false, _) => Err(ApiError::not_found("sku not found")),
         (true, false) => Err(full()),
-        (true, true) => load(app.pool(), caller.id).await.map(Json).or_fail(failed),
+        (true, true) => load(app.pool(), caller.id).await.map(Json).or_internal(failed),
     }
 }
 
@@ -152,11 +129,11 @@ pub async fn update(
     .bind(qty)
     .execute(app.pool())
     .await
-    .or_fail(failed)?;
+    .or_internal(failed)?;
     if done.rows_affected() == 0 {
         return Err(ApiError::not_found("cart item not found"));
     }
-    load(app.pool(), caller.id).await.map(Json).or_fail(failed)
+    load(app.pool(), caller.id).await.map(Json).or_internal(failed)
 }
 
 /// `DELETE /cart/items/{itemId}`; a line that is not there is gone already.
@@ -173,6 +150,6 @@ pub async fn remove(
         .bind(caller.id)
         .execute(app.pool())
         .await
-        .or_fail("failed to remove cart item")?;
+        .or_internal("failed to remove cart item")?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,32 +3,18 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::Serialize;
 use shop_kit::extract::{Body, parameter_uuid};
-use shop_kit::wire::Items;
 use shop_kit::{ApiError, ApiResult};
-use shop_wire::commerce::PostWishlistRequest;
-use sqlx::FromRow;
-use time::OffsetDateTime;
+use shop_wire::commerce::{GetWishlistResponse, PostWishlistRequest};
 
 use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ManageWishlist;
-use crate::catalog::skus::{Sku, SkuRow};
-use crate::sku_columns;
-use crate::sql::OrFail;
+use crate::sku_json;
+use shop_kit::error::OrInternal;
 
 /// SKUs a wishlist may have.
 const MOST: i64 = 1000;
-
-/// A remembered SKU.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WishlistItem {
-    sku: Sku,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-}
 
 /// `GET /wishlist`, newest first.
 ///
@@ -37,28 +23,18 @@ pub struct WishlistItem {
 pub async fn list(
     State(app): State<App>,
     caller: Allowed<ManageWishlist>,
-) -> ApiResult<Json<Items<WishlistItem>>> {
-    #[derive(FromRow)]
-    struct Row {
-        created_at: OffsetDateTime,
-        #[sqlx(flatten)]
-        sku: SkuRow,
-    }
-    let rows: Vec<Row> = sqlx::query_as(concat!(
+) -> ApiResult<Json<GetWishlistResponse>> {
+    let items = sqlx::query_as(concat!(
         "SELECT w.created_at, ",
-        sku_columns!(),
-        " FROM wishlist_items w JOIN catalog_skus s ON s.id = w.sku_id
+        sku_json!(),
+        " AS sku FROM wishlist_items w JOIN catalog_skus s ON s.id = w.sku_id
           WHERE w.owner_user_id = $1 ORDER BY w.created_at DESC, w.id LIMIT 1000"
     ))
     .bind(caller.id)
     .fetch_all(app.pool())
     .await
-    .or_fail("failed to list wishlist")?;
-    let items = rows
-        .into_iter()
-        .map(|Row { created_at, sku }| WishlistItem { sku: sku.into(), created_at })
-        .collect();
-    Ok(Json(Items { items }))
+    .or_internal("failed to list wishlist")?;
+    Ok(Json(GetWishlistResponse { items }))
 }
 
 /// `POST /wishlist`; remembering again changes nothing.
@@ -81,7 +57,7 @@ pub async fn add(
     .bind(MOST)
     .fetch_one(app.pool())
     .await
-    .or_fail(failed)?;
+    .or_internal(failed)?;
     match active {
         None => return Err(ApiError::invalid("invalid skuId")),
         Some(false) => return Err(ApiError::invalid("sku is inactive")),
@@ -93,7 +69,7 @@ pub async fn add(
         .bind(sku)
         .execute(app.pool())
         .await
-        .or_fail(failed)?;
+        .or_internal(failed)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -111,6 +87,6 @@ pub async fn remove(
         .bind(parameter_uuid("skuId", &sku)?)
         .execute(app.pool())
         .await
-        .or_fail("failed to remove from wishlist")?;
+        .or_internal("failed to remove from wishlist")?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,57 +3,17 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::{Deserialize, Deserializer, Serialize};
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::wire::Items;
 use shop_kit::{ApiError, ApiResult};
-use sqlx::FromRow;
-use uuid::Uuid;
+use shop_wire::Change;
+use shop_wire::commerce::{Category, CreateCategoryRequest, UpdateCategoryRequest};
 
 use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ManageProducts;
-use crate::sql::OrFail;
 use crate::text::{SHORT, required};
-
-/// A category.
-#[derive(Debug, Serialize, FromRow)]
-#[serde(rename_all = "camelCase")]
-pub struct Category {
-    id: Uuid,
-    name: String,
-    parent_id: Option<Uuid>,
-    sort: i32,
-}
-
-/// A new category.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CreateCategory {
-    name: Option<String>,
-    parent_id: Option<Uuid>,
-    sort: Option<i32>,
-}
-
-/// What changes about a category; for the parent, null is a value.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct UpdateCategory {
-    name: Option<String>,
-    #[serde(deserialize_with = "present")]
-    parent_id: Option<Option<Uuid>>,
-    sort: Option<i32>,
-}
-
-/// Tells a null from a field that is not there.
-///
-/// # Errors
-/// When the value is neither null nor a `T`.
-pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    input: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(input).map(Some)
-}
+use shop_kit::error::OrInternal;
 
 /// `GET /catalog/categories`.
 ///
@@ -65,7 +25,7 @@ pub async fn list(State(app): State<App>) -> ApiResult<Json<Items<Category>>> {
     )
     .fetch_all(app.pool())
     .await
-    .or_fail("failed to list categories")?;
+    .or_internal("failed to list categories")?;
     Ok(Json(Items { items }))
 }
 
@@ -76,7 +36,7 @@ pub async fn list(State(app): State<App>) -> ApiResult<Json<Items<Category>>> {
 pub async fn create(
     State(app): State<App>,
     _: Allowed<ManageProducts>,
-    Body(request): Body<CreateCategory>,
+    Body(request): Body<CreateCategoryRequest>,
 ) -> ApiResult<(StatusCode, Json<Category>)> {
     let name = required("name", request.name, SHORT)?;
     let category = sqlx::query_as(
@@ -88,7 +48,7 @@ pub async fn create(
     .bind(request.sort.unwrap_or(0))
     .fetch_one(app.pool())
     .await
-    .or_fail("failed to create category")?;
+    .or_internal("failed to create category")?;
     Ok((StatusCode::CREATED, Json(category)))
 }
 
@@ -101,7 +61,7 @@ pub async fn show(State(app): State<App>, Path(id): Path<String>) -> ApiResult<J
         .bind(parameter_uuid("categoryId", &id)?)
         .fetch_optional(app.pool())
         .await
-        .or_fail("failed to load category")?;
+        .or_internal("failed to load category")?;
     found.map(Json).ok_or_else(unknown)
 }
 
@@ -113,20 +73,18 @@ pub async fn update(
     State(app): State<App>,
     _: Allowed<ManageProducts>,
     Path(id): Path<String>,
-    Body(request): Body<UpdateCategory>,
+    Body(request): Body<UpdateCategoryRequest>,
 ) -> ApiResult<Json<Category>> {
     let id = parameter_uuid("categoryId", &id)?;
-    let UpdateCategory { name, parent_id, sort } = request;
-    if name.is_none() && parent_id.is_none() && sort.is_none() {
+    let UpdateCategoryRequest { name, parent_id, sort } = request;
+    if name.is_none() && parent_id.is_keep() && sort.is_none() {
         return Err(ApiError::invalid("at least one field must be provided"));
     }
-    if parent_id == Some(Some(id)) {
+    if parent_id == Change::Set(id) {
         return Err(ApiError::invalid("parentId must be another category"));
     }
-    let name = match name {
-        Some(name) => Some(required("name", Some(name), SHORT)?),
-        None => None,
-    };
+    let name = name.map(|name| required("name", Some(name), SHORT)).transpose()?;
+    let parent = parent_id.wanted();
     let changed = sqlx::query_as(
         "UPDATE catalog_categories SET name = coalesce($2, name), sort = coalesce($3, sort),
              parent_id = CASE WHEN $4 THEN $5 ELSE parent_id END, updated_at = now()
@@ -135,11 +93,11 @@ pub async fn update(
     .bind(id)
     .bind(name)
     .bind(sort)
-    .bind(parent_id.is_some())
-    .bind(parent_id.flatten())
+    .bind(parent.is_some())
+    .bind(parent.flatten())
     .fetch_optional(app.pool())
     .await
-    .or_fail("failed to update category")?;
+    .or_internal("failed to update category")?;
     changed.map(Json).ok_or_else(unknown)
 }
 
@@ -156,7 +114,7 @@ pub async fn remove(
         .bind(parameter_uuid("categoryId", &id)?)
         .execute(app.pool())
         .await
-        .or_fail("failed to delete category")?;
+        .or_internal("failed to delete category")?;
     if done.rows_affected() == 0 { Err(unknown()) } else { Ok(StatusCode::NO_CONTENT) }
 }
 

@@ -5,102 +5,34 @@ use std::collections::{BTreeMap, HashMap};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
-use sqlx::{FromRow, PgConnection, PgExecutor};
+use shop_wire::commerce::{CreateSkuRequest, PriceTier, PriceTierInput, Sku};
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::tiers::PriceTier;
+use super::tiers;
 use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ManageProducts;
-use crate::sql::OrFail;
 use crate::text::{SHORT, filled, optional, required};
+use shop_kit::error::OrInternal;
 
 /// Price tiers that a SKU may have.
 const MOST_TIERS: usize = 50;
 /// Attributes that a SKU may have.
 const MOST_ATTRIBUTES: usize = 100;
 
-/// The columns of [`SkuRow`], of a table called `s`; the tiers come with them, so that any number of SKUs is one
-/// statement.
+/// A SKU as JSON, of a table called `s`. Its tiers come with it, so that any number of SKUs is one statement.
 #[macro_export]
-macro_rules! sku_columns {
+macro_rules! sku_json {
     () => {
-        "s.id AS sku_id, s.product_id, s.sku_code, s.name AS sku_name, s.spec, s.attributes, s.unit, s.is_active, \
-         (SELECT coalesce(jsonb_agg(jsonb_build_object('minQty', t.min_qty, 'maxQty', t.max_qty, \
+        "json_build_object('id', s.id, 'spuId', s.product_id, 'skuCode', s.sku_code, 'name', s.name, 'spec', s.spec, \
+         'attributes', s.attributes, 'unit', s.unit, 'isActive', s.is_active, 'priceTiers', \
+         (SELECT coalesce(json_agg(json_build_object('minQty', t.min_qty, 'maxQty', t.max_qty, \
              'unitPriceFen', t.unit_price_fen) ORDER BY t.min_qty, t.id), '[]') \
-          FROM catalog_price_tiers t WHERE t.sku_id = s.id) AS price_tiers"
+          FROM catalog_price_tiers t WHERE t.sku_id = s.id))"
     };
-}
-
-/// A variant of a product.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Sku {
-    /// Its id.
-    pub id: Uuid,
-    spu_id: Uuid,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sku_code: Option<String>,
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    spec: Option<String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    attributes: BTreeMap<String, String>,
-    /// What it costs, from the smallest quantity.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub price_tiers: Vec<PriceTier>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unit: Option<String>,
-    /// Whether it can be ordered.
-    pub is_active: bool,
-}
-
-/// A new SKU.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CreateSku {
-    sku_code: Option<String>,
-    name: Option<String>,
-    spec: Option<String>,
-    attributes: Option<BTreeMap<String, String>>,
-    price_tiers: Option<Vec<PriceTier>>,
-    unit: Option<String>,
-    is_active: Option<bool>,
-}
-
-/// A SKU as the database has it; see [`sku_columns`](crate::sku_columns).
-#[derive(Debug, FromRow)]
-pub struct SkuRow {
-    sku_id: Uuid,
-    product_id: Uuid,
-    sku_code: Option<String>,
-    sku_name: String,
-    spec: Option<String>,
-    attributes: sqlx::types::Json<BTreeMap<String, String>>,
-    unit: Option<String>,
-    is_active: bool,
-    price_tiers: sqlx::types::Json<Vec<PriceTier>>,
-}
-
-impl From<SkuRow> for Sku {
-    fn from(row: SkuRow) -> Self {
-        let SkuRow { sku_id, product_id, sku_code, sku_name, spec, attributes, unit, is_active, price_tiers } =
-            row;
-        Self {
-            id: sku_id,
-            spu_id: product_id,
-            sku_code,
-            name: sku_name,
-            spec,
-            attributes: attributes.0,
-            price_tiers: price_tiers.0,
-            unit,
-            is_active,
-        }
-    }
 }
 
 /// The SKUs of a product, oldest first, each with its tiers from the smallest quantity.
@@ -108,15 +40,15 @@ impl From<SkuRow> for Sku {
 /// # Errors
 /// When the database does not answer.
 pub async fn of_product(connection: impl PgExecutor<'_>, product: Uuid) -> sqlx::Result<Vec<Sku>> {
-    let rows: Vec<SkuRow> = sqlx::query_as(concat!(
+    let skus: Vec<sqlx::types::Json<Sku>> = sqlx::query_scalar(concat!(
         "SELECT ",
-        sku_columns!(),
+        sku_json!(),
         " FROM catalog_skus s WHERE s.product_id = $1 ORDER BY s.created_at, s.id LIMIT 1000"
     ))
     .bind(product)
     .fetch_all(connection)
     .await?;
-    Ok(rows.into_iter().map(Sku::from).collect())
+    Ok(skus.into_iter().map(|sku| sku.0).collect())
 }
 
 /// SKUs by their ids; those that do not exist are left out.
@@ -124,16 +56,16 @@ pub async fn of_product(connection: impl PgExecutor<'_>, product: Uuid) -> sqlx:
 /// # Errors
 /// When the database does not answer.
 pub async fn by_ids(connection: impl PgExecutor<'_>, ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, Sku>> {
-    let rows: Vec<SkuRow> =
-        sqlx::query_as(concat!("SELECT ", sku_columns!(), " FROM catalog_skus s WHERE s.id = ANY($1)"))
+    let skus: Vec<sqlx::types::Json<Sku>> =
+        sqlx::query_scalar(concat!("SELECT ", sku_json!(), " FROM catalog_skus s WHERE s.id = ANY($1)"))
             .bind(ids)
             .fetch_all(connection)
             .await?;
-    Ok(rows.into_iter().map(|row| (row.sku_id, row.into())).collect())
+    Ok(skus.into_iter().map(|sku| (sku.0.id, sku.0)).collect())
 }
 
 /// What a SKU is made of, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SkuContent {
     /// The code people write, unique in the catalogue.
     pub sku_code: Option<String>,
@@ -151,33 +83,41 @@ pub struct SkuContent {
     pub is_active: bool,
 }
 
-impl CreateSku {
-    fn checked(self) -> ApiResult<SkuContent> {
-        let Self { sku_code, name, spec, attributes, price_tiers, unit, is_active } = self;
-        let name = required("name", name, SHORT)?;
-        let mut attributes = attributes.unwrap_or_default();
-        if attributes.len() > MOST_ATTRIBUTES {
-            return Err(ApiError::invalid("attributes supports at most 100 items"));
-        }
-        // Spreadsheets put the specification among the attributes; it has a column of its own.
-        let spec = filled(spec).or_else(|| filled(attributes.remove("spec")));
-        let mut price_tiers = price_tiers.unwrap_or_default();
-        if price_tiers.len() > MOST_TIERS {
-            return Err(ApiError::invalid("priceTiers supports at most 50 items"));
-        }
-        if !price_tiers.iter().all(PriceTier::is_possible) {
-            return Err(ApiError::invalid("invalid price tier"));
-        }
-        price_tiers.sort_by_key(|t| t.min_qty);
-        Ok(SkuContent {
-            sku_code: optional("skuCode", sku_code, SHORT)?,
-            name,
-            spec: optional("spec", spec, SHORT)?,
-            attributes,
-            price_tiers,
-            unit: optional("unit", unit, SHORT)?,
-            is_active: is_active.unwrap_or(true),
-        })
+/// What a request says, checked.
+fn checked(request: CreateSkuRequest) -> ApiResult<SkuContent> {
+    let CreateSkuRequest { sku_code, name, spec, attributes, price_tiers, unit, is_active } = request;
+    let name = required("name", name, SHORT)?;
+    let mut attributes = attributes.unwrap_or_default();
+    if attributes.len() > MOST_ATTRIBUTES {
+        return Err(ApiError::invalid("attributes supports at most 100 items"));
+    }
+    // Spreadsheets put the specification among the attributes; it has a column of its own.
+    let spec = filled(spec).or_else(|| filled(attributes.remove("spec")));
+    let price_tiers = price_tiers.unwrap_or_default();
+    if price_tiers.len() > MOST_TIERS {
+        return Err(ApiError::invalid("priceTiers supports at most 50 items"));
+    }
+    let mut price_tiers: Vec<PriceTier> = price_tiers.into_iter().map(tier).collect();
+    if !price_tiers.iter().all(tiers::is_possible) {
+        return Err(ApiError::invalid("invalid price tier"));
+    }
+    price_tiers.sort_by_key(|t| t.min_qty);
+    Ok(SkuContent {
+        sku_code: optional("skuCode", sku_code, SHORT)?,
+        name,
+        spec: optional("spec", spec, SHORT)?,
+        attributes,
+        price_tiers,
+        unit: optional("unit", unit, SHORT)?,
+        is_active: is_active.unwrap_or(true),
+    })
+}
+
+fn tier(given: PriceTierInput) -> PriceTier {
+    PriceTier {
+        min_qty: given.min_qty.unwrap_or_default(),
+        max_qty: given.max_qty,
+        unit_price_fen: given.unit_price_fen.unwrap_or_default(),
     }
 }
 
@@ -238,24 +178,24 @@ pub async fn create(
     State(app): State<App>,
     _: Allowed<ManageProducts>,
     Path(product): Path<String>,
-    Body(request): Body<CreateSku>,
+    Body(request): Body<CreateSkuRequest>,
 ) -> ApiResult<(StatusCode, Json<Sku>)> {
     let product = parameter_uuid("spuId", &product)?;
-    let content = request.checked()?;
+    let content = checked(request)?;
     let failed = "failed to create sku";
-    let mut transaction = app.pool().begin().await.or_fail(failed)?;
+    let mut transaction = app.pool().begin().await.or_internal(failed)?;
     let known: Option<i32> = sqlx::query_scalar("SELECT 1 FROM catalog_products WHERE id = $1 FOR SHARE")
         .bind(product)
         .fetch_optional(&mut *transaction)
         .await
-        .or_fail(failed)?;
+        .or_internal(failed)?;
     if known.is_none() {
         return Err(ApiError::not_found("product not found"));
     }
-    let Some(id) = insert(&mut transaction, product, &content).await.or_fail(failed)? else {
+    let Some(id) = insert(&mut transaction, product, &content).await.or_internal(failed)? else {
         return Err(ApiError::conflict("skuCode already exists"));
     };
-    transaction.commit().await.or_fail(failed)?;
+    transaction.commit().await.or_internal(failed)?;
     let SkuContent { sku_code, name, spec, attributes, price_tiers, unit, is_active } = content;
     let sku = Sku { id, spu_id: product, sku_code, name, spec, attributes, price_tiers, unit, is_active };
     Ok((StatusCode::CREATED, Json(sku)))

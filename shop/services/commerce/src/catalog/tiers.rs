@@ -1,34 +1,20 @@
 //! Prices that depend on the quantity. Pure.
 
-use serde::{Deserialize, Serialize};
+use shop_wire::commerce::PriceTier;
 
-/// The price of one unit, in fen, for quantities from `minQty` to `maxQty` (open when null).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PriceTier {
-    /// The smallest quantity, at least 1.
-    pub min_qty: i32,
-    /// The largest quantity; open when there is none.
-    pub max_qty: Option<i32>,
-    /// Fen for one unit.
-    pub unit_price_fen: i64,
+/// Whether a tier can hold for any quantity.
+pub fn is_possible(tier: &PriceTier) -> bool {
+    tier.min_qty >= 1 && tier.unit_price_fen >= 0 && tier.max_qty.is_none_or(|max| max >= tier.min_qty)
 }
 
-impl PriceTier {
-    /// Whether it can hold for any quantity.
-    pub fn is_possible(&self) -> bool {
-        self.min_qty >= 1 && self.unit_price_fen >= 0 && self.max_qty.is_none_or(|max| max >= self.min_qty)
-    }
-
-    fn holds_for(&self, qty: i32) -> bool {
-        self.min_qty <= qty && self.max_qty.is_none_or(|max| qty <= max)
-    }
+fn holds_for(tier: &PriceTier, qty: i32) -> bool {
+    tier.min_qty <= qty && tier.max_qty.is_none_or(|max| qty <= max)
 }
 
 /// The price of one unit when `qty` of them are bought: of the tiers that hold for the quantity the one that
 /// begins last. Nothing when none holds: then there is no price. The order of the tiers does not matter.
 pub fn unit_price(tiers: &[PriceTier], qty: i32) -> Option<i64> {
-    let holding = tiers.iter().filter(|tier| tier.holds_for(qty));
+    let holding = tiers.iter().filter(|tier| holds_for(tier, qty));
     // `max_by_key` takes the last of equals, as a walk through tiers sorted by their beginning would.
     holding.max_by_key(|tier| tier.min_qty).map(|tier| tier.unit_price_fen)
 }
@@ -77,7 +63,7 @@ mod tests {
             backwards.reverse();
             prop_assert_eq!(unit_price(&sorted, qty), unit_price(&backwards, qty));
             // The price, when there is one, is that of a tier that holds and of no earlier one.
-            let walked = sorted.iter().rev().find(|t| t.holds_for(qty)).map(|t| t.unit_price_fen);
+            let walked = sorted.iter().rev().find(|t| holds_for(t, qty)).map(|t| t.unit_price_fen);
             prop_assert_eq!(unit_price(&sorted, qty), walked);
         }
     }

@@ -3,43 +3,22 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
 use shop_kit::extract::{Body, QueryParams, parameter_uuid};
-use shop_kit::wire::Page;
+use shop_kit::list::List;
 use shop_kit::{ApiError, ApiResult};
-use shop_wire::commerce::CreatePriceInquiry;
-use sqlx::{FromRow, Postgres, QueryBuilder};
-use time::OffsetDateTime;
+use shop_wire::Change;
+use shop_wire::commerce::{
+    CreatePriceInquiry, PagedPriceInquiryList, PriceInquiry, PriceInquiryStatus, UpdatePriceInquiryRequest,
+};
+use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::authorize::needs::{CreateInquiry as MayCreateInquiry, ManageInquiries, ReadInquiries};
 use crate::authorize::{Allowed, Caller};
-use crate::catalog::categories::present;
 use crate::orders::read::owner_for_new;
-use crate::sql::OrFail;
 use crate::text::{LONG, optional, required};
-
-/// What an inquiry may be.
-const STATUSES: [&str; 3] = ["OPEN", "RESPONDED", "CLOSED"];
-
-/// An inquiry.
-#[derive(Debug, Serialize, FromRow)]
-#[serde(rename_all = "camelCase")]
-pub struct PriceInquiry {
-    id: Uuid,
-    created_by_user_id: Uuid,
-    assigned_sales_user_id: Option<Uuid>,
-    sku_id: Option<Uuid>,
-    order_id: Option<Uuid>,
-    message: String,
-    status: String,
-    response_note: Option<String>,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339::option")]
-    updated_at: Option<OffsetDateTime>,
-}
+use shop_kit::error::OrInternal;
 
 macro_rules! columns {
     () => {
@@ -48,17 +27,7 @@ macro_rules! columns {
     };
 }
 
-/// What changes about an inquiry; a null takes something away.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct UpdateInquiry {
-    #[serde(deserialize_with = "present")]
-    status: Option<Option<String>>,
-    #[serde(deserialize_with = "present")]
-    assigned_sales_user_id: Option<Option<Uuid>>,
-    #[serde(deserialize_with = "present")]
-    response_note: Option<Option<String>>,
-}
+const INQUIRIES: List = List { table: "price_inquiries", columns: columns!(), order: "created_at DESC, id" };
 
 fn only_visible(query: &mut QueryBuilder<Postgres>, caller: &Caller) {
     if let Some(id) = caller.only_own() {
@@ -79,7 +48,7 @@ pub async fn visible(app: &App, caller: &Caller, id: Uuid) -> ApiResult<PriceInq
     query.push_bind(id);
     only_visible(&mut query, caller);
     let found = query.build_query_as().fetch_optional(app.pool()).await;
-    found.or_fail("failed to load inquiry")?.ok_or_else(unknown)
+    found.or_internal("failed to load inquiry")?.ok_or_else(unknown)
 }
 
 fn unknown() -> ApiError {
@@ -94,24 +63,15 @@ pub async fn list(
     State(app): State<App>,
     caller: Allowed<ReadInquiries>,
     query: QueryParams,
-) -> ApiResult<Json<Page<PriceInquiry>>> {
+) -> ApiResult<Json<PagedPriceInquiryList>> {
     let paging = query.paging(20)?;
-    let narrow = |sql: &mut QueryBuilder<Postgres>| {
+    let page = INQUIRIES.page(app.pool(), paging, |sql| {
         only_visible(sql, &caller);
         if let Some(status) = query.text("status") {
             sql.push(" AND status = ").push_bind(status.to_owned());
         }
-    };
-    let failed = "failed to list inquiries";
-    let mut count = QueryBuilder::new("SELECT count(*) FROM price_inquiries WHERE true");
-    narrow(&mut count);
-    let total = count.build_query_scalar().fetch_one(app.pool()).await.or_fail(failed)?;
-    let mut page = QueryBuilder::new(concat!("SELECT ", columns!(), " FROM price_inquiries WHERE true"));
-    narrow(&mut page);
-    page.push(" ORDER BY created_at DESC, id LIMIT ").push_bind(paging.size);
-    page.push(" OFFSET ").push_bind(paging.offset());
-    let items = page.build_query_as().fetch_all(app.pool()).await.or_fail(failed)?;
-    Ok(Json(Page::of(items, paging, total)))
+    });
+    page.await.map(Json).or_internal("failed to list inquiries")
 }
 
 /// `POST /inquiries/price`.
@@ -130,7 +90,7 @@ pub async fn create(
             .bind(sku)
             .fetch_optional(app.pool())
             .await
-            .or_fail(failed)?;
+            .or_internal(failed)?;
         match active {
             None => return Err(ApiError::invalid("invalid skuId")),
             Some(false) => return Err(ApiError::invalid("sku is inactive")),
@@ -151,7 +111,7 @@ pub async fn create(
     .bind(message)
     .fetch_one(app.pool())
     .await
-    .or_fail(failed)?;
+    .or_internal(failed)?;
     Ok((StatusCode::CREATED, Json(inquiry)))
 }
 
@@ -175,29 +135,27 @@ pub async fn update(
     State(app): State<App>,
     caller: Allowed<ManageInquiries>,
     Path(id): Path<String>,
-    Body(request): Body<UpdateInquiry>,
+    Body(request): Body<UpdatePriceInquiryRequest>,
 ) -> ApiResult<Json<PriceInquiry>> {
     let id = parameter_uuid("inquiryId", &id)?;
-    let UpdateInquiry { status, assigned_sales_user_id, response_note } = request;
-    if status.is_none() && assigned_sales_user_id.is_none() && response_note.is_none() {
+    let UpdatePriceInquiryRequest { status, assigned_sales_user_id, response_note } = request;
+    if status.is_keep() && assigned_sales_user_id.is_keep() && response_note.is_keep() {
         return Err(ApiError::invalid("no fields to update"));
     }
     let mut query = QueryBuilder::new("UPDATE price_inquiries SET updated_at = now()");
-    if let Some(status) = status.flatten() {
-        if !STATUSES.contains(&status.as_str()) {
-            return Err(ApiError::invalid("invalid status"));
-        }
+    if let Change::Set(status) = status {
+        let status: PriceInquiryStatus = status.parse().map_err(|_| ApiError::invalid("invalid status"))?;
         query.push(", status = ").push_bind(status);
     }
-    if let Some(sales) = assigned_sales_user_id {
+    if let Some(sales) = assigned_sales_user_id.wanted() {
         query.push(", assigned_sales_user_id = ").push_bind(sales);
     }
-    if let Some(note) = response_note {
+    if let Some(note) = response_note.wanted() {
         query.push(", response_note = ").push_bind(optional("responseNote", note, LONG)?);
     }
     query.push(" WHERE id = ").push_bind(id);
     only_visible(&mut query, &caller);
     query.push(concat!(" RETURNING ", columns!()));
     let changed = query.build_query_as().fetch_optional(app.pool()).await;
-    changed.or_fail("failed to update inquiry")?.map(Json).ok_or_else(unknown)
+    changed.or_internal("failed to update inquiry")?.map(Json).ok_or_else(unknown)
 }

@@ -3,30 +3,20 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
-use time::OffsetDateTime;
+use shop_wire::admin::PostAdminProductRequestsExportJobsRequest;
+use shop_wire::common::{ImportJob, ImportJobType};
 use url::Url;
 use uuid::Uuid;
 
-use super::{ImportJob, Params};
+use super::Params;
 use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::{ExportRequests, ImportProducts, ReadJobs};
-use crate::sql::OrFail;
 use crate::text::{filled, moment};
 use crate::upload::Form;
-
-/// What to export.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Export {
-    #[serde(with = "time::serde::rfc3339::option")]
-    created_after: Option<OffsetDateTime>,
-    #[serde(with = "time::serde::rfc3339::option")]
-    created_before: Option<OffsetDateTime>,
-}
+use shop_kit::error::OrInternal;
 
 /// `POST /admin/products/import-jobs`: keeps what was uploaded and answers; the worker reads it.
 ///
@@ -45,7 +35,7 @@ pub async fn import_products(
     let params = Params { image_base_url: base, ..Params::default() };
     let files = [("excelFile", Some(sheet)), ("imagesZip", pictures)];
     let files = files.into_iter().filter_map(|(field, content)| Some((field, content?)));
-    let job = enqueue(&app, "PRODUCT_IMPORT", caller.id, params, files).await?;
+    let job = enqueue(&app, ImportJobType::ProductImport, caller.id, params, files).await?;
     Ok((StatusCode::ACCEPTED, Json(job)))
 }
 
@@ -67,27 +57,28 @@ fn base_url(text: &str) -> ApiResult<String> {
 pub async fn export_requests(
     State(app): State<App>,
     caller: Allowed<ExportRequests>,
-    Body(request): Body<Export>,
+    Body(request): Body<PostAdminProductRequestsExportJobsRequest>,
 ) -> ApiResult<(StatusCode, Json<ImportJob>)> {
-    let Export { created_after, created_before } = request;
+    let PostAdminProductRequestsExportJobsRequest { created_after, created_before } = request;
     let params = Params {
         created_after: moment("createdAfter", created_after)?,
         created_before: moment("createdBefore", created_before)?,
         ..Params::default()
     };
-    let job = enqueue(&app, "PRODUCT_REQUEST_EXPORT", caller.id, params, std::iter::empty()).await?;
+    let job =
+        enqueue(&app, ImportJobType::ProductRequestExport, caller.id, params, std::iter::empty()).await?;
     Ok((StatusCode::ACCEPTED, Json(job)))
 }
 
 async fn enqueue(
     app: &App,
-    kind: &str,
+    kind: ImportJobType,
     by: Uuid,
     params: Params,
     files: impl Iterator<Item = (&'static str, bytes::Bytes)>,
 ) -> ApiResult<ImportJob> {
     let failed = "failed to create import job";
-    let mut transaction = app.pool().begin().await.or_fail(failed)?;
+    let mut transaction = app.pool().begin().await.or_internal(failed)?;
     let job: ImportJob = sqlx::query_as(
         "INSERT INTO import_jobs (type, created_by_user_id, params) VALUES ($1, $2, $3)
          RETURNING id, type, status, progress, result_file_url, error_report_url, created_at",
@@ -97,7 +88,7 @@ async fn enqueue(
     .bind(sqlx::types::Json(params))
     .fetch_one(&mut *transaction)
     .await
-    .or_fail(failed)?;
+    .or_internal(failed)?;
     for (field, content) in files {
         sqlx::query("INSERT INTO import_job_uploads (job_id, field, content) VALUES ($1, $2, $3)")
             .bind(job.id)
@@ -105,9 +96,9 @@ async fn enqueue(
             .bind(&content[..])
             .execute(&mut *transaction)
             .await
-            .or_fail(failed)?;
+            .or_internal(failed)?;
     }
-    transaction.commit().await.or_fail(failed)?;
+    transaction.commit().await.or_internal(failed)?;
     app.worker().wake();
     Ok(job)
 }
@@ -129,7 +120,7 @@ pub async fn show(
     .bind(id)
     .fetch_optional(app.pool())
     .await
-    .or_fail("failed to load import job")?;
+    .or_internal("failed to load import job")?;
     job.map(Json).ok_or_else(|| ApiError::not_found("import job not found"))
 }
 

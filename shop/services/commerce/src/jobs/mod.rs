@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use shop_kit::Shutdown;
+use shop_wire::common::ImportJobType;
 use sqlx::{FromRow, PgConnection};
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -27,20 +28,6 @@ use crate::sheets::{SheetError, WriteError};
 const MOST_ATTEMPTS: i32 = 3;
 /// How long a job that failed waits for its next attempt.
 const PAUSE: Duration = Duration::from_secs(10);
-
-/// A job as clients see it.
-#[derive(Debug, Serialize, FromRow)]
-#[serde(rename_all = "camelCase")]
-pub struct ImportJob {
-    id: Uuid,
-    r#type: String,
-    status: String,
-    progress: i32,
-    result_file_url: Option<String>,
-    error_report_url: Option<String>,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-}
 
 /// Wakes the worker of this instance.
 #[derive(Debug, Default)]
@@ -74,7 +61,7 @@ pub struct Params {
 #[derive(Debug, Clone, FromRow)]
 pub struct Claim {
     id: Uuid,
-    r#type: String,
+    r#type: ImportJobType,
     attempts: i32,
     params: sqlx::types::Json<Params>,
 }
@@ -169,12 +156,12 @@ async fn claim(app: &App) -> sqlx::Result<Option<Claim>> {
 }
 
 async fn run(app: &App, job: Claim, shutdown: &Shutdown) {
-    tracing::info!(job = %job.id, kind = job.r#type, attempt = job.attempts, "job begun");
+    tracing::info!(job = %job.id, kind = %job.r#type, attempt = job.attempts, "job begun");
     let task = {
         let (app, job, shutdown) = (app.clone(), job.clone(), shutdown.clone());
         tokio::spawn(async move {
-            match job.r#type.as_str() {
-                "PRODUCT_IMPORT" => products::import::run(&app, &job, &shutdown).await,
+            match job.r#type {
+                ImportJobType::ProductImport => products::import::run(&app, &job, &shutdown).await,
                 _ => export::run(&app, &job, &shutdown).await,
             }
         })

@@ -3,76 +3,38 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use serde::Deserialize;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
-use shop_wire::commerce::ShipOrderRequest;
+use shop_wire::commerce::{Order, ShipOrderRequest, TrackingInfoShipment as Shipment};
+use shop_wire::internal::OrderPaymentReport;
 use sqlx::PgConnection;
 use subtle::ConstantTimeEq;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::read::{Order, OrderRow, unknown, with_its_items};
-use super::state::{self, Event, OrderStatus, PaymentStatus};
+use super::read::{Standing, load, lock, unknown};
+use super::state::{self, Event, PaymentStatus};
 use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::{ConfirmReceipt, ShipOrders};
-use crate::order_columns;
-use crate::shipments::{self, Shipment};
-use crate::sql::OrFail;
+use crate::shipments;
 use crate::text::{SHORT, moment, optional, required};
-
-/// What has become of a payment.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct PaymentReport {
-    payment_id: Option<Uuid>,
-    channel: Option<String>,
-    status: Option<String>,
-    #[serde(with = "time::serde::rfc3339::option")]
-    paid_at: Option<OffsetDateTime>,
-}
-
-/// An order that nobody else can change until the transaction ends.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn lock(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<OrderRow>> {
-    sqlx::query_as(concat!("SELECT ", order_columns!(), " FROM orders WHERE id = $1 FOR UPDATE"))
-        .bind(id)
-        .fetch_optional(connection)
-        .await
-}
-
-/// The states of an order as it was read.
-///
-/// # Errors
-/// 500 when the database has words that this program does not know.
-pub fn state_of(row: &OrderRow) -> ApiResult<state::State> {
-    let order = OrderStatus::parse(&row.status);
-    let payment = PaymentStatus::parse(&row.payment_status);
-    order
-        .zip(payment)
-        .map(|(order, payment)| state::State { order, payment })
-        .ok_or_else(|| ApiError::internal("unreadable order state", &row.status))
-}
+use shop_kit::error::OrInternal;
 
 /// The refusal of an event that can't happen now.
 pub fn refused(reason: state::Refused) -> ApiError {
     ApiError::new(StatusCode::CONFLICT, "invalid_order_state", reason.reason)
 }
 
-/// Writes where an order is now.
-async fn write(connection: &mut PgConnection, id: Uuid, to: state::State) -> sqlx::Result<OrderRow> {
-    sqlx::query_as(concat!(
-        "UPDATE orders SET status = $2, payment_status = $3, updated_at = now() WHERE id = $1 RETURNING ",
-        order_columns!()
-    ))
-    .bind(id)
-    .bind(to.order.as_str())
-    .bind(to.payment.as_str())
-    .fetch_one(connection)
-    .await
+/// Writes where an order is now, and reads it.
+async fn write(connection: &mut PgConnection, id: Uuid, to: state::State) -> sqlx::Result<Order> {
+    sqlx::query("UPDATE orders SET status = $2, payment_status = $3, updated_at = now() WHERE id = $1")
+        .bind(id)
+        .bind(to.order)
+        .bind(to.payment)
+        .execute(&mut *connection)
+        .await?;
+    load(connection, id).await
 }
 
 /// `POST /orders/{orderId}/confirm-receipt`: the customer has the goods.
@@ -85,7 +47,7 @@ pub async fn confirm_receipt(
     Path(id): Path<String>,
 ) -> ApiResult<Json<Order>> {
     let id = parameter_uuid("orderId", &id)?;
-    received(&app, id, |row| row.customer_id == caller.id).await
+    received(&app, id, |order| order.customer_id == caller.id).await
 }
 
 /// `POST /admin/orders/{orderId}/confirm-delivery`: somebody else knows that the customer has the goods.
@@ -100,14 +62,13 @@ pub async fn confirm_delivery(
     received(&app, parameter_uuid("orderId", &id)?, |_| true).await
 }
 
-async fn received(app: &App, id: Uuid, may: impl FnOnce(&OrderRow) -> bool) -> ApiResult<Json<Order>> {
+async fn received(app: &App, id: Uuid, may: impl FnOnce(&Standing) -> bool) -> ApiResult<Json<Order>> {
     let failed = "failed to confirm delivery";
-    let mut transaction = app.pool().begin().await.or_fail(failed)?;
-    let row = lock(&mut transaction, id).await.or_fail(failed)?.filter(may).ok_or_else(unknown)?;
-    let after = state_of(&row)?.after(Event::Received).map_err(refused)?;
-    let row = write(&mut transaction, id, after).await.or_fail(failed)?;
-    let order = with_its_items(&mut transaction, row).await.or_fail(failed)?;
-    transaction.commit().await.or_fail(failed)?;
+    let mut transaction = app.pool().begin().await.or_internal(failed)?;
+    let order = lock(&mut transaction, id).await.or_internal(failed)?.filter(may).ok_or_else(unknown)?;
+    let after = order.state.after(Event::Received).map_err(refused)?;
+    let order = write(&mut transaction, id, after).await.or_internal(failed)?;
+    transaction.commit().await.or_internal(failed)?;
     Ok(Json(order))
 }
 
@@ -128,13 +89,12 @@ pub async fn ship(
         shipped_at: moment("shippedAt", request.shipped_at)?.or_else(|| Some(OffsetDateTime::now_utc())),
     };
     let failed = "failed to ship order";
-    let mut transaction = app.pool().begin().await.or_fail(failed)?;
-    let row = lock(&mut transaction, id).await.or_fail(failed)?.ok_or_else(unknown)?;
-    let after = state_of(&row)?.after(Event::HandedOver).map_err(refused)?;
-    shipments::upsert(&mut transaction, &[(id, shipment)]).await.or_fail(failed)?;
-    let row = write(&mut transaction, id, after).await.or_fail(failed)?;
-    let order = with_its_items(&mut transaction, row).await.or_fail(failed)?;
-    transaction.commit().await.or_fail(failed)?;
+    let mut transaction = app.pool().begin().await.or_internal(failed)?;
+    let order = lock(&mut transaction, id).await.or_internal(failed)?.ok_or_else(unknown)?;
+    let after = order.state.after(Event::HandedOver).map_err(refused)?;
+    shipments::upsert(&mut transaction, &[(id, shipment)]).await.or_internal(failed)?;
+    let order = write(&mut transaction, id, after).await.or_internal(failed)?;
+    transaction.commit().await.or_internal(failed)?;
     Ok(Json(order))
 }
 
@@ -147,7 +107,7 @@ pub async fn payment_status(
     State(app): State<App>,
     headers: HeaderMap,
     Path(id): Path<String>,
-    Body(request): Body<PaymentReport>,
+    Body(request): Body<OrderPaymentReport>,
 ) -> ApiResult<Json<Order>> {
     let shown = headers.get("x-internal-token").map_or(&b""[..], |value| value.as_bytes());
     let known = app.sync_token().map_or("", |token| token.reveal());
@@ -159,37 +119,35 @@ pub async fn payment_status(
     let status = required("status", request.status, SHORT)?;
     let channel = optional("channel", request.channel, SHORT)?;
     let paid_at = moment("paidAt", request.paid_at)?;
-    let reported = PaymentStatus::parse(&status)
+    let reported = status
+        .parse()
+        .ok()
         .filter(|status| *status != PaymentStatus::Unpaid)
         .ok_or_else(|| ApiError::invalid("invalid status"))?;
     let failed = "failed to update payment status";
-    let mut transaction = app.pool().begin().await.or_fail(failed)?;
-    let row = lock(&mut transaction, id).await.or_fail(failed)?.ok_or_else(unknown)?;
-    let before = state_of(&row)?;
+    let mut transaction = app.pool().begin().await.or_internal(failed)?;
+    let before = lock(&mut transaction, id).await.or_internal(failed)?.ok_or_else(unknown)?.state;
     let after = before.after(Event::Reported(reported)).map_err(refused)?;
-    let row = if before.is_paid() {
-        row
-    } else {
+    if !before.is_paid() {
         let now_paid = after.payment == PaymentStatus::Paid;
         let paid_at = now_paid.then(|| paid_at.unwrap_or_else(OffsetDateTime::now_utc));
-        sqlx::query_as(concat!(
+        sqlx::query(
             "UPDATE orders SET status = $2, payment_status = $3, latest_payment_id = $4,
                  payment_channel = coalesce($5, payment_channel), paid_at = $6, updated_at = now()
-             WHERE id = $1 RETURNING ",
-            order_columns!()
-        ))
+             WHERE id = $1",
+        )
         .bind(id)
-        .bind(after.order.as_str())
-        .bind(after.payment.as_str())
+        .bind(after.order)
+        .bind(after.payment)
         .bind(payment)
         .bind(channel)
         .bind(paid_at)
-        .fetch_one(&mut *transaction)
+        .execute(&mut *transaction)
         .await
-        .or_fail(failed)?
-    };
-    let order = with_its_items(&mut transaction, row).await.or_fail(failed)?;
-    transaction.commit().await.or_fail(failed)?;
+        .or_internal(failed)?;
+    }
+    let order = load(&mut transaction, id).await.or_internal(failed)?;
+    transaction.commit().await.or_internal(failed)?;
     Ok(Json(order))
 }
 

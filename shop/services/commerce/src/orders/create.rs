@@ -4,51 +4,26 @@ use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use serde::Deserialize;
+use axum::http::StatusCode;
 use serde_json::json;
-use shop_kit::extract::Body;
+use shop_kit::extract::{Body, IdempotencyKey};
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::commerce::{Address, AddressInput, CreateOrderRequest, Order};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::pricing::{self, Line, Unorderable, WantedLine};
-use super::read::{Address, Order, OrderRow, with_its_items};
+use super::pricing::{self, Line, Unorderable};
+use super::read::load;
 use super::state::State as OrderState;
 use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::CreateOrder as MayCreateOrder;
 use crate::catalog::skus;
-use crate::order_columns;
-use crate::sql::OrFail;
 use crate::text::{LONG, optional};
+use shop_kit::error::OrInternal;
 
-/// Characters of a key that makes a repeated request harmless.
-const LONGEST_KEY: usize = 255;
 /// The longest of an address's parts.
 const LONGEST_PART: usize = 1000;
-
-/// A new order.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct CreateOrder {
-    address: Address,
-    remark: Option<String>,
-    items: Vec<WantedLine>,
-}
-
-/// The key of a request that may be sent twice.
-///
-/// # Errors
-/// 400 when it can't be kept.
-pub fn idempotency_key(headers: &HeaderMap) -> ApiResult<Option<&str>> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().map_err(|_| ApiError::invalid("invalid Idempotency-Key"))?.trim();
-    if key.len() > LONGEST_KEY {
-        return Err(ApiError::invalid("Idempotency-Key must be at most 255 characters"));
-    }
-    Ok(Some(key).filter(|key| !key.is_empty()))
-}
 
 /// `POST /orders`. The prices are those of now, for good.
 ///
@@ -57,65 +32,65 @@ pub fn idempotency_key(headers: &HeaderMap) -> ApiResult<Option<&str>> {
 pub async fn create(
     State(app): State<App>,
     caller: Allowed<MayCreateOrder>,
-    headers: HeaderMap,
-    Body(request): Body<CreateOrder>,
+    IdempotencyKey(key): IdempotencyKey,
+    Body(request): Body<CreateOrderRequest>,
 ) -> ApiResult<(StatusCode, Json<Order>)> {
-    let key = idempotency_key(&headers)?;
-    let CreateOrder { address, remark, items } = request;
+    let CreateOrderRequest { address, remark, items } = request;
+    let items = items.unwrap_or_default();
     if items.is_empty() {
         return Err(refuse(Unorderable::Empty));
     }
     let failed = "failed to create order";
-    let mut transaction = app.pool().begin().await.or_fail(failed)?;
-    if let Some(key) = key
-        && let Some(order) = with_key(&mut transaction, caller.id, key).await.or_fail(failed)?
+    let mut transaction = app.pool().begin().await.or_internal(failed)?;
+    if let Some(key) = &key
+        && let Some(order) = with_key(&mut transaction, caller.id, key).await.or_internal(failed)?
     {
         return Err(duplicate(order));
     }
     let lines = pricing::check(&items).map_err(refuse)?;
     let remark = optional("remark", remark, LONG)?;
-    check_address(&address)?;
+    let address = checked(address.unwrap_or_default())?;
 
     let mut wanted: Vec<Uuid> = lines.iter().map(|line| line.sku_id).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let known = skus::by_ids(&mut *transaction, &wanted).await.or_fail(failed)?;
+    let known = skus::by_ids(&mut *transaction, &wanted).await.or_internal(failed)?;
     let prices = pricing::price(&lines, &known).map_err(refuse)?;
     if let Err(error) = take_out_of_cart(&mut transaction, caller.id, &lines, failed).await {
         // The same request, sent twice at once: this one waited for the lines of the cart, and they are ordered now.
-        let first = match key {
-            Some(key) => with_key(&mut transaction, caller.id, key).await.or_fail(failed)?,
+        let first = match &key {
+            Some(key) => with_key(&mut transaction, caller.id, key).await.or_internal(failed)?,
             None => None,
         };
         return Err(first.map_or(error, duplicate));
     }
 
-    let row: Option<OrderRow> = sqlx::query_as(concat!(
+    let id: Option<Uuid> = sqlx::query_scalar(
         "INSERT INTO orders (status, payment_status, customer_id, owner_sales_user_id, address, remark,
              idempotency_key)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (customer_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-         RETURNING ",
-        order_columns!()
-    ))
-    .bind(OrderState::NEW.order.as_str())
-    .bind(OrderState::NEW.payment.as_str())
+         RETURNING id",
+    )
+    .bind(OrderState::NEW.order)
+    .bind(OrderState::NEW.payment)
     .bind(caller.id)
     .bind(caller.owner_of_new())
     .bind(sqlx::types::Json(&address))
     .bind(remark)
-    .bind(key)
+    .bind(&key)
     .fetch_optional(&mut *transaction)
     .await
-    .or_fail(failed)?;
-    let Some(row) = row else {
+    .or_internal(failed)?;
+    let Some(id) = id else {
         // Somebody else with the same key was faster; the insert waited for it.
-        let first = with_key(&mut transaction, caller.id, key.unwrap_or_default()).await.or_fail(failed)?;
+        let first =
+            with_key(&mut transaction, caller.id, &key.unwrap_or_default()).await.or_internal(failed)?;
         return Err(first.map_or_else(|| ApiError::conflict("duplicate idempotency key"), duplicate));
     };
-    insert_lines(&mut transaction, row.id, &lines, &prices).await.or_fail(failed)?;
-    let order = with_its_items(&mut transaction, row).await.or_fail(failed)?;
-    transaction.commit().await.or_fail(failed)?;
+    insert_lines(&mut transaction, id, &lines, &prices).await.or_internal(failed)?;
+    let order = load(&mut transaction, id).await.or_internal(failed)?;
+    transaction.commit().await.or_internal(failed)?;
     Ok((StatusCode::CREATED, Json(order)))
 }
 
@@ -128,12 +103,20 @@ fn duplicate(order: Uuid) -> ApiError {
 }
 
 /// An address is kept as it is given; only its size has an end.
-fn check_address(address: &Address) -> ApiResult<()> {
-    let longest = serde_json::to_string(address).map_or(0, |text| text.chars().count());
-    if longest > 6 * LONGEST_PART {
+fn checked(given: AddressInput) -> ApiResult<Address> {
+    let address = Address {
+        receiver_name: given.receiver_name.unwrap_or_default(),
+        receiver_phone: given.receiver_phone.unwrap_or_default(),
+        province: given.province,
+        city: given.city,
+        district: given.district,
+        detail: given.detail.unwrap_or_default(),
+    };
+    let length = serde_json::to_string(&address).map_or(0, |text| text.chars().count());
+    if length > 6 * LONGEST_PART {
         return Err(ApiError::invalid("address is too long"));
     }
-    Ok(())
+    Ok(address)
 }
 
 async fn with_key(connection: &mut PgConnection, customer: Uuid, key: &str) -> sqlx::Result<Option<Uuid>> {
@@ -188,7 +171,7 @@ async fn take_out_of_cart(
         .bind(&ids)
         .fetch_all(&mut *connection)
         .await
-        .or_fail(failed)?;
+        .or_internal(failed)?;
         let rows: HashMap<Uuid, (Uuid, i32)> =
             rows.into_iter().map(|(id, sku, qty)| (id, (sku, qty))).collect();
         for (id, line) in &named {
@@ -217,7 +200,7 @@ async fn take_out_of_cart(
         .bind(named.iter().map(|(_, line)| line.qty).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await
-        .or_fail(failed)?;
+        .or_internal(failed)?;
     }
     if !others.is_empty() {
         sqlx::query("DELETE FROM cart_items WHERE owner_user_id = $1 AND sku_id = ANY($2)")
@@ -225,7 +208,7 @@ async fn take_out_of_cart(
             .bind(others)
             .execute(connection)
             .await
-            .or_fail(failed)?;
+            .or_internal(failed)?;
     }
     Ok(())
 }

@@ -1,55 +1,31 @@
 //! An administrator takes an order on: says whether it is paid, and which sales user looks after it.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, State as Shared};
 use axum::http::{HeaderMap, StatusCode};
-use serde::Serialize;
-use shop_kit::extract::{Body, parameter_uuid};
-use shop_kit::wire::Items;
+use shop_kit::extract::{Body, IdempotencyKey, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
-use shop_wire::commerce::UpdateOrderFulfillmentRequest;
-use sqlx::{FromRow, PgConnection};
-use time::OffsetDateTime;
+use shop_wire::commerce::{Order, OrderAdminEventList, UpdateOrderFulfillmentRequest};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::change::{lock, refused, state_of};
-use super::create::idempotency_key;
-use super::read::{Order, OrderRow, by_id, unknown, with_its_items};
-use super::state::{Event, OrderStatus};
+use super::change::refused;
+use super::read::{load, lock, standing, unknown};
+use super::state::{Event, OrderStatus, State};
 use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ManageOrders;
-use crate::order_columns;
-use crate::sql::OrFail;
 use crate::text::required;
+use shop_kit::error::OrInternal;
 
 /// Characters of a note.
 const LONGEST_NOTE: usize = 1000;
 
-/// What an administrator did.
-#[derive(Debug, Serialize, FromRow)]
-#[serde(rename_all = "camelCase")]
-pub struct OrderAdminEvent {
-    id: Uuid,
-    order_id: Uuid,
-    actor_user_id: Uuid,
-    action: String,
-    note: String,
-    previous_status: String,
-    new_status: String,
-    previous_payment_status: String,
-    new_payment_status: String,
-    previous_owner_sales_user_id: Option<Uuid>,
-    new_owner_sales_user_id: Uuid,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-}
-
 /// What the event is called.
-fn action(offline: bool, before: &OrderRow) -> &'static str {
+fn action(offline: bool, before: State) -> &'static str {
     if offline {
         "OFFLINE_PAYMENT_AND_ASSIGN"
-    } else if before.status == OrderStatus::Confirmed.as_str() {
+    } else if before.order == OrderStatus::Confirmed {
         "REASSIGN"
     } else {
         "ASSIGN"
@@ -62,14 +38,15 @@ fn action(offline: bool, before: &OrderRow) -> &'static str {
 /// 401, 403, 404, 400 when something is missing, 409 when the sales user or the state does not allow it, 502 when
 /// identity can't be asked about the sales user.
 pub async fn update(
-    State(app): State<App>,
+    Shared(app): Shared<App>,
     caller: Allowed<ManageOrders>,
+    IdempotencyKey(key): IdempotencyKey,
     headers: HeaderMap,
     Path(id): Path<String>,
     Body(request): Body<UpdateOrderFulfillmentRequest>,
 ) -> ApiResult<Json<Order>> {
     let id = parameter_uuid("orderId", &id)?;
-    let key = idempotency_key(&headers)?.ok_or_else(|| ApiError::invalid("Idempotency-Key is required"))?;
+    let key = key.ok_or_else(|| ApiError::invalid("Idempotency-Key is required"))?;
     let Some(owner) = request.owner_sales_user_id else {
         return Err(ApiError::invalid("ownerSalesUserId is required"));
     };
@@ -80,10 +57,10 @@ pub async fn update(
     let failed = "failed to update order fulfillment";
     {
         // Before identity is asked, which takes longer than a look into the table.
-        let mut connection = app.pool().acquire().await.or_fail(failed)?;
-        let row = by_id(&mut connection, id).await.or_fail(failed)?.ok_or_else(unknown)?;
-        if is_done(&mut connection, id, key).await.or_fail(failed)? {
-            return with_its_items(&mut connection, row).await.map(Json).or_fail(failed);
+        let mut connection = app.pool().acquire().await.or_internal(failed)?;
+        standing(&mut connection, id).await.or_internal(failed)?.ok_or_else(unknown)?;
+        if is_done(&mut connection, id, &key).await.or_internal(failed)? {
+            return load(&mut connection, id).await.map(Json).or_internal(failed);
         }
     }
     if !app.authorizer().is_active_sales_user(&headers, owner).await? {
@@ -93,29 +70,27 @@ pub async fn update(
             "ownerSalesUserId is not an active sales user",
         ));
     }
-    let mut transaction = app.pool().begin().await.or_fail(failed)?;
-    let before = lock(&mut transaction, id).await.or_fail(failed)?.ok_or_else(unknown)?;
-    if is_done(&mut transaction, id, key).await.or_fail(failed)? {
-        return with_its_items(&mut transaction, before).await.map(Json).or_fail(failed);
+    let mut transaction = app.pool().begin().await.or_internal(failed)?;
+    let before = lock(&mut transaction, id).await.or_internal(failed)?.ok_or_else(unknown)?;
+    if is_done(&mut transaction, id, &key).await.or_internal(failed)? {
+        return load(&mut transaction, id).await.map(Json).or_internal(failed);
     }
-    let state = state_of(&before)?;
-    let after = state.after(Event::Taken { paid_offline: offline }).map_err(refused)?;
-    let row: OrderRow = sqlx::query_as(concat!(
+    let after = before.state.after(Event::Taken { paid_offline: offline }).map_err(refused)?;
+    sqlx::query(
         "UPDATE orders SET status = $2, payment_status = $3, owner_sales_user_id = $4,
              payment_channel = CASE WHEN $5 THEN 'OFFLINE' ELSE payment_channel END,
              paid_at = CASE WHEN $5 THEN now() ELSE paid_at END,
              latest_payment_id = CASE WHEN $5 THEN NULL ELSE latest_payment_id END, updated_at = now()
-         WHERE id = $1 RETURNING ",
-        order_columns!()
-    ))
+         WHERE id = $1",
+    )
     .bind(id)
-    .bind(after.order.as_str())
-    .bind(after.payment.as_str())
+    .bind(after.order)
+    .bind(after.payment)
     .bind(owner)
     .bind(offline)
-    .fetch_one(&mut *transaction)
+    .execute(&mut *transaction)
     .await
-    .or_fail(failed)?;
+    .or_internal(failed)?;
     sqlx::query(
         "INSERT INTO order_admin_events (order_id, idempotency_key, actor_user_id, action, note, previous_status,
              new_status, previous_payment_status, new_payment_status, previous_owner_sales_user_id,
@@ -125,19 +100,19 @@ pub async fn update(
     .bind(id)
     .bind(key)
     .bind(caller.id)
-    .bind(action(offline, &before))
+    .bind(action(offline, before.state))
     .bind(note)
-    .bind(&before.status)
-    .bind(after.order.as_str())
-    .bind(&before.payment_status)
-    .bind(after.payment.as_str())
+    .bind(before.state.order)
+    .bind(after.order)
+    .bind(before.state.payment)
+    .bind(after.payment)
     .bind(before.owner_sales_user_id)
     .bind(owner)
     .execute(&mut *transaction)
     .await
-    .or_fail(failed)?;
-    let order = with_its_items(&mut transaction, row).await.or_fail(failed)?;
-    transaction.commit().await.or_fail(failed)?;
+    .or_internal(failed)?;
+    let order = load(&mut transaction, id).await.or_internal(failed)?;
+    transaction.commit().await.or_internal(failed)?;
     Ok(Json(order))
 }
 
@@ -156,16 +131,14 @@ async fn is_done(connection: &mut PgConnection, order: Uuid, key: &str) -> sqlx:
 /// # Errors
 /// 401, 403, 404.
 pub async fn events(
-    State(app): State<App>,
+    Shared(app): Shared<App>,
     _: Allowed<ManageOrders>,
     Path(id): Path<String>,
-) -> ApiResult<Json<Items<OrderAdminEvent>>> {
+) -> ApiResult<Json<OrderAdminEventList>> {
     let id = parameter_uuid("orderId", &id)?;
     let failed = "failed to list order events";
-    let mut connection = app.pool().acquire().await.or_fail(failed)?;
-    if by_id(&mut connection, id).await.or_fail(failed)?.is_none() {
-        return Err(unknown());
-    }
+    let mut connection = app.pool().acquire().await.or_internal(failed)?;
+    standing(&mut connection, id).await.or_internal(failed)?.ok_or_else(unknown)?;
     let items = sqlx::query_as(
         "SELECT id, order_id, actor_user_id, action, note, previous_status, new_status, previous_payment_status,
              new_payment_status, previous_owner_sales_user_id, new_owner_sales_user_id, created_at
@@ -174,6 +147,6 @@ pub async fn events(
     .bind(id)
     .fetch_all(&mut *connection)
     .await
-    .or_fail(failed)?;
-    Ok(Json(Items { items }))
+    .or_internal(failed)?;
+    Ok(Json(OrderAdminEventList { items }))
 }

@@ -2,27 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use serde::Deserialize;
+use shop_wire::commerce::{CreateOrderRequestItem as WantedLine, Sku};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::catalog::skus::Sku;
 use crate::catalog::tiers::unit_price;
 
 /// Lines an order may have.
 pub const MOST_LINES: usize = 1000;
-
-/// A line as it was asked for.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct WantedLine {
-    /// The line of the cart it comes from, when the client knows.
-    pub cart_item_id: Option<Uuid>,
-    /// What.
-    pub sku_id: Option<Uuid>,
-    /// How many.
-    pub qty: i64,
-}
 
 /// A line that can be ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +59,7 @@ pub fn check(wanted: &[WantedLine]) -> Result<Vec<Line>, Unorderable> {
     if wanted.len() > MOST_LINES {
         return Err(Unorderable::TooMany);
     }
-    if wanted.iter().any(|line| line.qty < 1) {
+    if wanted.iter().any(|line| line.qty.unwrap_or_default() < 1) {
         return Err(Unorderable::Quantity);
     }
     let mut seen = BTreeSet::new();
@@ -83,7 +70,7 @@ pub fn check(wanted: &[WantedLine]) -> Result<Vec<Line>, Unorderable> {
         .iter()
         .map(|line| {
             let sku_id = line.sku_id.ok_or(Unorderable::Sku)?;
-            let qty = i32::try_from(line.qty).unwrap_or(i32::MAX);
+            let qty = i32::try_from(line.qty.unwrap_or_default()).unwrap_or(i32::MAX);
             Ok(Line { cart_item_id: line.cart_item_id, sku_id, qty })
         })
         .collect()
@@ -117,7 +104,11 @@ mod tests {
     use super::*;
 
     fn wanted(cart: Option<u128>, sku: Option<u128>, qty: i64) -> WantedLine {
-        WantedLine { cart_item_id: cart.map(Uuid::from_u128), sku_id: sku.map(Uuid::from_u128), qty }
+        WantedLine {
+            cart_item_id: cart.map(Uuid::from_u128),
+            sku_id: sku.map(Uuid::from_u128),
+            qty: Some(qty),
+        }
     }
 
     #[test]

@@ -1,190 +1,91 @@
 //! Orders as they are shown: one, a page of them, how many in each status.
 
 use axum::Json;
-use axum::extract::{Path, State};
-use serde::{Deserialize, Serialize};
-use shop_kit::extract::{Paging, QueryParams, parameter_uuid};
-use shop_kit::wire::{Items, Page};
+use axum::extract::{Path, State as Shared};
+use shop_kit::error::OrInternal;
+use shop_kit::extract::{QueryParams, parameter_uuid};
+use shop_kit::list::List;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::commerce::{Order, OrderStatsResponse, PagedOrderList};
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
-use std::collections::HashMap;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::state::State;
 use crate::app::App;
 use crate::authorize::needs::ReadOrders;
 use crate::authorize::{Allowed, Caller};
-use crate::catalog::skus::{Sku, SkuRow};
-use crate::sku_columns;
-use crate::sql::OrFail;
+use crate::sku_json;
 
-/// Where an order goes.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Address {
-    /// Who receives it.
-    pub receiver_name: String,
-    /// How to reach them.
-    pub receiver_phone: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    province: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    city: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    district: Option<String>,
-    /// Street, house, door.
-    pub detail: String,
+/// The columns of an [`Order`], of a table called `o`; the lines come with them, so that any number of orders is one
+/// statement.
+macro_rules! columns {
+    () => {
+        concat!(
+            "o.id, o.status, o.payment_status, o.owner_sales_user_id, o.latest_payment_id, o.payment_channel, \
+             o.paid_at, o.address, o.remark, o.created_at, o.updated_at, \
+             (SELECT coalesce(json_agg(json_build_object('qty', i.qty, 'unitPriceFen', i.unit_price_fen, 'sku', ",
+            sku_json!(),
+            ") ORDER BY i.position), '[]') \
+              FROM order_items i JOIN catalog_skus s ON s.id = i.sku_id WHERE i.order_id = o.id) AS items"
+        )
+    };
 }
 
-/// A line of an order; the price is the one it was ordered at.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct OrderItem {
-    sku: Sku,
-    qty: i32,
-    unit_price_fen: i64,
-}
+const ORDERS: List = List { table: "orders o", columns: columns!(), order: "created_at DESC, id" };
 
-/// An order.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Order {
-    id: Uuid,
-    status: String,
-    payment_status: String,
-    owner_sales_user_id: Option<Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    latest_payment_id: Option<Uuid>,
-    payment_channel: Option<String>,
-    #[serde(with = "time::serde::rfc3339::option")]
-    paid_at: Option<OffsetDateTime>,
-    address: Address,
-    items: Vec<OrderItem>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remark: Option<String>,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-    #[serde(with = "time::serde::rfc3339")]
-    updated_at: OffsetDateTime,
-}
-
-/// An order as the database has it.
-#[derive(Debug, FromRow)]
-pub struct OrderRow {
-    /// Its id.
-    pub id: Uuid,
-    /// Where it is.
-    pub status: String,
-    /// How it is paid.
-    pub payment_status: String,
+/// What decisions about an order need: whose it is, and where.
+#[derive(Debug, Clone, Copy, FromRow)]
+pub struct Standing {
     /// Who placed it.
     pub customer_id: Uuid,
     /// The sales user it belongs to.
     pub owner_sales_user_id: Option<Uuid>,
-    address: sqlx::types::Json<Address>,
-    remark: Option<String>,
-    latest_payment_id: Option<Uuid>,
-    payment_channel: Option<String>,
-    paid_at: Option<OffsetDateTime>,
-    created_at: OffsetDateTime,
-    updated_at: OffsetDateTime,
+    /// Where it is and how it is paid.
+    #[sqlx(flatten)]
+    pub state: State,
 }
 
-/// The columns of [`OrderRow`].
-#[macro_export]
-macro_rules! order_columns {
-    () => {
-        "id, status, payment_status, customer_id, owner_sales_user_id, address, remark, latest_payment_id, \
-         payment_channel, paid_at, created_at, updated_at"
-    };
-}
-
-impl OrderRow {
-    fn with(self, items: Vec<OrderItem>) -> Order {
-        let Self {
-            id,
-            status,
-            payment_status,
-            customer_id: _,
-            owner_sales_user_id,
-            address,
-            remark,
-            latest_payment_id,
-            payment_channel,
-            paid_at,
-            created_at,
-            updated_at,
-        } = self;
-        Order {
-            id,
-            status,
-            payment_status,
-            owner_sales_user_id,
-            latest_payment_id,
-            payment_channel,
-            paid_at,
-            address: address.0,
-            items,
-            remark,
-            created_at,
-            updated_at,
-        }
+impl Standing {
+    /// Whether a caller may see the order.
+    pub fn is_for(&self, caller: &Caller) -> bool {
+        caller.sees(self.customer_id, self.owner_sales_user_id)
     }
 }
 
-/// Orders with their lines: one statement for all of them.
+/// How an order stands, when there is one.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn with_items(connection: &mut PgConnection, rows: Vec<OrderRow>) -> sqlx::Result<Vec<Order>> {
-    #[derive(FromRow)]
-    struct Line {
-        order_id: Uuid,
-        qty: i32,
-        unit_price_fen: i64,
-        #[sqlx(flatten)]
-        sku: SkuRow,
-    }
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let lines: Vec<Line> = sqlx::query_as(concat!(
-        "SELECT i.order_id, i.qty, i.unit_price_fen, ",
-        sku_columns!(),
-        " FROM order_items i JOIN catalog_skus s ON s.id = i.sku_id
-          WHERE i.order_id = ANY($1) ORDER BY i.order_id, i.position"
-    ))
-    .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
-    .fetch_all(connection)
-    .await?;
-    let mut by_order: HashMap<Uuid, Vec<OrderItem>> = HashMap::new();
-    for Line { order_id, qty, unit_price_fen, sku } in lines {
-        by_order.entry(order_id).or_default().push(OrderItem { sku: sku.into(), qty, unit_price_fen });
-    }
-    Ok(rows
-        .into_iter()
-        .map(|row| (by_order.remove(&row.id).unwrap_or_default(), row))
-        .map(|(items, row)| row.with(items))
-        .collect())
+pub async fn standing(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Standing>> {
+    sqlx::query_as(
+        "SELECT customer_id, owner_sales_user_id, status, payment_status FROM orders WHERE id = $1",
+    )
+    .bind(id)
+    .fetch_optional(connection)
+    .await
 }
 
-/// One order with its lines.
+/// How an order stands, which nobody else can change until the transaction ends.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn with_its_items(connection: &mut PgConnection, row: OrderRow) -> sqlx::Result<Order> {
-    let mut orders = with_items(connection, vec![row]).await?;
-    orders.pop().ok_or(sqlx::Error::RowNotFound)
+pub async fn lock(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<Standing>> {
+    sqlx::query_as(
+        "SELECT customer_id, owner_sales_user_id, status, payment_status FROM orders WHERE id = $1 FOR UPDATE",
+    )
+    .bind(id)
+    .fetch_optional(connection)
+    .await
 }
 
-/// An order, when there is one.
+/// An order with its lines.
 ///
 /// # Errors
-/// When the database does not answer.
-pub async fn by_id(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Option<OrderRow>> {
-    sqlx::query_as(concat!("SELECT ", order_columns!(), " FROM orders WHERE id = $1"))
+/// When the database does not answer, or there is no such order.
+pub async fn load(connection: &mut PgConnection, id: Uuid) -> sqlx::Result<Order> {
+    sqlx::query_as(concat!("SELECT ", columns!(), " FROM orders o WHERE o.id = $1"))
         .bind(id)
-        .fetch_optional(connection)
+        .fetch_one(connection)
         .await
 }
 
@@ -201,10 +102,10 @@ pub fn unknown() -> ApiError {
 pub async fn owner_for_new(app: &App, caller: &Caller, order: Option<Uuid>) -> ApiResult<Option<Uuid>> {
     let Some(order) = order else { return Ok(caller.owner_of_new()) };
     let failed = "failed to load order";
-    let mut connection = app.pool().acquire().await.or_fail(failed)?;
-    let row = by_id(&mut connection, order).await.or_fail(failed)?;
-    let row = row.filter(|row| caller.sees(row.customer_id, row.owner_sales_user_id)).ok_or_else(unknown)?;
-    Ok(row.owner_sales_user_id.or(caller.owner_of_new()))
+    let mut connection = app.pool().acquire().await.or_internal(failed)?;
+    let found = standing(&mut connection, order).await.or_internal(failed)?;
+    let order = found.filter(|order| order.is_for(caller)).ok_or_else(unknown)?;
+    Ok(order.owner_sales_user_id.or(caller.owner_of_new()))
 }
 
 /// Which orders are wanted.
@@ -249,22 +150,18 @@ impl Wanted {
 /// # Errors
 /// 401, 403, 400 for an unreadable parameter.
 pub async fn list(
-    State(app): State<App>,
+    Shared(app): Shared<App>,
     caller: Allowed<ReadOrders>,
     query: QueryParams,
-) -> ApiResult<Json<Page<Order>>> {
+) -> ApiResult<Json<PagedOrderList>> {
     let paging = query.paging(20)?;
     let wanted = Wanted::of(&caller, &query)?;
     let failed = "failed to list orders";
-    let mut connection = app.pool().acquire().await.or_fail(failed)?;
-    let total = count(&mut connection, &wanted).await.or_fail(failed)?;
-    let rows = if paging.offset() < total {
-        find(&mut connection, &wanted, paging).await.or_fail(failed)?
-    } else {
-        Vec::new()
-    };
-    let items = with_items(&mut connection, rows).await.or_fail(failed)?;
-    Ok(Json(Page::of(items, paging, total)))
+    let mut connection = app.pool().acquire().await.or_internal(failed)?;
+    let total = count(&mut connection, &wanted).await.or_internal(failed)?;
+    let items =
+        ORDERS.rows(&mut connection, paging, total, |sql| wanted.narrow(sql)).await.or_internal(failed)?;
+    Ok(Json(PagedOrderList::of(items, paging, total)))
 }
 
 async fn count(connection: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<i64> {
@@ -274,36 +171,21 @@ async fn count(connection: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<i
     query.build_query_scalar().fetch_one(connection).await
 }
 
-async fn find(connection: &mut PgConnection, wanted: &Wanted, paging: Paging) -> sqlx::Result<Vec<OrderRow>> {
-    let mut query = QueryBuilder::new(concat!("SELECT ", order_columns!(), " FROM orders WHERE true"));
-    wanted.narrow(&mut query);
-    query.push(" ORDER BY created_at DESC, id LIMIT ").push_bind(paging.size);
-    query.push(" OFFSET ").push_bind(paging.offset());
-    query.build_query_as().fetch_all(connection).await
-}
-
-/// How many orders there are in a status.
-#[derive(Debug, Serialize, FromRow)]
-pub struct OrderStatusStat {
-    status: String,
-    count: i64,
-}
-
 /// `GET /orders/stats`: only statuses that occur among the orders the caller may see.
 ///
 /// # Errors
 /// 401, 403.
 pub async fn stats(
-    State(app): State<App>,
+    Shared(app): Shared<App>,
     caller: Allowed<ReadOrders>,
-) -> ApiResult<Json<Items<OrderStatusStat>>> {
+) -> ApiResult<Json<OrderStatsResponse>> {
     let wanted = Wanted { customer: caller.only_own(), owner: caller.only_owned(), status: None };
     let mut query = QueryBuilder::new("SELECT status, sum(orders)::bigint AS count FROM ");
     query.push(wanted.counts()).push(" WHERE true");
     wanted.narrow(&mut query);
     query.push(" GROUP BY status HAVING sum(orders) > 0 ORDER BY status");
-    let items = query.build_query_as().fetch_all(app.pool()).await.or_fail("failed to count orders")?;
-    Ok(Json(Items { items }))
+    let items = query.build_query_as().fetch_all(app.pool()).await.or_internal("failed to count orders")?;
+    Ok(Json(OrderStatsResponse { items }))
 }
 
 /// `GET /orders/{orderId}`.
@@ -311,14 +193,14 @@ pub async fn stats(
 /// # Errors
 /// 401, 403, 404 also when the order is not for this caller.
 pub async fn show(
-    State(app): State<App>,
+    Shared(app): Shared<App>,
     caller: Allowed<ReadOrders>,
     Path(id): Path<String>,
 ) -> ApiResult<Json<Order>> {
     let id = parameter_uuid("orderId", &id)?;
     let failed = "failed to load order";
-    let mut connection = app.pool().acquire().await.or_fail(failed)?;
-    let row = by_id(&mut connection, id).await.or_fail(failed)?;
-    let row = row.filter(|row| caller.sees(row.customer_id, row.owner_sales_user_id)).ok_or_else(unknown)?;
-    with_its_items(&mut connection, row).await.map(Json).or_fail(failed)
+    let mut connection = app.pool().acquire().await.or_internal(failed)?;
+    let found = standing(&mut connection, id).await.or_internal(failed)?;
+    found.filter(|order| order.is_for(&caller)).ok_or_else(unknown)?;
+    load(&mut connection, id).await.map(Json).or_internal(failed)
 }

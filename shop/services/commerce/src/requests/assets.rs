@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Serialize;
 use shop_kit::error::OrInternal;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::commerce::ProductRequestAsset;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -16,15 +16,6 @@ use crate::upload::Form;
 
 /// Bytes of a file.
 const LARGEST: usize = 5 << 20;
-
-/// Where a file is now.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ProductRequestAsset {
-    url: String,
-    content_type: &'static str,
-    size: usize,
-}
 
 /// `POST /product-requests/assets`: keeps a JPEG, PNG, WebP or PDF; what it is, is read from its first bytes.
 ///
@@ -48,8 +39,8 @@ pub async fn upload(
     app.media().write(&path, file.clone()).await.or_internal("failed to store file")?;
     let asset = ProductRequestAsset {
         url: app.media().url(&path),
-        content_type: kind.content_type(),
-        size: file.len(),
+        content_type: kind.content_type().to_owned(),
+        size: i64::try_from(file.len()).unwrap_or(i64::MAX),
     };
     Ok((StatusCode::CREATED, Json(asset)))
 }

@@ -5,49 +5,21 @@ pub mod assets;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Serialize;
-use shop_kit::extract::{Body, QueryParams};
-use shop_kit::wire::Page;
+use shop_kit::extract::{Body, QueryParams, contains_pattern};
+use shop_kit::list::List;
 use shop_kit::{ApiError, ApiResult};
-use shop_wire::commerce::CreateProductRequest;
-use sqlx::{FromRow, Postgres, QueryBuilder};
+use shop_wire::commerce::{CreateProductRequest, PagedProductRequestList, ProductRequest};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::{CreateRequest as MayCreateRequest, ReadRequests};
-use crate::sql::{OrFail, contains};
 use crate::text::{LONG, SHORT, optional, required};
+use shop_kit::error::OrInternal;
 
 /// Pictures of a request.
 const MOST_IMAGES: usize = 20;
-
-/// A product that somebody misses.
-#[derive(Debug, Serialize, FromRow)]
-#[serde(rename_all = "camelCase")]
-pub struct ProductRequest {
-    id: Uuid,
-    created_by_user_id: Uuid,
-    name: String,
-    category_id: Option<Uuid>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    spec: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    material: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dimensions: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    color: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    qty: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
-    reference_image_urls: Vec<String>,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-}
 
 macro_rules! columns {
     () => {
@@ -55,6 +27,8 @@ macro_rules! columns {
          reference_image_urls, created_at"
     };
 }
+
+const REQUESTS: List = List { table: "product_requests", columns: columns!(), order: "created_at DESC, id" };
 
 fn moment(query: &QueryParams, name: &str) -> ApiResult<Option<OffsetDateTime>> {
     // A plus that was not escaped arrives as a blank.
@@ -77,16 +51,11 @@ pub async fn list(
     State(app): State<App>,
     caller: Allowed<ReadRequests>,
     query: QueryParams,
-) -> ApiResult<Json<Page<ProductRequest>>> {
+) -> ApiResult<Json<PagedProductRequestList>> {
     let paging = query.paging(20)?;
     let (after, before) = (moment(&query, "createdAfter")?, moment(&query, "createdBefore")?);
-    let narrow = |sql: &mut QueryBuilder<Postgres>| {
-        if let Some(id) = caller.only_own() {
-            sql.push(" AND created_by_user_id = ").push_bind(id);
-        }
-        if let Some(id) = caller.only_owned() {
-            sql.push(" AND owner_sales_user_id = ").push_bind(id);
-        }
+    let page = REQUESTS.page(app.pool(), paging, |sql| {
+        caller.narrow(sql);
         if let Some(after) = after {
             sql.push(" AND created_at >= ").push_bind(after);
         }
@@ -95,19 +64,10 @@ pub async fn list(
         }
         if let Some(q) = query.text("q") {
             sql.push(" AND text_grams(name) @> text_grams_wanted(").push_bind(q.to_owned());
-            sql.push(") AND name ILIKE ").push_bind(contains(q));
+            sql.push(") AND name ILIKE ").push_bind(contains_pattern(q));
         }
-    };
-    let failed = "failed to list product requests";
-    let mut count = QueryBuilder::new("SELECT count(*) FROM product_requests WHERE true");
-    narrow(&mut count);
-    let total = count.build_query_scalar().fetch_one(app.pool()).await.or_fail(failed)?;
-    let mut page = QueryBuilder::new(concat!("SELECT ", columns!(), " FROM product_requests WHERE true"));
-    narrow(&mut page);
-    page.push(" ORDER BY created_at DESC, id LIMIT ").push_bind(paging.size);
-    page.push(" OFFSET ").push_bind(paging.offset());
-    let items = page.build_query_as().fetch_all(app.pool()).await.or_fail(failed)?;
-    Ok(Json(Page::of(items, paging, total)))
+    });
+    page.await.map(Json).or_internal("failed to list product requests")
 }
 
 /// `POST /product-requests`.
@@ -131,7 +91,7 @@ pub async fn create(
                 .bind(category)
                 .fetch_one(app.pool())
                 .await
-                .or_fail(failed)?;
+                .or_internal(failed)?;
         if !known {
             return Err(ApiError::invalid("categoryId does not exist"));
         }
@@ -155,6 +115,6 @@ pub async fn create(
     .bind(images)
     .fetch_one(app.pool())
     .await
-    .or_fail(failed)?;
+    .or_internal(failed)?;
     Ok((StatusCode::CREATED, Json(made)))
 }

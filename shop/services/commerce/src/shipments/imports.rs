@@ -7,16 +7,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::json;
 use shop_kit::{ApiError, ApiResult};
+use shop_wire::common::ImportJob;
 use uuid::Uuid;
 
 use super::rows::{self, RowError, TEMPLATE};
 use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ImportShipments;
-use crate::jobs::ImportJob;
 use crate::sheets;
-use crate::sql::OrFail;
 use crate::upload::Form;
+use shop_kit::error::OrInternal;
 
 /// Row errors that are told.
 const MOST_ERRORS: usize = 200;
@@ -47,12 +47,12 @@ pub async fn create(
             Err(errors) => wrong.extend(errors),
         }
     }
-    let mut transaction = app.pool().begin().await.or_fail(failed)?;
+    let mut transaction = app.pool().begin().await.or_internal(failed)?;
     let known: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM orders WHERE id = ANY($1) FOR KEY SHARE")
         .bind(good.iter().map(|(_, order, _)| *order).collect::<Vec<_>>())
         .fetch_all(&mut *transaction)
         .await
-        .or_fail(failed)?;
+        .or_internal(failed)?;
     let known: HashSet<Uuid> = known.into_iter().collect();
     let mut shipments = Vec::new();
     for (row_no, order, shipment) in good {
@@ -68,7 +68,7 @@ pub async fn create(
         let details = json!({ "template": TEMPLATE.name, "reason": "no_valid_rows", "rowErrors": wrong });
         return Err(ApiError::invalid("no valid rows").with_details(details));
     }
-    super::upsert(&mut transaction, &shipments).await.or_fail(failed)?;
+    super::upsert(&mut transaction, &shipments).await.or_internal(failed)?;
     let job = sqlx::query_as(
         "INSERT INTO import_jobs (type, status, progress, created_by_user_id)
          VALUES ('SHIPMENT_IMPORT', 'SUCCEEDED', 100, $1)
@@ -77,7 +77,7 @@ pub async fn create(
     .bind(caller.id)
     .fetch_one(&mut *transaction)
     .await
-    .or_fail(failed)?;
-    transaction.commit().await.or_fail(failed)?;
+    .or_internal(failed)?;
+    transaction.commit().await.or_internal(failed)?;
     Ok((StatusCode::ACCEPTED, Json(job)))
 }

@@ -4,20 +4,9 @@ pub mod imports;
 pub mod rows;
 pub mod tracking;
 
+use shop_wire::commerce::TrackingInfoShipment as Shipment;
 use sqlx::PgConnection;
-use time::OffsetDateTime;
 use uuid::Uuid;
-
-/// Goods on their way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shipment {
-    /// The carrier's number, unique within an order.
-    pub waybill_no: String,
-    /// Who carries it.
-    pub carrier: Option<String>,
-    /// Since when.
-    pub shipped_at: Option<OffsetDateTime>,
-}
 
 /// Records shipments of existing orders; what is known of a waybill is overwritten, also by nothing. Of two with the
 /// same number the later counts.

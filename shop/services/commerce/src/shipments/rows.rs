@@ -1,12 +1,12 @@
 //! What the rows of a shipment spreadsheet say. Pure.
 
 use serde::Serialize;
+use shop_wire::commerce::TrackingInfoShipment as Shipment;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 use time::{Date, OffsetDateTime, UtcOffset};
 use uuid::Uuid;
 
-use super::Shipment;
 use crate::sheets::{Row, Template, column};
 use crate::text::SHORT;
 

@@ -153,7 +153,10 @@ async fn a_key_makes_one_order() {
         assert_eq!(blank.status, 201, "a blank key is none");
     }
     let long = with_key(CUSTOMER, &"k".repeat(256)).post("/orders", order_of(&sku("02"), 1)).await;
-    assert_eq!(refusal(&long), "400 invalid_request: Idempotency-Key must be at most 255 characters");
+    assert_eq!(
+        refusal(&long),
+        "400 invalid_request: Idempotency-Key must be at most 255 printable ASCII characters"
+    );
     world.stop().await;
 }
 

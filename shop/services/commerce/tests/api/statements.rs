@@ -1,46 +1,21 @@
 //! How many statements an answer takes: the same for one thing as for many.
 
-use std::path::PathBuf;
-
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::world::{ADMIN, CUSTOMER, Person, World, order_of, sku};
-
-/// The log of the test's PostgreSQL, which says every statement of this database from now on.
-async fn log(world: &World) -> PathBuf {
-    let name: String = sqlx::query_scalar("SELECT current_database()").fetch_one(&world.pool).await.unwrap();
-    let speak = format!("ALTER DATABASE {name} SET log_statement = 'all'");
-    sqlx::query(sqlx::AssertSqlSafe(speak)).execute(&world.pool).await.unwrap();
-    let directory: String =
-        sqlx::query_scalar("SHOW unix_socket_directories").fetch_one(&world.pool).await.unwrap();
-    PathBuf::from(directory).join("log")
-}
-
-/// Connections that were open before do not say their statements: what is open is closed.
-async fn fresh_connections(world: &World) {
-    sqlx::query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE datname = current_database() AND pid <> pg_backend_pid()",
-    )
-    .execute(&world.pool)
-    .await
-    .unwrap();
-}
+use crate::world::{ADMIN, CS, CUSTOMER, Person, SALES, World, order_of, sku};
 
 #[tokio::test]
 async fn more_things_take_no_more_statements() {
     let Some(world) = World::start().await else { return };
-    let log = log(&world).await;
-    fresh_connections(&world).await;
     let count = async |person: Person, path: &str| {
-        // The first request finds closed connections and asks identity; the second is the one that counts.
+        // The first request opens connections and asks identity; the second is the one that counts.
         let client = world.of(person);
         let _warm = client.get(path).await;
-        let before = statements(&log);
+        let before = world.database.statements().len();
         let reply = client.get(path).await;
         assert_eq!(reply.status, 200, "{path}: {reply:?}");
-        statements(&log) - before
+        world.database.statements().len() - before
     };
     let paths = [
         (CUSTOMER, "/cart"),
@@ -95,12 +70,12 @@ async fn more_things_take_no_more_statements() {
         assert!((1..=3).contains(&statements), "{path} takes {statements}");
     }
     let order = async |lines: usize| {
-        let before = statements(&log);
+        let before = world.database.statements().len();
         let items: Vec<Value> =
             (0..lines).map(|n| json!({ "skuId": sku(&format!("{:02x}", n + 1)), "qty": 1 })).collect();
         let body = json!({ "address": {}, "items": items });
         assert_eq!(world.by(CUSTOMER, Method::POST, "/orders", body).await.status, 201);
-        statements(&log) - before
+        world.database.statements().len() - before
     };
     let (one, twenty) = (order(1).await, order(20).await);
     assert_eq!(one, twenty);
@@ -108,9 +83,61 @@ async fn more_things_take_no_more_statements() {
     world.stop().await;
 }
 
-/// Statements in the log so far. PostgreSQL writes the line before it runs the statement, so what was answered is
-/// there.
-fn statements(log: &std::path::Path) -> usize {
-    let text = std::fs::read_to_string(log).unwrap();
-    text.lines().filter(|line| line.contains("LOG:  execute ") || line.contains("LOG:  statement: ")).count()
+/// More of everything than a list may look at.
+const FILL: [&str; 5] = [
+    "INSERT INTO catalog_products (name, category_id, status, created_at)
+     SELECT 'p' || n, '66666666-6666-6666-6666-666666666666', (ARRAY['ACTIVE', 'DRAFT', 'INACTIVE'])[n % 3 + 1],
+         now() - n * interval '1 second'
+     FROM generate_series(1, 10000) AS n",
+    "INSERT INTO orders (customer_id, owner_sales_user_id, status, address, created_at)
+     SELECT 'dddddddd-dddd-dddd-dddd-dddddddddddd', 'bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb',
+         (ARRAY['SUBMITTED', 'PAID'])[n % 2 + 1], jsonb_build_object('receiverName', '', 'receiverPhone', '', 'detail', ''),
+         now() - n * interval '1 second'
+     FROM generate_series(1, 10000) AS n",
+    "INSERT INTO order_items (order_id, position, sku_id, qty, unit_price_fen)
+     SELECT id, 1, '33333333-3333-3333-3333-333333333301', 1, 1 FROM orders",
+    "INSERT INTO after_sales_tickets (created_by_user_id, owner_sales_user_id, subject, description, created_at)
+     SELECT 'dddddddd-dddd-dddd-dddd-dddddddddddd', 'bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb', 's', 'd',
+         now() - n * interval '1 second'
+     FROM generate_series(1, 15000) AS n",
+    "VACUUM ANALYZE",
+];
+
+/// What a page costs does not depend on how much there is: no step of a statement handles more rows than the page
+/// shows and skips, which is far less than there are. Only a total that is counted looks at 10,000 more.
+#[tokio::test]
+async fn a_page_looks_at_a_page() {
+    let Some(world) = World::start().await else { return };
+    for statement in FILL {
+        sqlx::query(statement).execute(&world.pool).await.unwrap();
+    }
+    let check = async |person: Person, path: &str, most: u64| {
+        let before = world.database.statements().len();
+        let reply = world.of(person).get(path).await;
+        assert_eq!(reply.status, 200, "{path}: {reply:?}");
+        assert!(!reply.json()["items"].as_array().unwrap().is_empty(), "{path}: {reply:?}");
+        let work = world.database.work(before).await;
+        assert!(!work.is_empty(), "{path}");
+        for work in work {
+            assert!(work.rows <= most, "{path}: {work:?}");
+        }
+    };
+    check(CUSTOMER, "/catalog/products", A_PAGE).await;
+    check(CUSTOMER, "/catalog/products?page=100", A_PAGE).await;
+    check(CUSTOMER, "/catalog/products?categoryId=66666666-6666-6666-6666-666666666666", A_PAGE).await;
+    check(ADMIN, "/catalog/products?status=ALL", A_PAGE).await;
+    check(ADMIN, "/catalog/products?status=ALL&q=p99", A_PAGE).await;
+    for person in [CUSTOMER, SALES, ADMIN] {
+        check(person, "/orders", A_PAGE).await;
+        check(person, "/orders?status=PAID&page=100", A_PAGE).await;
+        check(person, "/after-sales/tickets", 10_000).await;
+        check(person, "/after-sales/tickets?status=OPEN&page=3", 10_040).await;
+    }
+    check(CS, "/after-sales/tickets?page=96", 11_900).await;
+    let list = world.of(CS).get("/after-sales/tickets?page=96").await.json();
+    assert_eq!(list["total"], 11_900, "counted 10,000 past the beginning of the page");
+    world.stop().await;
 }
+
+/// Rows that a page may cost: those it shows and skips, and what belongs to them.
+const A_PAGE: u64 = 2_000;

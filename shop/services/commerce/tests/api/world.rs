@@ -124,7 +124,7 @@ pub(crate) struct World {
     pub(crate) app: App,
     pub(crate) media: PathBuf,
     server: TestServer,
-    _database: TestDatabase,
+    pub(crate) database: TestDatabase,
 }
 
 impl World {
@@ -167,7 +167,7 @@ impl World {
             app,
             media,
             server,
-            _database: database,
+            database,
         })
     }
 
@@ -285,11 +285,19 @@ fn stand_in(asked: Arc<AtomicUsize>) -> Router {
             },
         }
     };
+    let member = |id: Uuid, role: &str| {
+        let long_ago = "2026-01-01T00:00:00Z";
+        let staff = json!({
+            "id": id, "phone": null, "roles": [role], "status": "active", "disabledAt": null, "disabledReason": null,
+            "createdAt": long_ago, "updatedAt": long_ago,
+        });
+        Json(staff).into_response()
+    };
     let staff = async move |PathOf(id): PathOf<Uuid>| -> Response {
         if id == SALES.id || id == OTHER_SALES.id {
-            Json(json!({ "id": id, "status": "active", "roles": ["SALES"] })).into_response()
+            member(id, "SALES")
         } else if id == CS.id {
-            Json(json!({ "id": id, "status": "active", "roles": ["CS"] })).into_response()
+            member(id, "CS")
         } else {
             StatusCode::NOT_FOUND.into_response()
         }

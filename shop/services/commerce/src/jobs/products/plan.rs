@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use shop_wire::commerce::PriceTier;
 use uuid::Uuid;
 
 use crate::catalog::products::MOST_IMAGES;
 use crate::catalog::skus::SkuContent;
-use crate::catalog::tiers::PriceTier;
+use crate::catalog::tiers;
 use crate::sheets::{Column, Row, Template, column};
 use crate::text::SHORT;
 
@@ -68,7 +69,7 @@ pub struct RowName {
 }
 
 /// Rows of one product, and what they mean or why they can't mean anything.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Group {
     /// The key the rows share; empty for a row without one.
     pub key: String,
@@ -79,7 +80,7 @@ pub struct Group {
 }
 
 /// A product and its SKUs. Pictures are as they are written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ProductContent {
     /// Its name.
     pub name: String,
@@ -221,11 +222,11 @@ fn is_active(text: &str) -> Result<bool, String> {
 
 /// `1-9:1200|10-49:1100|50-:1000`, or `10:1000` for "from ten".
 fn price_tiers(text: &str) -> Result<Vec<PriceTier>, String> {
-    let mut tiers: Vec<PriceTier> =
+    let mut found: Vec<PriceTier> =
         several(text).iter().map(|part| price_tier(part)).collect::<Result<_, _>>()?;
-    tiers.sort_by_key(|tier| tier.min_qty);
-    for pair in tiers.windows(2) {
-        let (first, second) = (pair[0], pair[1]);
+    found.sort_by_key(|tier| tier.min_qty);
+    for pair in found.windows(2) {
+        let [first, second] = pair else { continue };
         let overlap = || Err(format!("Price Tiers overlap at {}", second.min_qty));
         match first.max_qty {
             _ if first.min_qty == second.min_qty => return overlap(),
@@ -234,7 +235,7 @@ fn price_tiers(text: &str) -> Result<Vec<PriceTier>, String> {
             Some(_) => {}
         }
     }
-    Ok(tiers)
+    Ok(found)
 }
 
 fn price_tier(text: &str) -> Result<PriceTier, String> {
@@ -249,7 +250,7 @@ fn price_tier(text: &str) -> Result<PriceTier, String> {
         max_qty: max.map(|max| max.parse().map_err(|_| wrong())).transpose()?,
         unit_price_fen: price.trim().parse().map_err(|_| wrong())?,
     };
-    if tier.is_possible() { Ok(tier) } else { Err(wrong()) }
+    if tiers::is_possible(&tier) { Ok(tier) } else { Err(wrong()) }
 }
 
 #[cfg(test)]

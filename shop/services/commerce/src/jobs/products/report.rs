@@ -1,10 +1,10 @@
 //! What has become of an import, for people: a summary, and the rows that failed.
 
 use bytes::Bytes;
-use serde_json::json;
+use shop_wire::commerce::GetAssetsMediaImportJobsJobIdReportsFileResponse as Summary;
+use shop_wire::common::JobStatus;
 use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::app::App;
 use crate::jobs::{Claim, Done, Stopped};
@@ -32,17 +32,18 @@ pub(super) async fn write(app: &App, connection: &mut PgConnection, job: &Claim)
     .fetch_all(connection)
     .await?;
     let failures = i64::try_from(failed.len()).unwrap_or(total);
-    let summary = json!({
-        "jobId": job.id,
-        "status": "SUCCEEDED",
-        "totalRows": total,
-        "successRows": total - failures,
-        "failedRows": failures,
-        "processedAt": OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default(),
-    });
+    let summary = Summary {
+        job_id: job.id,
+        status: JobStatus::Succeeded.to_string(),
+        total_rows: total,
+        success_rows: total - failures,
+        failed_rows: failures,
+        processed_at: OffsetDateTime::now_utc(),
+    };
+    let summary = serde_json::to_vec(&summary).map_err(std::io::Error::from)?;
     let directory = format!("import-jobs/{}/reports", job.id);
     let path = format!("{directory}/summary.json");
-    app.media().write(&path, Bytes::from(summary.to_string())).await?;
+    app.media().write(&path, Bytes::from(summary)).await?;
     let mut done = Done { result_file_url: Some(app.media().url(&path)), error_report_url: None };
     if !failed.is_empty() {
         let path = format!("{directory}/errors.csv");
