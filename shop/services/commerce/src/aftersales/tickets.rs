@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, QueryParams, parameter_uuid};
 use shop_kit::list::List;
 use shop_kit::{ApiError, ApiResult};
@@ -19,7 +20,6 @@ use crate::authorize::needs::{CreateTicket as MayCreateTicket, ManageTickets, Re
 use crate::authorize::{Allowed, Caller};
 use crate::orders::read::owner_for_new;
 use crate::text::{LONG, SHORT, required};
-use shop_kit::error::OrInternal;
 
 /// Attachments of a ticket.
 const MOST_ATTACHMENTS: usize = 20;

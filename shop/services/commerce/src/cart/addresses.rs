@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
 use shop_wire::commerce::{
@@ -15,7 +16,6 @@ use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ManageCart;
 use crate::text::{SHORT, required};
-use shop_kit::error::OrInternal;
 
 /// Addresses a user may have.
 const MOST: i64 = 200;

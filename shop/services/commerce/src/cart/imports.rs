@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
 use shop_wire::commerce::{
@@ -24,7 +25,6 @@ use crate::authorize::needs::ImportCart;
 use crate::catalog::skus;
 use crate::sheets;
 use crate::upload::Form;
-use shop_kit::error::OrInternal;
 
 /// SKUs that are offered for one row.
 const MOST_CANDIDATES: i64 = 20;

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
 use shop_wire::commerce::{AddCartItemRequest, Cart, CartItem, PatchCartItemsItemIdRequest};
@@ -14,7 +15,6 @@ use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ManageCart;
 use crate::sku_json;
-use shop_kit::error::OrInternal;
 
 /// Lines a cart may have.
 pub const MOST_LINES: i64 = 1000;

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
 use shop_wire::commerce::{GetWishlistResponse, PostWishlistRequest};
@@ -11,7 +12,6 @@ use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ManageWishlist;
 use crate::sku_json;
-use shop_kit::error::OrInternal;
 
 /// SKUs a wishlist may have.
 const MOST: i64 = 1000;

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::wire::Items;
 use shop_kit::{ApiError, ApiResult};
@@ -13,7 +14,6 @@ use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ManageProducts;
 use crate::text::{SHORT, required};
-use shop_kit::error::OrInternal;
 
 /// `GET /catalog/categories`.
 ///

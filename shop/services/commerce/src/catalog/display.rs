@@ -3,10 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use shop_kit::ApiResult;
+use shop_kit::error::OrInternal;
 use shop_wire::commerce::DisplayCategoryListResponse;
 
 use crate::app::App;
-use shop_kit::error::OrInternal;
 
 /// `GET /catalog/display-categories`: those that are enabled.
 ///

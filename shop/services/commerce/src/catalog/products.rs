@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, QueryParams, contains_pattern, parameter_uuid};
 use shop_kit::list::List;
 use shop_kit::{ApiError, ApiResult};
@@ -17,7 +18,6 @@ use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ManageProducts;
 use crate::text::{LONG, SHORT, optional, required};
-use shop_kit::error::OrInternal;
 
 /// How many pictures a product may have.
 pub const MOST_IMAGES: usize = 9;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
 use shop_wire::commerce::{CreateSkuRequest, PriceTier, PriceTierInput, Sku};
@@ -16,7 +17,6 @@ use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ManageProducts;
 use crate::text::{SHORT, filled, optional, required};
-use shop_kit::error::OrInternal;
 
 /// Price tiers that a SKU may have.
 const MOST_TIERS: usize = 50;

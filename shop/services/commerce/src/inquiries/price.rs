@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, QueryParams, parameter_uuid};
 use shop_kit::list::List;
 use shop_kit::{ApiError, ApiResult};
@@ -18,7 +19,6 @@ use crate::authorize::needs::{CreateInquiry as MayCreateInquiry, ManageInquiries
 use crate::authorize::{Allowed, Caller};
 use crate::orders::read::owner_for_new;
 use crate::text::{LONG, optional, required};
-use shop_kit::error::OrInternal;
 
 macro_rules! columns {
     () => {

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
 use shop_wire::admin::PostAdminProductRequestsExportJobsRequest;
@@ -16,7 +17,6 @@ use crate::authorize::Allowed;
 use crate::authorize::needs::{ExportRequests, ImportProducts, ReadJobs};
 use crate::text::{filled, moment};
 use crate::upload::Form;
-use shop_kit::error::OrInternal;
 
 /// `POST /admin/products/import-jobs`: keeps what was uploaded and answers; the worker reads it.
 ///

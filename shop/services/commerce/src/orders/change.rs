@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
 use shop_wire::commerce::{Order, ShipOrderRequest, TrackingInfoShipment as Shipment};
@@ -19,7 +20,6 @@ use crate::authorize::Allowed;
 use crate::authorize::needs::{ConfirmReceipt, ShipOrders};
 use crate::shipments;
 use crate::text::{SHORT, moment, optional, required};
-use shop_kit::error::OrInternal;
 
 /// The refusal of an event that can't happen now.
 pub fn refused(reason: state::Refused) -> ApiError {

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::json;
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, IdempotencyKey};
 use shop_kit::{ApiError, ApiResult};
 use shop_wire::commerce::{Address, AddressInput, CreateOrderRequest, Order};
@@ -20,7 +21,6 @@ use crate::authorize::Allowed;
 use crate::authorize::needs::CreateOrder as MayCreateOrder;
 use crate::catalog::skus;
 use crate::text::{LONG, optional};
-use shop_kit::error::OrInternal;
 
 /// The longest of an address's parts.
 const LONGEST_PART: usize = 1000;

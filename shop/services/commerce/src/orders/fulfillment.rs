@@ -1,8 +1,9 @@
 //! An administrator takes an order on: says whether it is paid, and which sales user looks after it.
 
 use axum::Json;
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, IdempotencyKey, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
 use shop_wire::commerce::{Order, OrderAdminEventList, UpdateOrderFulfillmentRequest};
@@ -11,18 +12,17 @@ use uuid::Uuid;
 
 use super::change::refused;
 use super::read::{load, lock, standing, unknown};
-use super::state::{Event, OrderStatus, State};
+use super::state::{Event, OrderStatus, State as OrderState};
 use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::ManageOrders;
 use crate::text::required;
-use shop_kit::error::OrInternal;
 
 /// Characters of a note.
 const LONGEST_NOTE: usize = 1000;
 
 /// What the event is called.
-fn action(offline: bool, before: State) -> &'static str {
+fn action(offline: bool, before: OrderState) -> &'static str {
     if offline {
         "OFFLINE_PAYMENT_AND_ASSIGN"
     } else if before.order == OrderStatus::Confirmed {
@@ -38,7 +38,7 @@ fn action(offline: bool, before: State) -> &'static str {
 /// 401, 403, 404, 400 when something is missing, 409 when the sales user or the state does not allow it, 502 when
 /// identity can't be asked about the sales user.
 pub async fn update(
-    Shared(app): Shared<App>,
+    State(app): State<App>,
     caller: Allowed<ManageOrders>,
     IdempotencyKey(key): IdempotencyKey,
     headers: HeaderMap,
@@ -131,7 +131,7 @@ async fn is_done(connection: &mut PgConnection, order: Uuid, key: &str) -> sqlx:
 /// # Errors
 /// 401, 403, 404.
 pub async fn events(
-    Shared(app): Shared<App>,
+    State(app): State<App>,
     _: Allowed<ManageOrders>,
     Path(id): Path<String>,
 ) -> ApiResult<Json<OrderAdminEventList>> {

@@ -1,7 +1,7 @@
 //! Orders as they are shown: one, a page of them, how many in each status.
 
 use axum::Json;
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, State};
 use shop_kit::error::OrInternal;
 use shop_kit::extract::{QueryParams, parameter_uuid};
 use shop_kit::list::List;
@@ -10,7 +10,7 @@ use shop_wire::commerce::{Order, OrderStatsResponse, PagedOrderList};
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::state::State;
+use super::state::State as OrderState;
 use crate::app::App;
 use crate::authorize::needs::ReadOrders;
 use crate::authorize::{Allowed, Caller};
@@ -42,7 +42,7 @@ pub struct Standing {
     pub owner_sales_user_id: Option<Uuid>,
     /// Where it is and how it is paid.
     #[sqlx(flatten)]
-    pub state: State,
+    pub state: OrderState,
 }
 
 impl Standing {
@@ -150,7 +150,7 @@ impl Wanted {
 /// # Errors
 /// 401, 403, 400 for an unreadable parameter.
 pub async fn list(
-    Shared(app): Shared<App>,
+    State(app): State<App>,
     caller: Allowed<ReadOrders>,
     query: QueryParams,
 ) -> ApiResult<Json<PagedOrderList>> {
@@ -176,7 +176,7 @@ async fn count(connection: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<i
 /// # Errors
 /// 401, 403.
 pub async fn stats(
-    Shared(app): Shared<App>,
+    State(app): State<App>,
     caller: Allowed<ReadOrders>,
 ) -> ApiResult<Json<OrderStatsResponse>> {
     let wanted = Wanted { customer: caller.only_own(), owner: caller.only_owned(), status: None };
@@ -193,7 +193,7 @@ pub async fn stats(
 /// # Errors
 /// 401, 403, 404 also when the order is not for this caller.
 pub async fn show(
-    Shared(app): Shared<App>,
+    State(app): State<App>,
     caller: Allowed<ReadOrders>,
     Path(id): Path<String>,
 ) -> ApiResult<Json<Order>> {

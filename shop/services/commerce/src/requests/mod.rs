@@ -5,6 +5,7 @@ pub mod assets;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, QueryParams, contains_pattern};
 use shop_kit::list::List;
 use shop_kit::{ApiError, ApiResult};
@@ -16,7 +17,6 @@ use crate::app::App;
 use crate::authorize::Allowed;
 use crate::authorize::needs::{CreateRequest as MayCreateRequest, ReadRequests};
 use crate::text::{LONG, SHORT, optional, required};
-use shop_kit::error::OrInternal;
 
 /// Pictures of a request.
 const MOST_IMAGES: usize = 20;

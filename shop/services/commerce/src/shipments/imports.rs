@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::json;
+use shop_kit::error::OrInternal;
 use shop_kit::{ApiError, ApiResult};
 use shop_wire::common::ImportJob;
 use uuid::Uuid;
@@ -16,7 +17,6 @@ use crate::authorize::Allowed;
 use crate::authorize::needs::ImportShipments;
 use crate::sheets;
 use crate::upload::Form;
-use shop_kit::error::OrInternal;
 
 /// Row errors that are told.
 const MOST_ERRORS: usize = 200;

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, parameter_uuid};
 use shop_kit::{ApiError, ApiResult};
 use shop_wire::commerce::{
@@ -13,7 +14,6 @@ use crate::authorize::needs::{ManageShipments, ReadTracking};
 use crate::authorize::{Allowed, Scope};
 use crate::orders::read::{standing, unknown};
 use crate::text::{SHORT, moment, optional, required};
-use shop_kit::error::OrInternal;
 
 /// Shipments in one request or answer.
 const MOST: usize = 1000;
