@@ -13,7 +13,7 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, StatusCode, Uri, Version};
 use http_body::Body as _;
 
-use crate::access_log::{AccessLog, Line};
+use crate::access_log::{AccessLog, Line, RequestId};
 use crate::clock;
 use crate::connection::Door;
 use crate::otlp::{Exporter, Ids};
@@ -48,8 +48,8 @@ pub(crate) struct Record {
     host: Option<Bytes>,
     protocol: Version,
     tls: Option<&'static str>,
-    request_id: RequestId,
-    trace_id: [u8; 32],
+    called: Name,
+    trace_id: u128,
     pub(crate) status: Option<u16>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -63,9 +63,9 @@ pub(crate) struct Record {
 
 /// What a request is called.
 #[derive(Debug)]
-enum RequestId {
-    /// These digits.
-    Ours([u8; 32]),
+enum Name {
+    /// This number.
+    Ours(u128),
     /// What a trusted peer called it.
     Theirs(Option<HeaderValue>),
 }
@@ -95,7 +95,7 @@ pub(crate) fn begin(
         Some(exporter) => exporter.samples(trace.max(1).to_be_bytes(), None),
         None => one_in <= 1 || number.is_multiple_of(one_in.into()),
     };
-    let Called { request_id, trace, trace_id, client, host, bytes_in } =
+    let Called { name, trace, client, host, bytes_in } =
         call(request, peer, trusted, options, number_of_request, |trusted, headers| {
             Trace::new(trusted, headers, trace, a ^ c, sampled)
         });
@@ -118,8 +118,8 @@ pub(crate) fn begin(
         host,
         protocol: request.version(),
         tls: door.tls,
-        request_id,
-        trace_id,
+        called: name,
+        trace_id: trace.trace_id,
         status: None,
         bytes_in,
         bytes_out: 0,
@@ -134,10 +134,8 @@ pub(crate) fn begin(
 
 /// What a request is called, and what its headers say of it.
 struct Called {
-    request_id: RequestId,
+    name: Name,
     trace: Trace,
-    /// The digits of its id.
-    trace_id: [u8; 32],
     client: IpAddr,
     host: Option<Bytes>,
     bytes_in: u64,
@@ -164,32 +162,23 @@ fn call(
         let host = lines.host();
         let bytes_in = request.body().size_hint().exact().unwrap_or(0);
         let trace = trace(false, &HeaderMap::new());
-        let (request_id, trace_id) = (digits(number), digits(trace.trace_id));
-        request.identify(Identity { request_id, traceparent: trace.text_with(&trace_id) });
-        return Called {
-            request_id: RequestId::Ours(request_id),
-            trace,
-            trace_id,
-            client: peer.to_canonical(),
-            host,
-            bytes_in,
-        };
+        request.identify(Identity { request_id: digits(number), traceparent: trace.text() });
+        return Called { name: Name::Ours(number), trace, client: peer.to_canonical(), host, bytes_in };
     }
     let headers = request.headers_mut();
-    let request_id = match request_id(trusted, headers, number) {
+    let name = match request_id(trusted, headers, number) {
         Some(id) => {
             headers.insert(X_REQUEST_ID, id);
-            RequestId::Ours(digits(number))
+            Name::Ours(number)
         }
-        None => RequestId::Theirs(headers.get(X_REQUEST_ID).cloned()),
+        None => Name::Theirs(headers.get(X_REQUEST_ID).cloned()),
     };
     let trace = trace(trusted, headers);
     trace.put(headers);
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     Called {
-        request_id,
+        name,
         trace,
-        trace_id: digits(trace.trace_id),
         client: client_address(peer, headers, &options.trusted),
         host: headers.get(HOST).cloned().map(Bytes::from_owner),
         bytes_in: length.unwrap_or(0),
@@ -227,15 +216,16 @@ impl Drop for Record {
             self.member.and_then(|index| service.as_ref().and_then(|service| service.members.get(index)));
         let named = self.uri.as_ref().and_then(Uri::authority);
         let host = || self.host.as_ref().and_then(|host| std::str::from_utf8(host).ok());
-        let request_id = match &self.request_id {
-            RequestId::Ours(id) => std::str::from_utf8(id).ok(),
-            RequestId::Theirs(id) => id.as_ref().and_then(|id| id.to_str().ok()),
+        let request_id = match &self.called {
+            Name::Ours(id) => Some(RequestId::Number(*id)),
+            Name::Theirs(id) => id.as_ref().and_then(|id| id.to_str().ok()).map(RequestId::Text),
         };
         let line = Line {
             environment: environment.as_deref(),
             service: service.as_ref().map(|service| &*service.name),
             release: *release,
             instance: member.map(|member| member.instance.id.as_str()),
+            origin: member.map(|member| &member.origin),
             method: self.method.as_ref().map(Method::as_str),
             host: named.map(Authority::as_str).or_else(host),
             path: self.uri.as_ref().map(Uri::path),
@@ -245,7 +235,7 @@ impl Drop for Record {
             duration: self.began.elapsed(),
             upstream: self.upstream,
             request_id,
-            trace_id: std::str::from_utf8(&self.trace_id).ok(),
+            trace_id: Some(self.trace_id),
             tls: self.tls,
             why: self.why.or(if self.complete { None } else { Some("client_gone") }),
             retries: self.retries,

@@ -13,6 +13,7 @@ use fairway_model::traffic::{ListenerTls, Options, Otlp, Treatment};
 use fairway_protocol::edge::Latency;
 use fairway_route::{Compiled, Matcher, MatcherBuilder, Stub, Table};
 
+use crate::access_log::Origin;
 use crate::histogram;
 use crate::instance::{Instance, Passage};
 use crate::otlp::{Counts, Exporter};
@@ -171,6 +172,8 @@ pub(crate) struct Service {
 pub(crate) struct Member {
     pub(crate) instance: Arc<Instance>,
     pub(crate) address: SocketAddr,
+    /// For the access log.
+    pub(crate) origin: Origin,
 }
 
 impl Service {
@@ -364,7 +367,9 @@ fn services(
             let key = (environment.clone(), backend.id.clone());
             let new = || Arc::new(Instance::new(environment.clone(), name.clone(), backend));
             let instance = Arc::clone(registry.instances.entry(key).or_insert_with(new));
-            Member { instance, address: backend.address }
+            let id = Some(backend.id.as_str());
+            let origin = Origin::new(Some(environment), Some(&name), Some(generation), id);
+            Member { instance, address: backend.address, origin }
         });
         let members: Vec<Member> = members.collect();
         let counters = registry.services.entry((environment.clone(), name.clone())).or_default();

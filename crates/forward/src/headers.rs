@@ -35,13 +35,13 @@ pub(crate) struct Added {
     proto: Option<&'static str>,
     host: Option<HeaderValue>,
     via: &'static str,
-    identity: Option<Box<Identity>>,
+    identity: Option<Identity>,
 }
 
 impl Added {
     /// As lines.
     pub(crate) fn lines(&self) -> [(&'static str, &[u8]); 6] {
-        let identity = self.identity.as_deref();
+        let identity = self.identity.as_ref();
         // Without a value a header is left out; an empty one would say something.
         [
             ("x-forwarded-for", self.forwarded_for.as_bytes()),
@@ -64,7 +64,7 @@ impl Added {
             headers.insert(X_FORWARDED_HOST, host);
         }
         if let Some(identity) = self.identity {
-            let Identity { request_id, traceparent } = *identity;
+            let Identity { request_id, traceparent } = identity;
             for (name, value) in [(X_REQUEST_ID, &request_id[..]), (TRACEPARENT, &traceparent)] {
                 headers.extend(HeaderValue::from_bytes(value).ok().map(|value| (name, value)));
             }

@@ -14,7 +14,7 @@ pub struct Inbound {
     pub(crate) headers: Headers,
     extensions: Extensions,
     body: RequestBody,
-    pub(crate) identity: Option<Box<Identity>>,
+    pub(crate) identity: Option<Identity>,
 }
 
 /// What a request is called on its way.
@@ -80,7 +80,7 @@ impl Inbound {
 
     /// Calls it so. Only for requests without such headers: these are written behind all others.
     pub fn identify(&mut self, identity: Identity) {
-        self.identity = Some(Box::new(identity));
+        self.identity = Some(identity);
     }
 
     /// What else belongs to it.

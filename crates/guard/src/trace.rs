@@ -81,13 +81,8 @@ impl Trace {
 
     /// The same as it is written.
     pub fn text(&self) -> [u8; 55] {
-        self.text_with(&digits(self.trace_id))
-    }
-
-    /// The same for whoever has the digits of the trace id already.
-    pub fn text_with(&self, trace_id: &[u8; 32]) -> [u8; 55] {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        text[3..35].copy_from_slice(trace_id);
+        text[3..35].copy_from_slice(&digits(self.trace_id));
         text[36..52].copy_from_slice(&sixteen(self.span_id));
         text[53..55].copy_from_slice(&sixteen(self.flags.into())[14..]);
         text

@@ -1,8 +1,10 @@
 //! One line of the access log, and how it becomes JSON without an allocation.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
+use fairway_guard::digits as hexadecimal;
 use http::Version;
 
 use super::stamp::Stamp;
@@ -27,6 +29,8 @@ pub struct Line<'a> {
     pub release: Option<u64>,
     /// Id of the instance that answered or was asked last.
     pub instance: Option<&'a str>,
+    /// The last four as they stand in the line, if that is known; the line says what stands here.
+    pub origin: Option<&'a Origin>,
     /// Who asked, behind trusted proxies.
     pub client: IpAddr,
     /// The method; none when the request could not be understood.
@@ -48,9 +52,9 @@ pub struct Line<'a> {
     /// From the request's head to the head of the instance's answer; none when no instance answered.
     pub upstream: Option<Duration>,
     /// The request id that was passed on.
-    pub request_id: Option<&'a str>,
-    /// The trace id of `traceparent`, 32 hexadecimal digits.
-    pub trace_id: Option<&'a str>,
+    pub request_id: Option<RequestId<'a>>,
+    /// The trace id of `traceparent`, written as 32 hexadecimal digits.
+    pub trace_id: Option<u128>,
     /// Version of TLS, such as `1.3`; none on a plain listener.
     pub tls: Option<&'a str>,
     /// Why it did not go the usual way: the code of a refusal (`no_route`, `no_instance`, `upstream_timeout`, …) or how
@@ -63,6 +67,49 @@ pub struct Line<'a> {
     pub one_in: u32,
 }
 
+/// What a request is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestId<'a> {
+    /// Written as 32 hexadecimal digits.
+    Number(u128),
+    /// What a trusted peer called it.
+    Text(&'a str),
+}
+
+impl fmt::Display for RequestId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number:032x}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Environment, service, release and instance as they stand in a line: written once for many lines.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Origin(Box<[u8]>);
+
+impl Origin {
+    /// How they stand there; what is not known is left out.
+    #[must_use]
+    pub fn new(
+        environment: Option<&str>,
+        service: Option<&str>,
+        release: Option<u64>,
+        instance: Option<&str>,
+    ) -> Self {
+        let mut out = Vec::new();
+        belonging(&mut out, environment, service, release, instance);
+        Self(out.into())
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
 impl Line<'_> {
     /// A line about nothing yet, to be completed with `Line { … ..Line::new(…) }`.
     #[must_use]
@@ -73,6 +120,7 @@ impl Line<'_> {
             service: None,
             release: None,
             instance: None,
+            origin: None,
             client,
             method: None,
             host: None,
@@ -107,6 +155,7 @@ impl Line<'_> {
             service,
             release,
             instance,
+            origin,
             client,
             method,
             host,
@@ -127,12 +176,12 @@ impl Line<'_> {
         out.extend_from_slice(b"{\"time\":\"");
         stamp.write(time, out);
         out.push(b'"');
-        name(out, b",\"environment\":\"", environment);
-        name(out, b",\"service\":\"", service);
-        if let Some(release) = release {
-            number(out, b",\"release\":", release);
+        if let Some(origin) = origin {
+            debug_assert_eq!(*origin, Origin::new(environment, service, release, instance));
+            out.extend_from_slice(&origin.0);
+        } else {
+            belonging(out, environment, service, release, instance);
         }
-        name(out, b",\"instance\":\"", instance);
         out.extend_from_slice(b",\"client\":\"");
         address(out, client);
         out.push(b'"');
@@ -154,8 +203,14 @@ impl Line<'_> {
         if let Some(upstream) = upstream {
             milliseconds(out, b",\"upstream_ms\":", upstream);
         }
-        name(out, b",\"request_id\":\"", request_id);
-        name(out, b",\"trace_id\":\"", trace_id);
+        match request_id {
+            Some(RequestId::Number(id)) => id_digits(out, b",\"request_id\":\"", id),
+            Some(RequestId::Text(id)) => text(out, b",\"request_id\":\"", id, LONGEST_NAME),
+            None => {}
+        }
+        if let Some(id) = trace_id {
+            id_digits(out, b",\"trace_id\":\"", id);
+        }
         name(out, b",\"tls\":\"", tls);
         name(out, b",\"why\":\"", why);
         if retries > 0 {
@@ -185,6 +240,21 @@ fn spoken(protocol: Version) -> &'static [u8] {
         Version::HTTP_3 => b"HTTP/3",
         _ => b"HTTP/1.1",
     }
+}
+
+fn belonging(
+    out: &mut Vec<u8>,
+    environment: Option<&str>,
+    service: Option<&str>,
+    release: Option<u64>,
+    instance: Option<&str>,
+) {
+    name(out, b",\"environment\":\"", environment);
+    name(out, b",\"service\":\"", service);
+    if let Some(release) = release {
+        number(out, b",\"release\":", release);
+    }
+    name(out, b",\"instance\":\"", instance);
 }
 
 // The keys have lengths that are known here: copying them takes no call.
@@ -273,6 +343,13 @@ fn number<const N: usize>(out: &mut Vec<u8>, key: &[u8; N], value: u64) {
     digits(out, value);
 }
 
+#[inline]
+fn id_digits<const N: usize>(out: &mut Vec<u8>, key: &[u8; N], id: u128) {
+    out.extend_from_slice(key);
+    out.extend_from_slice(&hexadecimal(id));
+    out.push(b'"');
+}
+
 /// Milliseconds with the microseconds behind the point.
 #[inline]
 fn milliseconds<const N: usize>(out: &mut Vec<u8>, key: &[u8; N], value: Duration) {
@@ -352,8 +429,8 @@ mod tests {
             bytes_out: 4096,
             duration: Duration::from_micros(12_345),
             upstream: Some(Duration::from_micros(11_007)),
-            request_id: Some("r-1"),
-            trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
+            request_id: Some(RequestId::Text("r-1")),
+            trace_id: Some(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736),
             tls: Some("1.3"),
             retries: 1,
             ..Line::new(
@@ -422,8 +499,7 @@ mod tests {
             method: Some(&long),
             host: Some(&long),
             path: Some(&long),
-            request_id: Some(&long),
-            trace_id: Some(&long),
+            request_id: Some(RequestId::Text(&long)),
             tls: Some(&long),
             why: Some(&long),
             ..full()
@@ -469,14 +545,18 @@ mod tests {
             ("instance", line.instance),
             ("method", line.method),
             ("host", line.host),
-            ("request_id", line.request_id),
-            ("trace_id", line.trace_id),
             ("tls", line.tls),
             ("why", line.why),
         ] {
             if let Some(text) = text {
                 value[key] = text.into();
             }
+        }
+        if let Some(id) = line.request_id {
+            value["request_id"] = id.to_string().into();
+        }
+        if let Some(id) = line.trace_id {
+            value["trace_id"] = format!("{id:032x}").into();
         }
         if let Some(path) = line.path {
             value["path"] = path.split('?').next().into();
@@ -496,7 +576,9 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read_by_serde(
-            texts in proptest::collection::vec(proptest::option::of(any::<String>()), 9),
+            texts in proptest::collection::vec(proptest::option::of(any::<String>()), 8),
+            (number, trace_id) in any::<(Option<u128>, Option<u128>)>(),
+            known in any::<bool>(),
             path in proptest::option::of("\\PC*|[\\x00-\\x7f]*"),
             numbers in any::<(Option<u64>, Option<u16>, u64, u64, u32)>(),
             client in prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)],
@@ -509,12 +591,15 @@ mod tests {
                 .map(|text| text.map(|text| text.chars().take(60).collect()))
                 .collect();
             let path: Option<String> = path.map(|path| path.chars().take(250).collect());
-            let [environment, service, instance, method, host, request_id, trace_id, tls, why] =
+            let [environment, service, instance, method, host, request_id, tls, why] =
                 std::array::from_fn(|at| texts[at].as_deref());
             let (release, status, bytes_in, bytes_out, retries) = numbers;
+            let request_id = request_id.map(RequestId::Text).or(number.map(RequestId::Number));
+            let origin = Origin::new(environment, service, release, instance);
             let line = Line {
                 environment, service, instance, method, host, request_id, trace_id, tls, why,
                 release, status, bytes_in, bytes_out, retries,
+                origin: known.then_some(&origin),
                 path: path.as_deref(),
                 duration: Duration::from_micros(us),
                 upstream: upstream.map(Duration::from_micros),

@@ -9,7 +9,7 @@
 //!   lines are dropped and counted, and the place in the file where they are missing says how many
 //!   (`{"time":…,"why":"lines_dropped","dropped":42}`). The same happens to what could not be written at all.
 //! * **An idle log costs nothing.** The thread sleeps until the first line of a batch wakes it; the batch ends after
-//!   [`BATCH`] or 64 KiB, so a line is in the file about a tenth of a second after its exchange.
+//!   [`BATCH`] or 256 KiB, so a line is in the file about a tenth of a second after its exchange.
 //! * **Order.** Lines of one thread are in the order of their ends. Between threads the order is that of batches; a
 //!   reader that needs one sorts by `time`.
 //! * **Rotation by size**: `access.log`, then `access.log.1` and so on, the oldest removed. No signal is needed to
@@ -34,7 +34,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-pub use line::Line;
+pub use line::{Line, Origin, RequestId};
 
 use file::LogFile;
 use stamp::Stamp;
@@ -46,7 +46,10 @@ pub const FILE: &str = "access.log";
 pub const BATCH: Duration = Duration::from_millis(100);
 
 /// A lane with so many bytes ends the batch.
-const ENOUGH: usize = 64 * 1024;
+const ENOUGH: usize = 256 * 1024;
+
+/// What an idle lane keeps of its buffer.
+const KEPT: usize = 64 * 1024;
 
 /// Threads that record at once without meeting each other; more of them share lanes.
 const LANES: usize = 16;

@@ -7,13 +7,15 @@ use std::time::{Instant, SystemTime};
 use super::file::LogFile;
 use super::line::dropped;
 use super::stamp::Stamp;
-use super::{BATCH, ENOUGH, Shared, Waiting};
+use super::{BATCH, KEPT, Shared, Waiting};
 
 /// Writes batches until the log is closed and empty.
 pub(super) fn run(shared: &Shared, file: LogFile) {
     shared.thread.get_or_init(thread::current);
     let mut writer =
         Writer { shared, file, spare: Vec::new(), stamp: Stamp::default(), missing: 0, failing: false };
+    // Whether the last batch was full before its time: buffers keep their size then.
+    let mut busy = false;
     loop {
         // Both are taken before the lanes are: a flush and the end cover what was recorded before them.
         shared.urgent.store(false, Ordering::SeqCst);
@@ -29,8 +31,14 @@ pub(super) fn run(shared: &Shared, file: LogFile) {
         if closing {
             return;
         }
+        if !busy {
+            writer.spare.shrink_to(KEPT);
+            for lane in &shared.lanes {
+                lane.lock().buffer.shrink_to(KEPT);
+            }
+        }
         sleep(shared);
-        batch(shared);
+        busy = batch(shared);
     }
 }
 
@@ -42,24 +50,22 @@ fn sleep(shared: &Shared) {
         shared.asleep.store(false, Ordering::SeqCst);
         return;
     }
-    for lane in &shared.lanes {
-        lane.lock().buffer.shrink_to(ENOUGH);
-    }
     while shared.asleep.load(Ordering::SeqCst) {
         thread::park();
     }
 }
 
-/// Until there is enough to do, or the first line has waited long enough.
-fn batch(shared: &Shared) {
+/// Until there is enough to do, or the first line has waited long enough; whether there was enough.
+fn batch(shared: &Shared) -> bool {
     let until = Instant::now() + BATCH;
     while !shared.urgent.load(Ordering::SeqCst) {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return;
+            return false;
         }
         thread::park_timeout(left);
     }
+    true
 }
 
 impl Waiting {
@@ -102,7 +108,6 @@ impl Writer<'_> {
             self.missing += left + lost;
         }
         self.confess();
-        self.spare.shrink_to(4 * ENOUGH);
     }
 
     /// Says in the file how many lines are missing there.

@@ -30,6 +30,7 @@ pub(super) fn json(line: &Line<'_>, ids: Ids) -> Value {
         service,
         release,
         instance,
+        origin: _,
         client,
         method,
         host,
@@ -52,6 +53,7 @@ pub(super) fn json(line: &Line<'_>, ids: Ids) -> Value {
     let text = |text: &str| json!({ "stringValue": text });
     // 64-bit numbers are strings in this form of the protocol.
     let number = |number: u64| json!({ "intValue": number.to_string() });
+    let request_id = request_id.map(|id| id.to_string());
     let texts = [
         ("http.request.method", method),
         ("server.address", host),
@@ -62,7 +64,7 @@ pub(super) fn json(line: &Line<'_>, ids: Ids) -> Value {
         ("fairway.environment", environment),
         ("fairway.service", service),
         ("fairway.instance", instance),
-        ("fairway.request_id", request_id),
+        ("fairway.request_id", request_id.as_deref()),
     ];
     for (key, value) in texts {
         if let Some(value) = value {
