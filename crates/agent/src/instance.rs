@@ -1,6 +1,6 @@
 //! One running instance: its process and its probes, seen as one thing.
 
-use crate::environment::Fitness;
+use crate::{environment::Fitness, trust};
 use fairway_model::{InstanceState, ProbeReport, ProcessSpec};
 use fairway_supervisor::{
     Exit, Identity, Instance, State, Status, StopError, Stopped,
@@ -184,11 +184,12 @@ fn report(result: ProbeResult) -> ProbeReport {
 struct Probes {
     ready: Option<(probe::ProbeSpec, SocketAddr)>,
     live: Option<(probe::ProbeSpec, SocketAddr)>,
+    secure: Option<probe::Secure>,
 }
 
 impl Probes {
     fn of(spec: &ProcessSpec, address: Option<SocketAddr>) -> Self {
-        let Some(address) = address else { return Self { ready: None, live: None } };
+        let Some(address) = address else { return Self { ready: None, live: None, secure: None } };
         let start_deadline = Some(spec.probes.start_deadline.into());
         let http = |probe: &fairway_model::ProbeSpec| probe::ProbeSpec {
             kind: ProbeKind::Http { path: probe.path.clone(), host: None },
@@ -209,6 +210,7 @@ impl Probes {
         Self {
             ready: Some((spec.probes.ready.as_ref().map_or_else(tcp, http), address)),
             live: spec.probes.live.as_ref().map(|probe| (http(probe), address)),
+            secure: spec.probes.tls.as_ref().map(trust::secure),
         }
     }
 }
@@ -266,8 +268,9 @@ async fn one_life(
 ) {
     let began = Instant::now();
     let pid = status.identity.as_ref().map(|identity| identity.pid);
-    let ask =
-        |(spec, address): &(probe::ProbeSpec, SocketAddr)| Prober::start(spec.clone(), *address, move || pid);
+    let ask = |(spec, address): &(probe::ProbeSpec, SocketAddr)| {
+        Prober::start(spec.clone(), *address, probes.secure.clone(), move || pid)
+    };
     let ready = probes.ready.as_ref().map(ask);
     let mut readiness = ready.as_ref().map(Prober::watch);
     let mut live: Option<Prober> = None;

@@ -66,6 +66,7 @@ mod machine;
 mod ports;
 mod secrets;
 mod settings;
+mod trust;
 
 pub use error::AgentError;
 pub use settings::{AgentSettings, Timing};

@@ -4,6 +4,7 @@ pub(crate) mod edge;
 
 use crate::{
     Environment, Expose, Parsed, Per, Postgres, Problem, Problems, Resolved, Service, Sources, Value, check,
+    edge::Traffic,
     layers::{self, Config, Origins},
     suggest,
 };
@@ -277,11 +278,7 @@ impl Lowering<'_> {
             listen: service.listen.clone(),
             needs: service.needs.clone(),
             database,
-            probes: Probes {
-                ready: service.ready.as_ref().and_then(crate::Probe::ready_spec),
-                live: service.health.as_ref().and_then(crate::Probe::live_spec),
-                start_deadline: service.start.deadline.0,
-            },
+            probes: probes(service),
             limits: Limits {
                 cpu_millis: service.limits.cpu.map(|cpu| cpu.0),
                 memory_bytes: service.limits.memory.map(|memory| memory.0),
@@ -472,5 +469,17 @@ pub(crate) fn route_path(path: &str) -> String {
     match path.trim_end_matches('/') {
         "" => "/".to_owned(),
         path => path.to_owned(),
+    }
+}
+
+fn probes(service: &Service) -> Probes {
+    let ready = service.ready.as_ref().and_then(crate::Probe::ready_spec);
+    let live = service.health.as_ref().and_then(crate::Probe::live_spec);
+    let tls = service.traffic.as_ref().and_then(Traffic::upstream_tls);
+    Probes {
+        tls: tls.filter(|_| ready.is_some() || live.is_some()),
+        ready,
+        live,
+        start_deadline: service.start.deadline.0,
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::{
     ArtifactDigest, ContractDigest, Digest, Millis, SecretVersion, ServiceName, SpecDigest, TrafficSpec,
-    VariableName, canonical_json, edge::is_default, traffic::Guard,
+    VariableName, canonical_json,
+    edge::is_default,
+    traffic::{Guard, UpstreamTls},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
@@ -198,6 +200,9 @@ pub struct Probes {
     pub ready: Option<ProbeSpec>,
     /// Is the process alive? Failing it restarts the instance.
     pub live: Option<ProbeSpec>,
+    /// Whom the instance must be if it is asked in TLS, because it speaks nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<UpstreamTls>,
     /// How long an instance may take to become ready for the first time.
     pub start_deadline: Millis,
 }

@@ -229,12 +229,14 @@ fn migrations(
 
 fn probes(differences: &mut Differences, from: Option<&Probes>, to: Option<&Probes>) {
     if let Some(spec) = to.or(from) {
-        let Probes { ready: _, live: _, start_deadline: _ } = spec;
+        let Probes { ready: _, live: _, tls: _, start_deadline: _ } = spec;
     }
     let ready = |probes: &Probes| probes.ready.as_ref().map(probe);
     differences.text("probes.ready", from.and_then(ready), to.and_then(ready));
     let live = |probes: &Probes| probes.live.as_ref().map(probe);
     differences.text("probes.live", from.and_then(live), to.and_then(live));
+    let tls = |probes: &Probes| probes.tls.as_ref().map(edge::recognised);
+    differences.text("probes.tls", from.and_then(tls), to.and_then(tls));
     let deadline = |probes: &Probes| duration(probes.start_deadline);
     differences.text("probes.start_deadline", from.map(deadline), to.map(deadline));
 }

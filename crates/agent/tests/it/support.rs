@@ -118,6 +118,7 @@ impl World {
             probes: Probes {
                 ready: Some(probe("/ready")),
                 live: None,
+                tls: None,
                 start_deadline: Millis::from_secs(20),
             },
             limits: Limits::default(),

@@ -10,12 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the edge treats requests to a service, public ones and those of other services. A release that changes nothing
-/// else starts no instance.
+/// else starts no instance, except between TLS and plain text: `ready` and `health` are asked otherwise then.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Traffic {
     /// What the instances speak: `http1`, or `h2c` for HTTP/2 without TLS, as gRPC servers do; in TLS, `https` is
-    /// HTTP/1.1 and `h2` HTTP/2. `ready` and `health` are asked over HTTP/1.1 without TLS all the same.
+    /// HTTP/1.1 and `h2` HTTP/2. `ready` and `health` are asked in TLS, too, if it is spoken, and otherwise over HTTP/1.1.
     #[schemars(extend("examples" = ["h2c"]))]
     pub protocol: Protocol,
 
@@ -302,6 +302,11 @@ impl Default for Sticky {
 }
 
 impl Traffic {
+    /// Whom the instances must be, if they speak TLS.
+    pub(crate) fn upstream_tls(&self) -> Option<UpstreamTls> {
+        self.protocol.is_tls().then(|| self.tls.as_ref().map(InstanceTls::spec).unwrap_or_default())
+    }
+
     /// The traffic of a service whose `ready` asks this path.
     pub(crate) fn spec(&self, ready: Option<&str>) -> TrafficSpec {
         let Self { protocol, tls, timeouts, probe, outliers, retries, limits, slow_start, sticky, gate } =

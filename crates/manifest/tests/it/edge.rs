@@ -4,7 +4,7 @@ use crate::support::{parse, problems, resolve_with, service, show, table};
 use fairway_manifest::{Manifest, Sources, check_passwords, explain};
 use fairway_model::{
     Digest, Release,
-    traffic::{CertificateSource, Guard, Options},
+    traffic::{CertificateSource, Guard, Options, UpstreamTls},
 };
 use std::collections::BTreeMap;
 
@@ -199,6 +199,24 @@ fn the_probe_of_the_edge_asks_what_ready_asks() {
     assert_eq!(path("probe: { path: /other }"), Some(("/other".to_owned(), 2_000)));
     assert_eq!(path("probe: false"), None);
     assert_eq!(path(""), None);
+}
+
+#[test]
+fn instances_that_speak_tls_are_asked_in_tls() {
+    let tls = |ready: &str, traffic: &str| {
+        let text = with("path: /", "  e: { target: local, listen: \"127.0.0.1:0\" }\n");
+        let text = text.replace("ready: /ready", &format!("ready: {ready}, traffic: {{ {traffic} }}"));
+        let release = release(&text, "e", &[]);
+        release.services[&service("web")].process().unwrap().probes.tls.clone()
+    };
+    let usual = UpstreamTls::default();
+    assert_eq!(tls("/ready", "protocol: https"), Some(usual));
+    let named = UpstreamTls { server_name: "web.internal".to_owned(), roots: Some("/ca.pem".into()) };
+    let written = "protocol: h2, tls: { server_name: web.internal, roots: /ca.pem }";
+    assert_eq!(tls("/ready", written), Some(named));
+    assert_eq!(tls("/ready", "protocol: h2c"), None);
+    // A connection is all that is asked for.
+    assert_eq!(tls("none", "protocol: https"), None);
 }
 
 /// The names of each certificate of the environment `e`.

@@ -185,7 +185,8 @@ fn unusual<T: Default + PartialEq>(value: &T, words: impl Fn(&T) -> String) -> O
     (*value != T::default()).then(|| words(value))
 }
 
-fn recognised(tls: &UpstreamTls) -> String {
+/// Whom instances must be.
+pub(super) fn recognised(tls: &UpstreamTls) -> String {
     let UpstreamTls { server_name, roots } = tls;
     match roots {
         Some(roots) => format!("{server_name}, by the roots in {}", roots.display()),

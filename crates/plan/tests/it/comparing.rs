@@ -86,6 +86,7 @@ fn every_part_of_a_process() {
         Some("/ready every 500ms, timeout 1s, rise 1, fall 3"),
         None,
     );
+    check(|p| p.probes.tls = Some(Default::default()), "probes.tls", None, Some("localhost"));
     let live = ProbeSpec {
         path: "/health".to_owned(),
         interval: Millis(10_000),

@@ -53,7 +53,7 @@ pub(crate) fn process(name: &str, needs: &[&str]) -> ProcessSpec {
             .map(|need| (service(need), variable(&format!("{}_URL", need.to_ascii_uppercase()))))
             .collect(),
         database: None,
-        probes: Probes { ready: Some(ready), live: None, start_deadline: Millis::from_secs(30) },
+        probes: Probes { ready: Some(ready), live: None, tls: None, start_deadline: Millis::from_secs(30) },
         limits: Limits { cpu_millis: Some(500), memory_bytes: Some(512 << 20), pids: None },
         stop_grace: Millis::from_secs(10),
     }

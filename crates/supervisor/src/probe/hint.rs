@@ -4,7 +4,12 @@ use super::{ProbeKind, http::Failed, listening};
 use std::{io, net::SocketAddr};
 
 /// A hint for an answer that is not a success.
-pub(super) fn for_status(status: u16, location: Option<&str>, kind: &ProbeKind) -> Option<String> {
+pub(super) fn for_status(
+    status: u16,
+    location: Option<&str>,
+    kind: &ProbeKind,
+    in_tls: bool,
+) -> Option<String> {
     let path = match kind {
         ProbeKind::Http { path, .. } => path.as_str(),
         ProbeKind::Tcp => return None,
@@ -12,7 +17,7 @@ pub(super) fn for_status(status: u16, location: Option<&str>, kind: &ProbeKind) 
     let to = location.unwrap_or("another address");
     Some(match status {
         200..=299 => return None,
-        301 | 302 | 307 | 308 if to.starts_with("https:") => {
+        301 | 302 | 307 | 308 if to.starts_with("https:") && !in_tls => {
             format!(
                 "it redirects to {to}; probes use plain HTTP, so let the program answer {path} without insisting on HTTPS"
             )
@@ -39,12 +44,25 @@ pub(super) fn for_error(failed: &Failed, address: SocketAddr, pid: Option<u32>) 
             Some(for_refused(address, &listening(pid?)))
         }
         Failed::Connect(_) | Failed::Question(_) => None,
+        Failed::Tls(error) => for_tls(error).map(str::to_owned),
         Failed::Exchange(error) if error.is_parse() => Some(
             "what listens there does not speak HTTP/1.1; it may expect TLS or be another program".to_owned(),
         ),
         Failed::Exchange(_) => {
             Some("it closed the connection without an answer; its own log may say why".to_owned())
         }
+    }
+}
+
+fn for_tls(error: &io::Error) -> Option<&'static str> {
+    match error.get_ref()?.downcast_ref()? {
+        rustls::Error::InvalidCertificate(_) => {
+            Some("its certificate must be for the `server_name` of `traffic.tls`, and signed by its `roots`")
+        }
+        rustls::Error::InvalidMessage(_) => {
+            Some("what listens there does not speak TLS; `traffic.protocol` says that it does")
+        }
+        _ => None,
     }
 }
 
@@ -71,7 +89,7 @@ mod tests {
 
     fn status(status: u16, location: Option<&str>) -> String {
         let kind = ProbeKind::Http { path: "/ready".into(), host: None };
-        for_status(status, location, &kind).unwrap_or_default()
+        for_status(status, location, &kind, false).unwrap_or_default()
     }
 
     #[test]
@@ -88,7 +106,7 @@ mod tests {
             let hint = status(code, location);
             assert!(hint.contains(expect) && hint.is_empty() == expect.is_empty(), "{code}: {hint}");
         }
-        assert_eq!(for_status(404, None, &ProbeKind::Tcp), None);
+        assert_eq!(for_status(404, None, &ProbeKind::Tcp, false), None);
     }
 
     #[test]

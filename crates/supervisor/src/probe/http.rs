@@ -1,12 +1,24 @@
 //! One HTTP exchange on a connection of its own: nothing is pooled, followed or tried again.
 
-use super::BODY_KEPT;
+use super::{
+    BODY_KEPT,
+    secure::{Secure, chose_http2},
+};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
-use hyper::{Request, client::conn::http1, header};
-use hyper_util::rt::TokioIo;
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    client::conn::{http1, http2},
+    header,
+    http::request::Builder,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::{error::Error, fmt, io, net::SocketAddr};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
 /// The answer; without a status when only a connection was asked for.
 #[derive(Debug, Default)]
@@ -20,6 +32,7 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) enum Failed {
     Connect(io::Error),
+    Tls(io::Error),
     Exchange(hyper::Error),
     Question(String),
 }
@@ -31,6 +44,7 @@ impl fmt::Display for Failed {
                 f.write_str("connection refused")
             }
             Self::Connect(error) => write!(f, "cannot connect: {error}"),
+            Self::Tls(error) => write!(f, "no TLS: {error}"),
             Self::Exchange(error) => {
                 write!(f, "no HTTP answer: {error}")?;
                 error.source().map_or(Ok(()), |source| write!(f, ": {source}"))
@@ -44,18 +58,49 @@ pub(super) async fn connect(address: SocketAddr) -> Result<TcpStream, Failed> {
     TcpStream::connect(address).await.map_err(Failed::Connect)
 }
 
-pub(super) async fn get(address: SocketAddr, path: &str, host: Option<&str>) -> Result<Answer, Failed> {
-    let request = Request::get(path)
-        .header(header::HOST, host.map_or_else(|| address.to_string(), str::to_owned))
-        .header(header::USER_AGENT, "fairway-probe")
-        .header(header::ACCEPT, "*/*")
-        .header(header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| Failed::Question(error.to_string()))?;
-    let stream = connect(address).await?;
+pub(super) async fn get(
+    address: SocketAddr,
+    path: &str,
+    host: Option<&str>,
+    secure: Option<&Secure>,
+) -> Result<Answer, Failed> {
+    let host = host.map_or_else(|| address.to_string(), str::to_owned);
+    let question =
+        Request::get(path).header(header::USER_AGENT, "fairway-probe").header(header::ACCEPT, "*/*");
+    let wrong = |error: hyper::http::Error| Failed::Question(error.to_string());
+    let asked_by_http1 = |question: Builder| {
+        question.header(header::HOST, &host).header(header::CONNECTION, "close").body(Empty::<Bytes>::new())
+    };
+    let Some(secure) = secure else {
+        let question = asked_by_http1(question).map_err(wrong)?;
+        return over_http1(connect(address).await?, question).await;
+    };
+    let tls = secure().map_err(Failed::Question)?;
+    let stream = tls.connect(connect(address).await?).await.map_err(Failed::Tls)?;
+    if !chose_http2(&stream) {
+        return over_http1(stream, asked_by_http1(question).map_err(wrong)?).await;
+    }
+    let question =
+        question.uri(format!("https://{host}{path}")).body(Empty::<Bytes>::new()).map_err(wrong)?;
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(Failed::Exchange)?;
+    exchange(sender.send_request(question), connection).await
+}
+
+async fn over_http1(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    question: Request<Empty<Bytes>>,
+) -> Result<Answer, Failed> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failed::Exchange)?;
+    exchange(sender.send_request(question), connection).await
+}
+
+async fn exchange(
+    asking: impl Future<Output = hyper::Result<Response<Incoming>>>,
+    connection: impl Future<Output = hyper::Result<()>>,
+) -> Result<Answer, Failed> {
     let exchange = async {
-        let response = sender.send_request(request).await.map_err(Failed::Exchange)?;
+        let response = asking.await.map_err(Failed::Exchange)?;
         let location =
             response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let status = response.status().as_u16();

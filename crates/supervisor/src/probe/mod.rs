@@ -9,10 +9,12 @@ mod hint;
 mod http;
 mod listening;
 mod prober;
+mod secure;
 
 pub use counter::{Change, Counter};
 pub use listening::listening;
 pub use prober::{Health, ProbeState, Prober};
+pub use secure::{Secure, Tls};
 
 use serde::{Deserialize, Serialize};
 use std::{
@@ -61,7 +63,7 @@ pub const BODY_KEPT: usize = 512;
 pub struct ProbeResult {
     /// Was it a success?
     pub ok: bool,
-    /// What was asked: `http://127.0.0.1:3000/ready` or `tcp://127.0.0.1:3000`.
+    /// What was asked: `http://127.0.0.1:3000/ready`, the same with `https`, or `tcp://127.0.0.1:3000`.
     pub url: String,
     /// The status, when there was an HTTP answer.
     pub status: Option<u16>,
@@ -93,14 +95,20 @@ impl fmt::Display for ProbeResult {
     }
 }
 
-/// Asks once. `pid` is the instance's process, if there is one: when nobody answers, its open ports make the hint.
-pub async fn probe(spec: &ProbeSpec, address: SocketAddr, pid: Option<u32>) -> ProbeResult {
+/// Asks once, in TLS if `secure` says how. `pid` is the instance's process, if there is one: when nobody answers, its open ports make the hint.
+pub async fn probe(
+    spec: &ProbeSpec,
+    address: SocketAddr,
+    secure: Option<&Secure>,
+    pid: Option<u32>,
+) -> ProbeResult {
     let began = Instant::now();
     let (url, answer) = match &spec.kind {
         ProbeKind::Http { path, host } => {
             let path = if path.starts_with('/') { path.clone() } else { format!("/{path}") };
-            let question = http::get(address, &path, host.as_deref());
-            (format!("http://{address}{path}"), tokio::time::timeout(spec.timeout, question).await)
+            let question = http::get(address, &path, host.as_deref(), secure);
+            let scheme = if secure.is_some() { "https" } else { "http" };
+            (format!("{scheme}://{address}{path}"), tokio::time::timeout(spec.timeout, question).await)
         }
         ProbeKind::Tcp => {
             let question = async { http::connect(address).await.map(|_| http::Answer::default()) };
@@ -114,7 +122,7 @@ pub async fn probe(spec: &ProbeSpec, address: SocketAddr, pid: Option<u32>) -> P
         }
         Ok(Ok(http::Answer { status: Some(status), location, body })) => ProbeResult {
             ok: (200..300).contains(&status),
-            hint: hint::for_status(status, location.as_deref(), &spec.kind),
+            hint: hint::for_status(status, location.as_deref(), &spec.kind, secure.is_some()),
             url,
             status: Some(status),
             body,

@@ -1,6 +1,6 @@
 //! A task that probes again and again.
 
-use super::{Change, Counter, ProbeResult, ProbeSpec, probe};
+use super::{Change, Counter, ProbeResult, ProbeSpec, Secure, probe};
 use std::{net::SocketAddr, time::Duration};
 use tokio::{sync::watch, time::Instant};
 
@@ -46,15 +46,16 @@ const HINT_EVERY: Duration = Duration::from_millis(500);
 const HINT_BEFORE_DEADLINE: Duration = Duration::from_millis(50);
 
 impl Prober {
-    /// Starts to ask. `pid` tells the instance's present process, for hints.
+    /// Starts to ask, in TLS if `secure` says how. `pid` tells the instance's present process, for hints.
     #[must_use]
     pub fn start(
         spec: ProbeSpec,
         address: SocketAddr,
+        secure: Option<Secure>,
         pid: impl Fn() -> Option<u32> + Send + Sync + 'static,
     ) -> Self {
         let (sender, state) = watch::channel(ProbeState { health: Health::Starting, last: None, asked: 0 });
-        let task = tokio::spawn(ask(spec, address, pid, sender));
+        let task = tokio::spawn(ask(spec, address, secure, pid, sender));
         Self { state, task }
     }
 
@@ -94,6 +95,7 @@ impl Drop for Prober {
 async fn ask(
     spec: ProbeSpec,
     address: SocketAddr,
+    secure: Option<Secure>,
     pid: impl Fn() -> Option<u32> + Send + Sync + 'static,
     state: watch::Sender<ProbeState>,
 ) {
@@ -107,7 +109,7 @@ async fn ask(
         let last_call =
             deadline.is_some_and(|deadline| at <= deadline && deadline - at <= HINT_BEFORE_DEADLINE);
         let with_hint = last_call || at - hinted.unwrap_or(began) >= HINT_EVERY;
-        let question = probe(&spec, address, if with_hint { pid() } else { None });
+        let question = probe(&spec, address, secure.as_ref(), if with_hint { pid() } else { None });
         if with_hint {
             hinted = Some(at);
         }

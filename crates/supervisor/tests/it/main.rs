@@ -7,6 +7,7 @@ mod limits;
 mod logs;
 mod oneshot;
 mod probe;
+mod probe_tls;
 mod start;
 mod stop;
 

@@ -51,7 +51,7 @@ async fn server(answer: impl Fn(String) -> Vec<u8> + Send + 'static) -> SocketAd
 
 async fn ask(answer: &'static str) -> ProbeResult {
     let address = server(move |_| answer.as_bytes().to_vec()).await;
-    probe(&http("/ready"), address, None).await
+    probe(&http("/ready"), address, None, None).await
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_long_body_is_cut_and_an_endless_one_does_not_hold_the_probe_up() {
             answer
         })
         .await;
-        probe(&http("/"), address, None).await
+        probe(&http("/"), address, None, None).await
     };
     assert_eq!(result.body, "x".repeat(512));
     assert_eq!(result.status, Some(500));
@@ -111,12 +111,12 @@ async fn the_request_says_what_was_asked_for() {
     })
     .await;
     let mut spec = http("ready?deep=1");
-    let result = probe(&spec, address, None).await;
+    let result = probe(&spec, address, None, None).await;
     assert_eq!(result.url, format!("http://{address}/ready?deep=1"));
     assert!(result.body.starts_with("GET /ready?deep=1 HTTP/1.1\n"), "{}", result.body);
     assert!(result.body.to_lowercase().contains(&format!("host: {address}\n")), "{}", result.body);
     spec.kind = ProbeKind::Http { path: "/".into(), host: Some("shop.example".into()) };
-    let result = probe(&spec, address, None).await;
+    let result = probe(&spec, address, None, None).await;
     assert!(result.body.to_lowercase().contains("host: shop.example\n"), "{}", result.body);
 }
 
@@ -125,10 +125,10 @@ async fn silence_is_a_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let spec = ProbeSpec { timeout: Duration::from_millis(20), ..http("/") };
-    let result = probe(&spec, address, None).await;
+    let result = probe(&spec, address, None, None).await;
     assert_eq!(result.error.as_deref(), Some("no answer within 20 ms"));
     let tcp = ProbeSpec { kind: ProbeKind::Tcp, timeout: SOON, ..spec };
-    let result = probe(&tcp, address, None).await;
+    let result = probe(&tcp, address, None, None).await;
     assert!(result.ok && result.url == format!("tcp://{address}"), "{result:?}");
 }
 
@@ -151,7 +151,7 @@ async fn a_refused_connection_names_the_ports_that_are_open() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         listener.local_addr().unwrap()
     };
-    let result = probe(&http("/"), closed, Some(pid)).await;
+    let result = probe(&http("/"), closed, None, Some(pid)).await;
     assert_eq!(result.error.as_deref(), Some("connection refused"));
     let hint = result.hint.unwrap();
     let expect = format!("the process listens on 127.0.0.1:{port} instead; let it listen on {closed}");
@@ -159,7 +159,8 @@ async fn a_refused_connection_names_the_ports_that_are_open() {
 
     // The last answer before the deadline carries the hint, too.
     let spec_of_start = ProbeSpec { start_deadline: Some(Duration::from_millis(200)), ..http("/") };
-    let last = Prober::start(spec_of_start, closed, move || Some(pid)).started().await.unwrap_err().unwrap();
+    let last =
+        Prober::start(spec_of_start, closed, None, move || Some(pid)).started().await.unwrap_err().unwrap();
     assert!(last.hint.as_ref().is_some_and(|hint| hint.starts_with(&expect)), "{last:?}");
     process.stop(spec.stop).await.unwrap();
     assert!(listening(pid).is_empty());
@@ -173,7 +174,7 @@ async fn health_follows_the_answers() {
         format!("HTTP/1.1 {} x\r\ncontent-length: 0\r\n\r\n", shown.load(Ordering::Relaxed)).into_bytes()
     })
     .await;
-    let prober = Prober::start(ProbeSpec { rise: 2, fall: 2, ..http("/") }, address, || None);
+    let prober = Prober::start(ProbeSpec { rise: 2, fall: 2, ..http("/") }, address, None, || None);
     let mut watch = prober.watch();
     watch.wait_for(|state| state.asked >= 3).await.unwrap();
     assert_eq!(prober.state().health, Health::Starting);
@@ -199,7 +200,7 @@ async fn a_start_that_takes_too_long_is_late_at_once_and_may_still_become_good()
         timeout: Duration::from_secs(2),
         ..http("/")
     };
-    let prober = Prober::start(spec, address, || None);
+    let prober = Prober::start(spec, address, None, || None);
     let began = std::time::Instant::now();
     assert_eq!(prober.started().await, Err(None));
     assert!(began.elapsed() < Duration::from_secs(2));

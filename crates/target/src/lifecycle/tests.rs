@@ -27,7 +27,7 @@ fn release(content: u8) -> Release {
         listen: None,
         needs: BTreeMap::new(),
         database: None,
-        probes: Probes { ready: None, live: None, start_deadline: Millis(100) },
+        probes: Probes { ready: None, live: None, tls: None, start_deadline: Millis(100) },
         limits: Limits::default(),
         stop_grace: Millis(100),
     };

@@ -30,7 +30,7 @@ fn process() -> ProcessSpec {
         listen: Some(VariableName::new("ADDRESS").unwrap()),
         needs: BTreeMap::new(),
         database: None,
-        probes: Probes { ready: None, live: None, start_deadline: Millis(1) },
+        probes: Probes { ready: None, live: None, tls: None, start_deadline: Millis(1) },
         limits: fairway_model::Limits::default(),
         stop_grace: Millis(1),
     }
