@@ -389,7 +389,9 @@ impl Guard for Passage {
             Error::Tls { .. } => &it.tls,
             Error::ConnectTimeout { .. } => &it.connect_timeout,
             Error::HeaderTimeout { .. } => &it.header_timeout,
-            Error::Broken { .. } | Error::Unasked { .. } | Error::NoTarget => &it.broken,
+            Error::Broken { .. } | Error::Unasked { .. } | Error::NoWebSocket { .. } | Error::NoTarget => {
+                &it.broken
+            }
             Error::ClientGone | Error::ClientSlow { .. } | Error::Request(_) => &it.clients_gone,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -461,7 +463,11 @@ fn outcome(error: &Error) -> Option<Outcome> {
         Error::Refused { .. } | Error::Tls { .. } => Some(Outcome::Refused),
         Error::ConnectTimeout { .. } | Error::HeaderTimeout { .. } => Some(Outcome::Timeout),
         Error::Broken { .. } | Error::Unasked { .. } => Some(Outcome::Broken),
-        Error::NoTarget | Error::ClientGone | Error::ClientSlow { .. } | Error::Request(_) => None,
+        Error::NoTarget
+        | Error::NoWebSocket { .. }
+        | Error::ClientGone
+        | Error::ClientSlow { .. }
+        | Error::Request(_) => None,
     }
 }
 

@@ -214,6 +214,7 @@ fn failed<'a>(shared: &Shared, service: &'a Service, error: &Error) -> Refusal<'
         Error::ConnectTimeout { .. } => "upstream_connect_timeout",
         Error::HeaderTimeout { .. } => "upstream_timeout",
         Error::Broken { .. } | Error::Unasked { .. } => "upstream_broken",
+        Error::NoWebSocket { .. } => "upstream_no_websocket",
         Error::ClientGone | Error::ClientSlow { .. } => "client",
         Error::Request(_) => "bad_request",
     };
@@ -237,6 +238,9 @@ fn failed<'a>(shared: &Shared, service: &'a Service, error: &Error) -> Refusal<'
             format!("service `{}` did not answer within {} ms", service.name, after.as_millis())
         }
         Error::Broken { .. } => format!("service `{}` broke off before it answered", service.name),
+        Error::NoWebSocket { .. } => {
+            format!("service `{}` takes no WebSockets over HTTP/2 (RFC 8441)", service.name)
+        }
         Error::Unasked { .. } => format!("service `{}` switched protocols unasked", service.name),
         Error::ClientGone | Error::ClientSlow { .. } | Error::Request(_) => error.to_string(),
     };

@@ -65,6 +65,12 @@ pub enum Error {
         /// Who answered so.
         address: SocketAddr,
     },
+    /// The target has not announced that it takes WebSockets over HTTP/2. Nothing was sent.
+    #[error("{address} takes no WebSockets over HTTP/2: it has not sent SETTINGS_ENABLE_CONNECT_PROTOCOL")]
+    NoWebSocket {
+        /// Who takes none.
+        address: SocketAddr,
+    },
     /// The client went away while its request was being sent on.
     #[error("the client went away before its request was complete")]
     ClientGone,
@@ -84,9 +90,11 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NoTarget => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Refused { .. } | Self::Tls { .. } | Self::Broken { .. } | Self::Unasked { .. } => {
-                StatusCode::BAD_GATEWAY
-            }
+            Self::Refused { .. }
+            | Self::Tls { .. }
+            | Self::Broken { .. }
+            | Self::Unasked { .. }
+            | Self::NoWebSocket { .. } => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout { .. } | Self::HeaderTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::ClientSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::ClientGone | Self::Request(_) => StatusCode::BAD_REQUEST,

@@ -1,14 +1,16 @@
 //! Sending a request on and getting its response.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fairway_http1::{BodyDecoder, Present, ResponseHead};
-use http::header::{CONTENT_TYPE, UPGRADE};
+use http::header::{CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use http::uri::Scheme;
 use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 
 use crate::answer::Answer;
@@ -109,14 +111,19 @@ impl Forwarder {
                 let (head, framing) = h1::encode(&request, &added);
                 Message::Http1(Sending::new(head, std::mem::take(request.body_mut()), framing))
             }
-            Protocol::Http2 if upgrade => {
+            Protocol::Http2 if upgrade && !added.websocket => {
                 return Err(Error::Request("the service speaks HTTP/2, which has no such upgrade"));
             }
             Protocol::Http2 => {
                 added.put(request.headers_mut());
                 let scheme = if exchange.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
                 let request = std::mem::take(&mut *request).into_request();
-                Message::Http2(Box::new(h2::request(request, scheme)?))
+                if upgrade {
+                    let (request, accept) = h2::websocket(request, scheme)?;
+                    Message::Http2(Box::new(request), Some(accept))
+                } else {
+                    Message::Http2(Box::new(h2::request(request, scheme)?), None)
+                }
             }
         };
         // What waits for the answer is held by thousands of connections at once.
@@ -155,11 +162,18 @@ impl Forwarder {
                         }
                     }
                 }
-                Message::Http2(request) => {
+                Message::Http2(request, accept) => {
                     match Box::pin(h2::attempt(&self.pool, peer, *request, timeouts)).await {
-                        Ok(response) => return Ok(finish_h2(response, guard, exchange)),
+                        Ok(response) => match accept {
+                            Some(accept) if response.status() == StatusCode::OK => {
+                                let upgrade = Upgrade { asked: upgrade, client, address };
+                                let opened = finish_websocket(response, accept, guard, upgrade, exchange);
+                                return Box::pin(opened).await;
+                            }
+                            _ => return Ok(finish_h2(response, guard, exchange)),
+                        },
                         Err((failed, Some(unsent))) => {
-                            message = Message::Http2(unsent);
+                            message = Message::Http2(unsent, accept);
                             failed
                         }
                         Err((failed, None)) => {
@@ -191,7 +205,8 @@ impl Forwarder {
 /// A request in the form in which it is sent.
 enum Message {
     Http1(Sending),
-    Http2(Box<Request<RequestBody>>),
+    /// With what the answer to HTTP/1.1 shows, if it is a WebSocket.
+    Http2(Box<Request<RequestBody>>, Option<HeaderValue>),
 }
 
 /// What is known about a switch of protocols.
@@ -230,15 +245,48 @@ fn finish<G: Guard>(
     guard.upgraded();
     let (before, stream) = lease.wire.into_parts();
     let target = Prefixed::new(before.freeze(), stream);
-    let (client, takeover) = match upgrade.client {
-        Some(client) => (Client::Hyper(client), None),
-        None => {
-            let (give, take) = oneshot::channel();
-            (Client::Given(take), Some(Takeover::new(give)))
-        }
-    };
+    let (client, takeover) = side_of(upgrade.client);
     tokio::spawn(tunnel::run(client, target, guard, websocket, exchange.timeouts.upgrade_idle));
     Ok(Answer { status, dated: true, headers: map.into(), body: Body::empty(), takeover })
+}
+
+/// The client's side of a tunnel.
+fn side_of(client: Option<OnUpgrade>) -> (Client, Option<Takeover>) {
+    let Some(client) = client else {
+        let (give, take) = oneshot::channel();
+        return (Client::Given(take), Some(Takeover::new(give)));
+    };
+    (Client::Hyper(client), None)
+}
+
+/// A WebSocket on a stream of HTTP/2, in the words of HTTP/1.1.
+async fn finish_websocket<G: Guard>(
+    response: Response<hyper::body::Incoming>,
+    accept: HeaderValue,
+    mut guard: G,
+    upgrade: Upgrade,
+    exchange: &Exchange,
+) -> Result<Answer<G>, Error> {
+    let status = StatusCode::SWITCHING_PROTOCOLS;
+    let mut headers = response.headers().clone();
+    let version = response.version();
+    let stream = match hyper::upgrade::on(response).await {
+        Ok(stream) => TokioIo::new(stream),
+        Err(error) => {
+            let error = Error::Broken { address: upgrade.address, source: io::Error::other(error) };
+            guard.failed(&error);
+            return Err(error);
+        }
+    };
+    guard.responded(status);
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    let present = Present::of(&headers);
+    headers::response(&mut headers, present, version, true);
+    guard.upgraded();
+    let (client, takeover) = side_of(upgrade.client);
+    tokio::spawn(tunnel::run(client, stream, guard, true, exchange.timeouts.upgrade_idle));
+    Ok(Answer { status, dated: true, headers: headers.into(), body: Body::empty(), takeover })
 }
 
 fn finish_h2<G: Guard>(

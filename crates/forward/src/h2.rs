@@ -6,23 +6,33 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue, SEC_WEBSOCKET_KEY};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Request, Response, Uri, Version};
+use http::{Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::ext::Protocol;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::error::Error;
 use crate::exchange::Timeouts;
 use crate::h1::Failed;
 use crate::pool::Pool;
 use crate::request_body::{Progress, RequestBody, Stage};
+use crate::settings::{Overheard, TakesConnect};
 use crate::stream::Peer;
+use crate::websocket;
 
 /// How much a target may send on one stream before the client has taken it.
 const WINDOW: u32 = 1024 * 1024;
+
+/// A connection that any number of exchanges share.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) sender: SendRequest<RequestBody>,
+    connect: TakesConnect,
+}
 
 /// A request that is not sent comes back with the failure.
 pub(crate) type Attempted = Result<Response<Incoming>, (Failed, Option<Box<Request<RequestBody>>>)>;
@@ -35,8 +45,8 @@ pub(crate) async fn attempt(
 ) -> Attempted {
     let mut request = request;
     let address = peer.address;
-    if let Some(sender) = pool.shared(peer) {
-        match send(sender, request, address, timeouts).await {
+    if let Some(link) = pool.shared(peer) {
+        match send(link, request, address, timeouts).await {
             Err((Failed::Unsent(_), Some(unsent))) => {
                 pool.close_idle(address);
                 request = *unsent;
@@ -45,18 +55,18 @@ pub(crate) async fn attempt(
         }
     }
     match dial(peer, timeouts.connect).await {
-        Ok(sender) => {
-            pool.share(peer, sender.clone());
-            let sent = send(sender, request, address, timeouts).await;
+        Ok(link) => {
+            pool.share(peer, link.clone());
+            let sent = send(link, request, address, timeouts).await;
             sent.map_err(|(failed, _)| (Failed::Lost(failed.into_error()), None))
         }
         Err(error) => Err((Failed::Unsent(error), Some(Box::new(request)))),
     }
 }
 
-async fn dial(peer: Peer<'_>, limit: Option<Duration>) -> Result<SendRequest<RequestBody>, Error> {
+async fn dial(peer: Peer<'_>, limit: Option<Duration>) -> Result<Link, Error> {
     let address = peer.address;
-    let stream = peer.connect(limit).await?;
+    let (stream, connect) = Overheard::new(peer.connect(limit).await?);
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -74,15 +84,21 @@ async fn dial(peer: Peer<'_>, limit: Option<Duration>) -> Result<SendRequest<Req
             tracing::trace!(%address, %error, "connection to target ended");
         }
     });
-    Ok(sender)
+    Ok(Link { sender, connect })
 }
 
 async fn send(
-    mut sender: SendRequest<RequestBody>,
+    link: Link,
     mut request: Request<RequestBody>,
     address: SocketAddr,
     timeouts: Timeouts,
 ) -> Attempted {
+    let Link { mut sender, connect } = link;
+    if request.method() == Method::CONNECT
+        && let Err(error) = welcomes_connect(connect, address, timeouts).await
+    {
+        return Err((Failed::Lost(error), None));
+    }
     let progress = request.body_mut().track();
     let limit = Limit { address, timeouts, progress, begun: Instant::now() };
     let mut response = pin!(sender.try_send_request(request));
@@ -105,6 +121,41 @@ async fn send(
             None => (Failed::Lost(Error::Broken { address, source }), None),
         }
     })
+}
+
+/// Waits for the settings of the server, which come with the connection.
+async fn welcomes_connect(
+    mut connect: TakesConnect,
+    address: SocketAddr,
+    timeouts: Timeouts,
+) -> Result<(), Error> {
+    let told = async { connect.wait_for(Option::is_some).await.map(|told| *told) };
+    let told = match timeouts.connect {
+        Some(after) => timeout(after, told).await.map_err(|_| Error::ConnectTimeout { address, after })?,
+        None => told.await,
+    };
+    match told {
+        Ok(Some(true)) => Ok(()),
+        Ok(_) => Err(Error::NoWebSocket { address }),
+        Err(_) => Err(Error::Broken { address, source: io::ErrorKind::UnexpectedEof.into() }),
+    }
+}
+
+/// The request of HTTP/1.1 for a WebSocket in the form of HTTP/2 (RFC 8441, 5), and what the answer to HTTP/1.1 must show.
+pub(crate) fn websocket(
+    request: Request<RequestBody>,
+    scheme: Scheme,
+) -> Result<(Request<RequestBody>, HeaderValue), Error> {
+    let mut request = self::request(request, scheme)?;
+    if request.method() != Method::GET || !request.body().is_empty() {
+        return Err(Error::Request("a WebSocket is asked for by GET, without a body"));
+    }
+    *request.method_mut() = Method::CONNECT;
+    request.extensions_mut().insert(Protocol::from_static("websocket"));
+    request.headers_mut().remove(CONTENT_LENGTH);
+    let key = request.headers_mut().remove(SEC_WEBSOCKET_KEY);
+    let key = key.ok_or(Error::Request("the request for a WebSocket has no Sec-WebSocket-Key"))?;
+    Ok((request, websocket::accept(key.as_bytes())))
 }
 
 /// The request in the form of HTTP/2: the host in the target (RFC 9113, 8.3.1).

@@ -30,6 +30,8 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 pub(crate) struct Added {
     /// Whether it asks for an upgrade.
     pub(crate) upgrade: bool,
+    /// Whether that is a WebSocket.
+    pub(crate) websocket: bool,
     forwarded_for: HeaderValue,
     /// Not when a trusted client said it already.
     proto: Option<&'static str>,
@@ -107,6 +109,7 @@ pub(crate) fn request(request: &mut Inbound, exchange: &Exchange) -> Result<Adde
         lines.leave_out_hop_by_hop();
         return Ok(Added {
             upgrade: false,
+            websocket: false,
             forwarded_for: exchange.client_text.clone().unwrap_or_else(|| client_text(exchange.client)),
             proto: Some(exchange.scheme.as_str()),
             host: Some(host),
@@ -131,6 +134,7 @@ pub(crate) fn request(request: &mut Inbound, exchange: &Exchange) -> Result<Adde
         headers.remove(EXPECT);
     }
     let upgrades = upgrade.is_some();
+    let websocket = upgrade.as_ref().is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"));
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
@@ -146,7 +150,7 @@ pub(crate) fn request(request: &mut Inbound, exchange: &Exchange) -> Result<Adde
             headers.insert(UPGRADE, protocol);
         }
     }
-    let added = Added { identity, ..forwarded(headers, present, version, upgrades, exchange) };
+    let added = Added { identity, websocket, ..forwarded(headers, present, version, upgrades, exchange) };
     *request.version_mut() = Version::HTTP_11;
     Ok(added)
 }
@@ -303,6 +307,7 @@ fn forwarded(
     }
     Added {
         upgrade,
+        websocket: false,
         forwarded_for,
         proto: (!said(Present::X_FORWARDED_PROTO)).then(|| exchange.scheme.as_str()),
         host: host.filter(|_| !said(Present::X_FORWARDED_HOST)),

@@ -26,7 +26,7 @@
 //! * **Headers**: what belongs to one hop is removed ([RFC 9110, 7.6.1]), `X-Forwarded-For`, `-Proto` and `-Host` are
 //!   added, `Host` stays as the client sent it.
 //! * **Upgrades** (WebSocket and anything else that uses HTTP/1.1 `Upgrade`) become a tunnel once the target answers
-//!   101. A tunnel that is told to close ends a WebSocket with a close frame.
+//!   101. Targets that speak HTTP/2 get a WebSocket by extended CONNECT ([RFC 8441]), if they have announced it. A tunnel that is told to close ends a WebSocket with a close frame.
 //! * **Engine**: an HTTP/1.1 client of our own that runs in the caller's task, on [`fairway_http1`]; an idle connection
 //!   costs its socket. HTTP/2 is hyper's.
 //! * **TLS** is spoken with targets for exchanges that bring a [`Tls`]; the limit for a connection includes its handshake,
@@ -35,6 +35,7 @@
 //!   [`Forwarder::pass`] takes an [`Inbound`] and gives an [`Answer`]: their headers stay the lines that came until somebody
 //!   looks at them.
 //!
+//! [RFC 8441]: https://www.rfc-editor.org/rfc/rfc8441
 //! [RFC 9110, 7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 
 mod answer;
@@ -50,6 +51,7 @@ mod idle;
 mod inbound;
 mod pool;
 mod request_body;
+mod settings;
 mod stream;
 mod target;
 mod timer;

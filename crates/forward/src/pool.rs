@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use hyper::client::conn::http2::SendRequest;
 
 use crate::error::Error;
-use crate::request_body::RequestBody;
+use crate::h2::Link;
 use crate::stream::Peer;
 use crate::tls::Tls;
 use crate::wire::Wire;
@@ -38,7 +37,7 @@ struct Shelves {
 
 #[derive(Debug)]
 struct Shared {
-    sender: SendRequest<RequestBody>,
+    link: Link,
     tls: Option<Tls>,
 }
 
@@ -85,19 +84,19 @@ impl Pool {
     }
 
     /// The HTTP/2 connection to a target, if there is one that takes requests.
-    pub(crate) fn shared(&self, peer: Peer<'_>) -> Option<SendRequest<RequestBody>> {
+    pub(crate) fn shared(&self, peer: Peer<'_>) -> Option<Link> {
         let mut shelves = self.lock();
-        let Shared { sender, tls } = shelves.shared.get(&peer.address)?;
-        if sender.is_closed() || tls.as_ref() != peer.tls {
+        let Shared { link, tls } = shelves.shared.get(&peer.address)?;
+        if link.sender.is_closed() || tls.as_ref() != peer.tls {
             shelves.shared.remove(&peer.address);
             return None;
         }
-        Some(sender.clone())
+        Some(link.clone())
     }
 
     /// Keeps an HTTP/2 connection for others.
-    pub(crate) fn share(&self, peer: Peer<'_>, sender: SendRequest<RequestBody>) {
-        self.lock().shared.insert(peer.address, Shared { sender, tls: peer.tls.cloned() });
+    pub(crate) fn share(&self, peer: Peer<'_>, link: Link) {
+        self.lock().shared.insert(peer.address, Shared { link, tls: peer.tls.cloned() });
     }
 
     /// Closes the idle connections to an address.

@@ -13,9 +13,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
-use crate::duplex::{Duplex, Prefixed};
+use crate::duplex::Duplex;
 use crate::idle::Idle;
-use crate::stream::Stream;
 use crate::target::{Closing, Ending, Guard};
 use crate::websocket::{CLOSE_RESTART, Frames};
 
@@ -23,7 +22,6 @@ use crate::websocket::{CLOSE_RESTART, Frames};
 const LINGER: Duration = Duration::from_secs(5);
 
 type ClientStream = Box<dyn Duplex>;
-type TargetStream = Prefixed<Stream>;
 
 /// Where the client's side of a tunnel comes from.
 pub(crate) enum Client {
@@ -60,7 +58,7 @@ impl std::fmt::Debug for Takeover {
 /// Waits for the client's side and copies until the end. `websocket`: whether the frames can be followed.
 pub(crate) async fn run<G: Guard>(
     client: Client,
-    mut target: TargetStream,
+    mut target: impl Duplex,
     mut guard: G,
     websocket: bool,
     idle: Option<Duration>,
@@ -106,7 +104,7 @@ impl Tunnel {
         &mut self,
         cx: &mut Context<'_>,
         client: &mut ClientStream,
-        target: &mut TargetStream,
+        target: &mut impl Duplex,
     ) -> Poll<Ending> {
         let mut moved = false;
         if let Some(closing) = &mut self.closing

@@ -1,4 +1,16 @@
-//! Enough of WebSocket framing to say goodbye between two frames.
+//! Enough of WebSocket to answer for a server of HTTP/2, and of its framing to say goodbye between two frames.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+
+/// What a server shows to prove that it has understood the request for a WebSocket with this key (RFC 6455, 4.2.2).
+pub(crate) fn accept(key: &[u8]) -> HeaderValue {
+    const APPENDIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key, APPENDIX].concat());
+    HeaderValue::try_from(STANDARD.encode(digest)).expect("base64 is visible ASCII")
+}
 
 /// The frame that a server sends before it goes away for a moment: close, 1012 (service restart).
 pub(crate) const CLOSE_RESTART: [u8; 4] = [0x88, 0x02, 0x03, 0xf4];
@@ -103,6 +115,12 @@ mod tests {
         }
         bytes.resize(bytes.len() + length, 0xff);
         bytes
+    }
+
+    /// The example of RFC 6455, 1.3.
+    #[test]
+    fn a_key_is_accepted() {
+        assert_eq!(accept(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     #[test]

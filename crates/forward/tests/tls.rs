@@ -16,7 +16,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, HandshakeKind, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -229,6 +229,41 @@ async fn large_bodies_go_both_ways() {
     let response = forwarder.forward(request(Method::POST, sent.clone()), address, &exchange);
     let answered = within(within(response).await.unwrap().into_body().collect()).await.unwrap().to_bytes();
     assert!(answered == sent);
+}
+
+/// A server that takes nothing for a while holds up what is encrypted already, too: the end of each body is somewhere else
+/// between this side and the system then.
+#[tokio::test]
+async fn nothing_stays_behind() {
+    let authority = Authority::new();
+    let acceptor = authority.server(2100, &[b"http/1.1"]);
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(16).unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let mut body = head(&mut stream).await.unwrap();
+            // The other side writes until it can't.
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            while !body.ends_with(b"the end") {
+                assert!(stream.read_buf(&mut body).await.unwrap() > 0);
+            }
+            send(&mut stream, b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
+        }
+    });
+    let exchange = over(&authority.trusted("web.test", Protocol::Http1), Protocol::Http1);
+    let forwarder = forwarder();
+    for length in (24..72).map(|it| it * 56 * 1024) {
+        let mut body = vec![b'x'; length];
+        body.extend(b"the end");
+        let asked = forwarder.forward(request(Method::POST, Bytes::from(body)), address, &exchange);
+        assert_eq!(text(within(asked).await.unwrap()).await, "ok", "{length}");
+    }
 }
 
 /// The certificate, the name, its dates, TLS itself, the version of HTTP: each is looked at before anything is sent, and

@@ -1,4 +1,4 @@
-//! Instances that speak TLS, and those who sign their certificates.
+//! Instances that speak both versions of HTTP, in TLS or not, and those who sign their certificates.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 
 use std::convert::Infallible;
@@ -7,14 +7,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
+use hyper::ext::Protocol;
 use hyper::service::service_fn;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::rustls::{self, ServerConfig};
@@ -22,7 +25,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use crate::support::wire::{AnyBody, none};
+use crate::support::wire::{AnyBody, full, none};
 
 /// Signs certificates of instances.
 pub struct Authority {
@@ -41,22 +44,17 @@ impl Authority {
     }
 
     /// An instance with a certificate for this name that offers these protocols; it says its own name in answers.
-    pub async fn instance(&self, own: &'static str, name: &str, protocols: &[&[u8]]) -> Secure {
+    pub async fn instance(&self, own: &'static str, name: &str, protocols: &[&[u8]]) -> Instance {
         let acceptor = self.acceptor(name, protocols);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let accepting = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let acceptor = acceptor.clone();
-                tokio::spawn(async move {
-                    let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let service = service_fn(move |request| answer(own, request));
-                    let builder = auto::Builder::new(TokioExecutor::new());
-                    let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
-                });
+        Instance::accepting(move |stream| {
+            let acceptor = acceptor.clone();
+            async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    serve(own, stream, true).await;
+                }
             }
-        });
-        Secure { address, accepting }
+        })
+        .await
     }
 
     fn acceptor(&self, name: &str, protocols: &[&[u8]]) -> TlsAcceptor {
@@ -76,21 +74,65 @@ impl Authority {
 }
 
 /// A running instance.
-pub struct Secure {
+pub struct Instance {
     pub address: SocketAddr,
     accepting: tokio::task::JoinHandle<()>,
 }
 
-impl Drop for Secure {
+impl Instance {
+    /// One that speaks plain text, and says whether it takes WebSockets on streams of HTTP/2.
+    pub async fn in_clear(own: &'static str, connect: bool) -> Self {
+        Self::accepting(move |stream| serve(own, stream, connect)).await
+    }
+
+    async fn accepting<F, Fut>(serve: F) -> Self
+    where
+        F: Fn(TcpStream) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepting = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream));
+            }
+        });
+        Self { address, accepting }
+    }
+}
+
+impl Drop for Instance {
     fn drop(&mut self) {
         self.accepting.abort();
     }
 }
 
+/// Both versions of HTTP.
+async fn serve(
+    own: &'static str,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    connect: bool,
+) {
+    let service = service_fn(move |request| answer(own, request));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    if connect {
+        builder.http2().enable_connect_protocol();
+    }
+    let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+}
+
 /// Says who it is, what was asked and how much came with it; echoes WebSocket messages.
 async fn answer(own: &'static str, request: Request<Incoming>) -> Result<Response<AnyBody>, Infallible> {
+    if request.uri().path() == "/refused" {
+        let mut response = Response::new(full("not here"));
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        return Ok(response);
+    }
     if request.headers().contains_key("upgrade") {
         return Ok(echo(request));
+    }
+    if request.extensions().get::<Protocol>().is_some_and(|protocol| protocol.as_str() == "websocket") {
+        return Ok(stream(request));
     }
     let (parts, body) = request.into_parts();
     let length = body.collect().await.map_or(0, |collected| collected.to_bytes().len());
@@ -112,14 +154,36 @@ fn echo(mut request: Request<Incoming>) -> Response<AnyBody> {
     {
         response.headers_mut().insert(name, value.parse().unwrap());
     }
-    tokio::spawn(async move {
-        let upgraded = TokioIo::new(hyper::upgrade::on(&mut request).await.unwrap());
-        let mut socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, None).await;
-        while let Some(Ok(message)) = socket.next().await {
-            if !message.is_close() && socket.send(message).await.is_err() {
-                return;
-            }
-        }
-    });
+    tokio::spawn(async move { converse(hyper::upgrade::on(&mut request).await.unwrap()).await });
     response
+}
+
+/// The same on a stream of HTTP/2 (RFC 8441), which knows nothing of the words of HTTP/1.1.
+fn stream(mut request: Request<Incoming>) -> Response<AnyBody> {
+    let headers = request.headers();
+    let mut response = Response::new(none());
+    if ["connection", "upgrade", "sec-websocket-key", "content-length"]
+        .iter()
+        .any(|it| headers.contains_key(*it))
+        || headers["sec-websocket-version"] != "13"
+        || request.method() != Method::CONNECT
+        || request.uri().authority().is_none_or(|authority| authority != "edge.test")
+    {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        return response;
+    }
+    if let Some(protocol) = headers.get("sec-websocket-protocol") {
+        response.headers_mut().insert("sec-websocket-protocol", protocol.clone());
+    }
+    tokio::spawn(async move { converse(hyper::upgrade::on(&mut request).await.unwrap()).await });
+    response
+}
+
+async fn converse(upgraded: Upgraded) {
+    let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
+    while let Some(Ok(message)) = socket.next().await {
+        if !message.is_close() && socket.send(message).await.is_err() {
+            return;
+        }
+    }
 }
