@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
 use fairway_guard::Problems;
 use shop_kit::Shutdown;
 use shop_kit::contract::{ContractError, Unbuilt};
 use shop_kit::health::Health;
 use shop_kit::layers::dress;
+use shop_kit::routes::Routes as OwnRoutes;
 use thiserror::Error;
 
+use crate::flags::Flags;
 use crate::guards::{self, Guards};
 use crate::routing::{GATEWAY_CONTRACT, Routes, RoutingError};
 use crate::settings::Settings;
@@ -51,6 +52,7 @@ struct Inner {
     shutdown: Shutdown,
     max_body_bytes: u64,
     guards: Guards,
+    flags: Flags,
 }
 
 impl App {
@@ -67,6 +69,7 @@ impl App {
                 shutdown,
                 max_body_bytes: settings.max_body_bytes,
                 guards: Guards::new(settings.protection)?,
+                flags: Flags::new(settings.feature_flags_ttl),
             }),
         })
     }
@@ -96,6 +99,11 @@ impl App {
         &self.inner.guards
     }
 
+    /// What is switched on.
+    pub fn flags(&self) -> &Flags {
+        &self.inner.flags
+    }
+
     /// How large a request body may be.
     pub fn max_body_bytes(&self) -> u64 {
         self.inner.max_body_bytes
@@ -103,13 +111,17 @@ impl App {
 }
 
 /// All routes, dressed.
-pub fn router(app: App, version: Option<String>) -> Router {
+///
+/// # Errors
+/// When the gateway's own contract does not promise what there is a handler for.
+pub fn router(app: App, version: Option<String>) -> Result<Router, ContractError> {
     let upstreams = app.upstreams().clone();
     let guards = app.guards().clone();
-    let routes = Router::new()
-        .route("/bff/bootstrap", get(bootstrap::show))
-        .route("/bff/events", get(diagnostics::events))
-        .route("/bff/ws", get(diagnostics::echo))
+    let routes = OwnRoutes::of("gateway", &[("gateway", GATEWAY_CONTRACT)])?
+        .on("getBffBootstrap", bootstrap::show)
+        .on("getBffEvents", diagnostics::events)
+        .on("getBffWs", diagnostics::echo)
+        .alone()?
         .fallback(proxy::forward)
         .method_not_allowed_fallback(proxy::forward)
         .with_state(app)
@@ -118,5 +130,5 @@ pub fn router(app: App, version: Option<String>) -> Router {
         let upstreams = upstreams.clone();
         async move { upstreams.ready(READY_LIMIT).await }
     };
-    dress("gateway-bff", routes, Health::when(version, ready))
+    Ok(dress("gateway-bff", routes, Health::when(version, ready)))
 }

@@ -10,28 +10,30 @@ use futures::join;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
 use shop_kit::ApiError;
 use shop_kit::layers::{REQUEST_ID, RequestId};
+use shop_wire::common::FeatureFlags;
+use shop_wire::gateway::BootstrapResponse;
+use shop_wire::identity::PermissionList;
 
 use crate::app::App;
-use crate::flags::{self, FeatureFlags};
+use crate::flags;
 use crate::routing::Boundary;
 use crate::upstreams::{Answer, AskError};
 
-/// What a client needs before its first page.
+/// A [`BootstrapResponse`] whose parts are identity's own words, so that what a newer identity says of somebody
+/// reaches the client through an older gateway.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Bootstrap {
-    me: Value,
-    permissions: Value,
+struct SignedIn {
+    me: Box<RawValue>,
+    permissions: Box<RawValue>,
     feature_flags: FeatureFlags,
 }
 
-impl Bootstrap {
-    fn anonymous(feature_flags: FeatureFlags) -> Self {
-        Self { me: Value::Null, permissions: json!({ "items": [] }), feature_flags }
-    }
+fn anonymous(feature_flags: FeatureFlags) -> Json<BootstrapResponse> {
+    Json(BootstrapResponse { me: None, permissions: PermissionList { items: Vec::new() }, feature_flags })
 }
 
 /// Answers with the flags alone, or with the caller and its permissions as well.
@@ -47,27 +49,26 @@ pub async fn show(
     }
     let Some(identity) = upstreams.get(Boundary::Identity) else {
         tracing::error!("identity has no address; GATEWAY_IDENTITY_BASE_URL is empty");
-        let answer = Bootstrap::anonymous(FeatureFlags::default());
-        return (StatusCode::INTERNAL_SERVER_ERROR, Json(answer)).into_response();
+        return (StatusCode::INTERNAL_SERVER_ERROR, anonymous(flags::OFF)).into_response();
     };
     let Some(authorization) = headers.get(AUTHORIZATION) else {
-        return Json(Bootstrap::anonymous(flags::load(upstreams, question).await)).into_response();
+        return anonymous(app.flags().load(upstreams, &question).await).into_response();
     };
     let mut signed = question.clone();
     signed.insert(AUTHORIZATION, authorization.clone());
     let (feature_flags, me, permissions) = join!(
-        flags::load(upstreams, question),
+        app.flags().load(upstreams, &question),
         upstreams.ask(identity, "/me", signed.clone()),
         upstreams.ask(identity, "/me/permissions", signed),
     );
     match (part(me), part(permissions)) {
-        (Ok(me), Ok(permissions)) => Json(Bootstrap { me, permissions, feature_flags }).into_response(),
+        (Ok(me), Ok(permissions)) => Json(SignedIn { me, permissions, feature_flags }).into_response(),
         (Err(refusal), _) | (_, Err(refusal)) => *refusal,
     }
 }
 
 /// A part of the answer, or what to answer instead of it.
-fn part(asked: Result<Answer, AskError>) -> Result<Value, Box<Response>> {
+fn part(asked: Result<Answer, AskError>) -> Result<Box<RawValue>, Box<Response>> {
     let answer = asked.map_err(|error| Box::new(ApiError::bad_gateway(error).into_response()))?;
     if answer.status.is_success() {
         return serde_json::from_slice(&answer.body)

@@ -14,7 +14,7 @@ async fn main() -> ExitCode {
         let address = settings.address;
         let shutdown = Shutdown::on_signals()?;
         let app = App::new(settings, shutdown.clone())?;
-        let app = router(app, environment.optional("SERVICE_VERSION"));
+        let app = router(app, environment.optional("SERVICE_VERSION"))?;
         server::run("gateway-bff", address, app, shutdown).await?;
         Ok(())
     })

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use fairway_forward::{Closing, Error, Exchange, Guard, Next, RequestBody, Target, Targets};
 use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use shop_kit::layers::{REQUEST_ID, RequestId, SERVICE};
 use shop_kit::metrics::RouteName;
@@ -47,14 +47,18 @@ pub async fn forward(State(app): State<App>, request: Request) -> ApiResult<Resp
         let mut headers = HeaderMap::new();
         copy_request_id(&request, &mut headers);
         // While the flags can't be read the boundary decides; it has a fallback of its own.
-        if let Ok(flags) = flags::ask(app.upstreams(), headers).await {
-            flags.require(destination.feature_flags)?;
+        if let Some(flags) = app.flags().read(app.upstreams(), &headers).await {
+            flags::require(&flags, destination.feature_flags)?;
         }
     }
     match app.upstreams().get(destination.boundary) {
         Some(upstream) => {
             let boundary = destination.boundary;
+            let changes_flags = path == flags::PATH && request.method() != Method::GET;
             let mut response = exchange(&app, upstream, boundary, request).await.into_response();
+            if changes_flags {
+                app.flags().forget();
+            }
             // In the numbers; the boundary itself counts by its own routes.
             response.extensions_mut().insert(RouteName(boundary.to_string().into()));
             Ok(response)

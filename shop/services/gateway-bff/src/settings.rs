@@ -43,6 +43,8 @@ pub struct Settings {
     pub upstreams: BTreeMap<Boundary, BaseUrl>,
     /// How long a boundary may take to connect and to begin its answer.
     pub upstream_timeout: Duration,
+    /// How long what identity says of the feature flags is believed.
+    pub feature_flags_ttl: Duration,
     /// How large a request body may be, in bytes.
     pub max_body_bytes: u64,
     /// What a request must pass.
@@ -71,6 +73,7 @@ impl Settings {
             address: env.address("GATEWAY_HTTP_ADDR", ":8080")?,
             upstreams,
             upstream_timeout: env.duration("GATEWAY_UPSTREAM_TIMEOUT", Duration::from_secs(10))?,
+            feature_flags_ttl: env.duration("GATEWAY_FEATURE_FLAGS_TTL", Duration::from_secs(3))?,
             max_body_bytes: env.number("GATEWAY_MAX_BODY_BYTES", 32 << 20)?,
             protection: protection(env)?,
         })

@@ -11,6 +11,9 @@ use thiserror::Error;
 
 use crate::settings::Secret;
 
+/// A connection that was used so recently is taken to be there. Asking it costs as much as a small statement.
+const BELIEVED_FOR: Duration = Duration::from_millis(100);
+
 /// The database can't be used.
 #[derive(Debug, Error)]
 pub enum DatabaseError {
@@ -78,6 +81,15 @@ impl Database {
         PgPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(5))
+            .test_before_acquire(false)
+            .before_acquire(|connection, since| {
+                Box::pin(async move {
+                    if since.idle_for > BELIEVED_FOR {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(self.options.clone())
     }
 

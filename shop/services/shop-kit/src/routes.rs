@@ -58,11 +58,20 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// # Errors
     /// When a handler was bound to something that no contract promises of this boundary.
     pub fn finish(self, state: S) -> Result<Router, ContractError> {
+        let promised = self.promised.clone();
+        Ok(promised.attach(self.alone()?.with_state(state)))
+    }
+
+    /// The handlers alone, for a service that has its own answer to everything else.
+    ///
+    /// # Errors
+    /// When a handler was bound to something that no contract promises of this boundary.
+    pub fn alone(self) -> Result<Router<S>, ContractError> {
         match self.unpromised {
             Some(operation) => {
                 Err(ContractError::Unpromised { boundary: self.promised.boundary(), operation })
             }
-            None => Ok(self.promised.attach(self.router.with_state(state))),
+            None => Ok(self.router),
         }
     }
 }

@@ -2,7 +2,7 @@ use axum::http::HeaderMap;
 use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use shop_kit::ApiError;
 
 use crate::world::{gateway, refusal, service};
@@ -12,6 +12,10 @@ const ANONYMOUS: &str = concat!(
     r#"{"me":null,"permissions":{"items":[]},"#,
     r#""featureFlags":{"paymentEnabled":false,"wechatPayEnabled":false,"alipayPayEnabled":false}}"#
 );
+
+fn flags_of([payment, wechat, alipay]: [bool; 3]) -> Value {
+    json!({ "paymentEnabled": payment, "wechatPayEnabled": wechat, "alipayPayEnabled": alipay })
+}
 
 #[tokio::test]
 async fn without_an_address_of_identity_it_is_our_fault() {
@@ -51,7 +55,7 @@ async fn what_identity_says_is_passed_on_as_it_is() {
         "Bearer good" => Ok(Json(json!({ "items": [{ "code": "x", "scope": "ALL" }] }))),
         _ => Err(ApiError::new(StatusCode::IM_A_TEAPOT, "teapot", "the second answer")),
     };
-    let flags = async || Json(json!({ "paymentEnabled": true, "wechatPayEnabled": true }));
+    let flags = async || Json(flags_of([true, true, false]));
     let routes = Router::new()
         .route("/me", get(me))
         .route("/me/permissions", get(permissions))

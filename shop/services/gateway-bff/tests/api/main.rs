@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod diagnostics;
+mod flags;
 mod guards;
 mod limits;
 mod probes;

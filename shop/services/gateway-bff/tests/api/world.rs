@@ -23,7 +23,7 @@ pub(crate) async fn gateway(variables: &[(&str, &str)]) -> TestServer {
     let environment = Environment::from_pairs(nowhere.into_iter().chain(given));
     let settings = Settings::read(&environment).unwrap();
     TestServer::start_with(|shutdown| {
-        router(App::new(settings, shutdown.clone()).unwrap(), Some("v7".into()))
+        router(App::new(settings, shutdown.clone()).unwrap(), Some("v7".into())).unwrap()
     })
     .await
 }
