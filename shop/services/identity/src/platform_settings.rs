@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use provider_kit::alipay::Gateway;
 use provider_kit::http::ProviderClient;
 use provider_kit::keys::{KeyError, SigningKey, VerifyingKey};
 use shop_kit::settings::{Environment, SettingError};
@@ -119,7 +120,10 @@ fn alipay(env: &Environment) -> Result<Prepared<Alipay>, PlatformSettingsError> 
     let unusable = |name| move |source| PlatformSettingsError::Key { name, source };
     let key = SigningKey::read(&key).map_err(unusable("IDENTITY_ALIPAY_PRIVATE_KEY"))?;
     let platform = VerifyingKey::read(&platform).map_err(unusable("IDENTITY_ALIPAY_PUBLIC_KEY"))?;
-    Ok(Ok(Box::new(move |client| Alipay { client, app_id, key, platform, gateway_url, page })))
+    Ok(Ok(Box::new(move |client| Alipay {
+        gateway: Gateway { client, app_id, key, platform, url: gateway_url },
+        page,
+    })))
 }
 
 fn missing(settings: &[(&'static str, bool)]) -> Vec<&'static str> {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::post;
 use shop_kit::client::HttpClient;
-use shop_kit::contract::{ContractError, Unbuilt};
+use shop_kit::contract::ContractError;
 use shop_kit::database::ping;
 use shop_kit::health::Health;
 use shop_kit::layers::dress;
+use shop_kit::routes::Routes;
 use shop_wire::call::Caller;
 use shop_wire::client::CommerceClient;
 use sqlx::PgPool;
@@ -17,7 +17,8 @@ use sqlx::PgPool;
 use crate::caller::Authenticator;
 use crate::flags::FlagReader;
 use crate::provider::Providers;
-use crate::settings::{Commerce, Settings};
+use crate::recheck::Recheck;
+use crate::settings::{MockNotifications, Settings};
 use crate::sync::OrderSync;
 use crate::{create, notify};
 
@@ -37,7 +38,9 @@ struct Inner {
     flags: FlagReader,
     commerce: Option<CommerceClient>,
     providers: Providers,
+    mock_notifications: MockNotifications,
     session_ttl: Duration,
+    recheck: Recheck,
     sync: OrderSync,
 }
 
@@ -51,20 +54,24 @@ impl App {
             flags,
             commerce,
             providers,
+            mock_notifications,
             session_ttl,
+            recheck,
             seed_reset: _,
         } = settings;
         let pool = database.pool();
-        let sync = OrderSync::new(pool.clone(), commerce.clone());
-        let Commerce { base, timeout, token: _, every: _ } = commerce;
-        let commerce = base.map(|base| CommerceClient::new(Caller::new(base, HttpClient::new(), timeout)));
+        let client = |base| CommerceClient::new(Caller::new(base, HttpClient::new(), commerce.timeout));
+        let client = commerce.base.clone().map(client);
+        let sync = OrderSync::new(pool.clone(), client.clone(), commerce);
         let inner = Inner {
             pool,
             authenticator: Authenticator::new(authentication),
             flags: FlagReader::new(flags),
-            commerce,
+            commerce: client,
             providers,
+            mock_notifications,
             session_ttl,
+            recheck,
             sync,
         };
         Self { inner: Arc::new(inner) }
@@ -95,6 +102,16 @@ impl App {
         &self.inner.providers
     }
 
+    /// Whose notifications count while nobody moves money.
+    pub fn mock_notifications(&self) -> MockNotifications {
+        self.inner.mock_notifications
+    }
+
+    /// When providers are asked about payments that nobody has reported.
+    pub fn recheck(&self) -> Recheck {
+        self.inner.recheck
+    }
+
     /// How long a session can be paid.
     pub fn session_ttl(&self) -> Duration {
         self.inner.session_ttl
@@ -109,15 +126,14 @@ impl App {
 /// All routes, dressed.
 ///
 /// # Errors
-/// When the embedded contract can't be read.
+/// When the embedded contract can't be read, or does not promise what there is a handler for.
 pub fn router(app: App, version: Option<String>) -> Result<Router, ContractError> {
-    let unbuilt = Unbuilt::of("payment", &CONTRACTS)?;
     let pool = app.pool().clone();
-    let routes = Router::new()
-        .route("/payments/wechat/create", post(create::wechat))
-        .route("/payments/wechat/notify", post(notify::wechat))
-        .route("/payments/alipay/create", post(create::alipay))
-        .route("/payments/alipay/notify", post(notify::alipay))
-        .with_state(app);
-    Ok(dress("payment", unbuilt.attach(routes), Health::when(version, move || ping(pool.clone()))))
+    let routes = Routes::of("payment", &CONTRACTS)?
+        .on("postPaymentsWechatCreate", create::wechat)
+        .on("postPaymentsWechatNotify", notify::wechat)
+        .on("postPaymentsAlipayCreate", create::alipay)
+        .on("postPaymentsAlipayNotify", notify::alipay)
+        .finish(app)?;
+    Ok(dress("payment", routes, Health::when(version, move || ping(pool.clone()))))
 }

@@ -4,11 +4,10 @@
 //! connection or comes back to the page pays once. A session that has run out or failed makes room for a new one.
 
 use axum::Json;
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use shop_kit::extract::Body;
+use shop_kit::extract::{Body, IdempotencyKey};
 use shop_kit::layers::REQUEST_ID;
 use shop_kit::{ApiError, ApiResult};
 use shop_wire::payment::{
@@ -26,25 +25,6 @@ use crate::provider::{Channel, Mode, Opening, ProviderError, Session};
 
 /// The header that says that no money moves.
 pub const PAYMENT_MODE: HeaderName = HeaderName::from_static("x-payment-mode");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const LONGEST_KEY: usize = 255;
-
-/// The key of a request, if it has one.
-#[derive(Debug)]
-pub struct IdempotencyKey(Option<String>);
-
-impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> ApiResult<Self> {
-        let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(Self(None)) };
-        let text = value.to_str().map_err(|_| ApiError::invalid("Idempotency-Key is not readable"))?.trim();
-        if text.len() > LONGEST_KEY {
-            return Err(ApiError::invalid("Idempotency-Key is longer than 255 characters"));
-        }
-        Ok(Self((!text.is_empty()).then(|| text.to_owned())))
-    }
-}
 
 /// `POST /payments/wechat/create`.
 ///
@@ -122,7 +102,7 @@ async fn create(
             return Err(refusal(channel, &error));
         }
     };
-    let payment = payments::keep_session(app.pool(), &payment, &session).await?;
+    let payment = payments::keep_session(app.pool(), &payment, &session, app.recheck().after).await?;
     app.sync().tell_now(order).await;
     answer(payment, mode)
 }

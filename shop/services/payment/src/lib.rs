@@ -5,6 +5,7 @@
 //!
 //! * [`state`]: what may become of a payment, as a pure function. Money that has arrived stays arrived.
 //! * [`payments`] and [`reports`]: the transactions. State, ledger and the word to commerce change together.
+//! * [`recheck`]: providers are asked about payments that nobody has reported.
 //! * [`sync`]: commerce hears of every change, in order, at least once, also after a crash.
 //! * [`wechat`] and [`alipay`]: the providers. What is signed and encrypted is pure text ([`wechat::sign`],
 //!   [`alipay::sign`]); the keys are in [`keys`].
@@ -21,6 +22,7 @@ pub mod orders;
 pub mod payments;
 pub mod provider;
 pub mod provider_settings;
+pub mod recheck;
 pub mod reports;
 pub mod seed;
 pub mod settings;

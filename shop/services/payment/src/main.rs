@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use payment::app::{App, router};
 use payment::settings::Settings;
-use payment::{MIGRATIONS, seed};
+use payment::{MIGRATIONS, recheck, seed};
 use shop_kit::metrics;
 use shop_kit::program::{self, Command};
 use shop_kit::server::{self, Shutdown};
@@ -22,6 +22,7 @@ async fn main() -> ExitCode {
                 let address = settings.address;
                 let shutdown = Shutdown::on_signals()?;
                 let app = App::new(settings);
+                shutdown.spawn(recheck::run(app.clone(), shutdown.clone()));
                 shutdown.spawn(app.sync().clone().run(shutdown.clone()));
                 let pool = app.pool().clone();
                 metrics::watch(&pool);

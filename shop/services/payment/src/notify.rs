@@ -1,8 +1,9 @@
 //! `POST /payments/{wechat,alipay}/notify`: the providers report.
 //!
 //! With keys only what the provider has signed is believed, and it is always recorded: money that has moved does not
-//! ask whether payment is switched on. Without keys (mock) anybody may report anything about a mock payment, while
-//! payment is switched on.
+//! ask whether payment is switched on. Without keys (mock) nothing is believed, unless this is a place for trying
+//! things (`PAYMENT_MOCK_NOTIFY_ANONYMOUS`): there anybody may report anything about a mock payment, while payment is
+//! switched on.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -18,6 +19,7 @@ use crate::app::App;
 use crate::create::mark;
 use crate::provider::{Channel, NotifyError, Providers, Report};
 use crate::reports;
+use crate::settings::MockNotifications;
 use crate::state::Reported;
 
 /// What Alipay waits for; anything else makes it report again.
@@ -95,6 +97,10 @@ async fn mock(app: &App, headers: &HeaderMap, body: &[u8], channel: Channel) -> 
         serde_json::from_slice(body).map_err(unreadable)?;
     if !app.flags().read(headers.get(REQUEST_ID)).await.payment_enabled {
         return Ok(None);
+    }
+    if app.mock_notifications() == MockNotifications::Refused {
+        return Err(ApiError::unauthorized("mock notifications are not believed")
+            .because("no provider has keys, and PAYMENT_MOCK_NOTIFY_ANONYMOUS is off"));
     }
     let said: MockNotification = serde_json::from_value(content.into()).map_err(unreadable)?;
     let payment = said.payment_id.ok_or_else(|| ApiError::invalid("paymentId is required"))?;

@@ -4,6 +4,8 @@
 //! order first. So two requests can't open two sessions, and commerce hears of things in the order in which they
 //! happened.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use shop_kit::error::OrInternal;
 use shop_kit::{ApiError, ApiResult};
@@ -260,19 +262,26 @@ async fn replace(connection: &mut PgConnection, payment: &Payment) -> Result<(),
 }
 
 /// Keeps the session that the provider has opened and has commerce told of it. The first session counts: the payment
-/// as it stands then.
+/// as it stands then. The provider of a live one is asked about it after `recheck_after`.
 ///
 /// # Errors
 /// 500 when the database does not answer.
-pub async fn keep_session(pool: &PgPool, payment: &Payment, session: &Session) -> ApiResult<Payment> {
+pub async fn keep_session(
+    pool: &PgPool,
+    payment: &Payment,
+    session: &Session,
+    recheck_after: Duration,
+) -> ApiResult<Payment> {
     let refuse = "failed to create payment";
     let mut transaction = alone_with(pool, payment.order_id).await.or_internal(refuse)?;
     let kept: Option<Payment> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "UPDATE payments SET session = $2, updated_at = now()
+        "UPDATE payments SET session = $2, updated_at = now(),
+             next_check_at = CASE WHEN mode = 'live' THEN now() + make_interval(secs => $3) END
          WHERE id = $1 AND session IS NULL AND status = 'PAY_PENDING' RETURNING {COLUMNS}"
     )))
     .bind(payment.id)
     .bind(Json(session))
+    .bind(recheck_after.as_secs_f64())
     .fetch_optional(&mut *transaction)
     .await
     .or_internal(refuse)?;

@@ -36,6 +36,11 @@ impl Channel {
         PaymentChannel::from(self).as_str()
     }
 
+    /// The channel of this name; nothing for one that is not spoken here.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::WeChat, Self::Alipay].into_iter().find(|channel| channel.name() == name)
+    }
+
     /// The name in sentences.
     pub fn title(self) -> &'static str {
         match self {
@@ -205,6 +210,22 @@ impl Providers {
             }
             Channel::Alipay => {
                 alipay.as_ref().ok_or(ProviderError::NotConfigured(channel.title()))?.open(opening).await
+            }
+        }
+    }
+
+    /// How a payment stands, as its provider says when it is asked; nothing while it knows of none.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub async fn find(&self, channel: Channel, payment: Uuid) -> Result<Option<Report>, ProviderError> {
+        let Self::Live { wechat, alipay } = self else { return Ok(None) };
+        match channel {
+            Channel::WeChat => {
+                wechat.as_ref().ok_or(ProviderError::NotConfigured(channel.title()))?.find(payment).await
+            }
+            Channel::Alipay => {
+                alipay.as_ref().ok_or(ProviderError::NotConfigured(channel.title()))?.find(payment).await
             }
         }
     }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use provider_kit::alipay::Gateway;
 use shop_kit::settings::{Environment, Secret, SettingError};
 use thiserror::Error;
 use url::Url;
@@ -177,14 +178,14 @@ fn alipay(
 ) -> Result<Alipay, ProviderSettingsError> {
     let name = "PAYMENT_ALIPAY_PUBLIC_KEY";
     let platform = VerifyingKey::read(&text(env, name)?);
-    Ok(Alipay {
+    let gateway = Gateway {
         client,
         app_id: env.optional("PAYMENT_ALIPAY_APP_ID").unwrap_or_default(),
         key: private_key(env, "PAYMENT_ALIPAY_PRIVATE_KEY")?,
         platform: platform.map_err(|source| ProviderSettingsError::Key { name, source })?,
-        gateway_url: url(env, "PAYMENT_ALIPAY_GATEWAY_URL", "https://openapi.alipay.com/gateway.do")?,
-        notify_url,
-    })
+        url: url(env, "PAYMENT_ALIPAY_GATEWAY_URL", "https://openapi.alipay.com/gateway.do")?,
+    };
+    Ok(Alipay { gateway, notify_url })
 }
 
 /// The value of a variable, or of the file that it names with an `@`.

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::flags::FeatureFlags;
 use crate::provider::Providers;
 use crate::provider_settings::{self, ProviderSettingsError};
+use crate::recheck::Recheck;
 
 /// The secrets that development uses; the log warns when they are in use.
 const DEVELOPMENT_SECRET: &str = "dev-secret";
@@ -69,6 +70,15 @@ pub struct Commerce {
     pub every: Duration,
 }
 
+/// Whose notifications about mock payments count. No money moves, but orders are delivered for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MockNotifications {
+    /// Nobody's.
+    Refused,
+    /// Anybody's. For development and tests.
+    Anonymous,
+}
+
 /// Everything `payment` can be told.
 #[derive(Debug)]
 pub struct Settings {
@@ -84,6 +94,10 @@ pub struct Settings {
     pub commerce: Commerce,
     /// Who moves the money.
     pub providers: Providers,
+    /// Whose notifications count while nobody moves money.
+    pub mock_notifications: MockNotifications,
+    /// When providers are asked about payments that nobody has reported.
+    pub recheck: Recheck,
     /// How long a session can be paid.
     pub session_ttl: Duration,
     /// Whether `seed` empties the tables.
@@ -127,6 +141,14 @@ impl Settings {
                 every: env.duration("PAYMENT_SYNC_EVERY", Duration::from_secs(1))?,
             },
             providers: provider_settings::read(env)?,
+            mock_notifications: match env.switch("PAYMENT_MOCK_NOTIFY_ANONYMOUS", false)? {
+                true => MockNotifications::Anonymous,
+                false => MockNotifications::Refused,
+            },
+            recheck: Recheck {
+                after: env.duration("PAYMENT_RECHECK_AFTER", Duration::from_secs(5 * 60))?,
+                every: env.duration("PAYMENT_RECHECK_EVERY", Duration::from_secs(30))?,
+            },
             session_ttl: env.duration("PAYMENT_SESSION_TTL", Duration::from_secs(15 * 60))?,
             seed_reset: env.switch("PAYMENT_SEED_RESET", false)?,
         })
@@ -149,9 +171,12 @@ impl Settings {
             );
         }
         if matches!(self.providers, Providers::Mock) {
-            tracing::warn!(
-                "no provider has keys: payments are a mock, no money moves, anybody can report one as paid"
-            );
+            tracing::warn!("no provider has keys: payments are a mock, no money moves");
+            if self.mock_notifications == MockNotifications::Anonymous {
+                tracing::warn!(
+                    "PAYMENT_MOCK_NOTIFY_ANONYMOUS is on; anybody can report a mock payment as paid"
+                );
+            }
         }
     }
 }
@@ -166,6 +191,7 @@ mod tests {
         assert!(matches!(settings.authentication, Authentication::Token { .. }));
         assert_eq!(settings.flags.fallback, FeatureFlags::default());
         assert!(matches!(settings.providers, Providers::Mock));
+        assert_eq!(settings.mock_notifications, MockNotifications::Refused);
     }
 
     #[test]

@@ -7,13 +7,14 @@
 
 use std::time::Duration;
 
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use serde_json::{Value, json};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use shop_kit::Shutdown;
-use shop_kit::client::HttpClient;
+use shop_kit::settings::Secret;
+use shop_wire::call::CallFailure;
+use shop_wire::client::CommerceClient;
+use shop_wire::internal::OrderPaymentReport;
+use sqlx::types::Json;
 use sqlx::{FromRow, PgConnection, PgPool};
-use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use crate::payments::Payment;
@@ -28,15 +29,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone)]
 pub struct OrderSync {
     pool: PgPool,
-    http: HttpClient,
-    commerce: Commerce,
+    commerce: Option<CommerceClient>,
+    token: Secret,
+    timeout: Duration,
+    every: Duration,
 }
 
 #[derive(FromRow)]
 struct Due {
     id: i64,
     order_id: Uuid,
-    body: Value,
+    body: Json<OrderPaymentReport>,
     attempts: i32,
 }
 
@@ -45,30 +48,27 @@ struct Due {
 /// # Errors
 /// When the database refuses.
 pub async fn enqueue(connection: &mut PgConnection, payment: &Payment) -> Result<(), sqlx::Error> {
-    let mut body = json!({
-        "paymentId": payment.id,
-        "channel": payment.channel,
-        "status": payment.status.name(),
-    });
-    if let Some(number) = &payment.provider_trade_no {
-        body["providerTradeNo"] = number.as_str().into();
-    }
-    if let Some(at) = payment.paid_at.and_then(|at| at.format(&Rfc3339).ok()) {
-        body["paidAt"] = at.into();
-    }
+    let body = OrderPaymentReport {
+        payment_id: Some(payment.id),
+        channel: Some(payment.channel.clone()),
+        status: Some(payment.status.name().to_owned()),
+        provider_trade_no: payment.provider_trade_no.clone(),
+        paid_at: payment.paid_at,
+    };
     sqlx::query("INSERT INTO order_sync (order_id, payment_id, body) VALUES ($1, $2, $3)")
         .bind(payment.order_id)
         .bind(payment.id)
-        .bind(body)
+        .bind(Json(body))
         .execute(connection)
         .await
         .map(drop)
 }
 
 impl OrderSync {
-    /// Tells the commerce of the settings what stands in the database.
-    pub fn new(pool: PgPool, commerce: Commerce) -> Self {
-        Self { pool, http: HttpClient::new(), commerce }
+    /// Tells `commerce` what stands in the database.
+    pub fn new(pool: PgPool, commerce: Option<CommerceClient>, settings: Commerce) -> Self {
+        let Commerce { base: _, timeout, token, every } = settings;
+        Self { pool, commerce, token, timeout, every }
     }
 
     /// Tells everything about one order, as far as it goes. What does not work now is tried again by
@@ -85,7 +85,7 @@ impl OrderSync {
             }
             tokio::select! {
                 () = shutdown.requested() => return,
-                () = tokio::time::sleep(self.commerce.every) => {}
+                () = tokio::time::sleep(self.every) => {}
             }
         }
     }
@@ -132,7 +132,7 @@ impl OrderSync {
 
     async fn claim(&self, order: Option<Uuid>) -> Result<Option<Due>, sqlx::Error> {
         // Long enough for the call and the note after it; a copy of this program that ends meanwhile loses the claim.
-        let lease = self.commerce.timeout + Duration::from_secs(5);
+        let lease = self.timeout + Duration::from_secs(5);
         sqlx::query_as(
             "UPDATE order_sync SET attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => $2)
              WHERE id = (
@@ -150,19 +150,17 @@ impl OrderSync {
     }
 
     async fn tell(&self, due: &Due) -> Result<(), String> {
-        let base = self.commerce.base.as_ref().ok_or("PAYMENT_COMMERCE_BASE_URL is empty")?;
-        let url = base.join(&format!("/internal/orders/{}/payment-status", due.order_id));
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let token = HeaderValue::from_str(self.commerce.token.reveal())
+        let commerce = self.commerce.as_ref().ok_or("PAYMENT_COMMERCE_BASE_URL is empty")?;
+        let token = HeaderValue::from_str(self.token.reveal())
             .map_err(|_| "PAYMENT_COMMERCE_SYNC_TOKEN can't be sent in a header")?;
-        headers.insert(INTERNAL_TOKEN, token);
-        let answer = self
-            .http
-            .ask(Method::POST, &url, &headers, due.body.to_string().into(), self.commerce.timeout)
-            .await
-            .map_err(|error| error.to_string())?;
-        if answer.status.is_success() { Ok(()) } else { Err(format!("{url} answered {}", answer.status)) }
+        let headers = HeaderMap::from_iter([(INTERNAL_TOKEN, token)]);
+        let told =
+            commerce.post_internal_orders_order_id_payment_status(&headers, due.order_id, &due.body.0).await;
+        match told {
+            // It was taken; what the order looks like now is not what was asked.
+            Ok(_) | Err(CallFailure::Unreadable { .. }) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 }
 

@@ -63,6 +63,7 @@ impl Shop {
             if name == "payment" {
                 all.push(("PAYMENT_COMMERCE_SYNC_TOKEN".to_owned(), "token of the stories".to_owned()));
                 all.push(("PAYMENT_FEATURE_FLAGS_TTL".to_owned(), "0s".to_owned()));
+                all.push(("PAYMENT_MOCK_NOTIFY_ANONYMOUS".to_owned(), "true".to_owned()));
             }
             all
         };

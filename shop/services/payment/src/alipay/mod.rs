@@ -1,21 +1,12 @@
 //! Alipay's open platform: sessions for mini programs, and notifications.
 
-pub mod sign;
+pub mod amount;
 
-use std::collections::BTreeMap;
-
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Method};
+use provider_kit::alipay::{Gateway, GatewayError, from_china, in_china, sign};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use time::macros::{format_description, offset};
-use time::{OffsetDateTime, PrimitiveDateTime};
-use url::{Url, form_urlencoded};
 use uuid::Uuid;
 
-use crate::http::ProviderClient;
-use crate::keys::{SigningKey, VerifyingKey};
 use crate::provider::{Channel, NotifyError, Opening, ProviderError, Report, Session};
 use crate::state::Reported;
 
@@ -25,26 +16,10 @@ const LOGIN_CODE: &str = "alipayAuthCode";
 /// The provider, with our keys.
 #[derive(Debug)]
 pub struct Alipay {
-    /// Calls it.
-    pub client: ProviderClient,
-    /// The mini program.
-    pub app_id: String,
-    /// We.
-    pub key: SigningKey,
-    /// They.
-    pub platform: VerifyingKey,
-    /// The one door, e.g. `https://openapi.alipay.com/gateway.do`.
-    pub gateway_url: Url,
+    /// Asks it.
+    pub gateway: Gateway,
     /// Where they report to us.
     pub notify_url: String,
-}
-
-#[derive(Deserialize)]
-struct Common {
-    code: Option<String>,
-    msg: Option<String>,
-    sub_code: Option<String>,
-    sub_msg: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +33,15 @@ struct Trade {
     trade_no: String,
 }
 
+#[derive(Deserialize)]
+struct Found {
+    out_trade_no: String,
+    trade_no: Option<String>,
+    trade_status: String,
+    total_amount: String,
+    send_pay_date: Option<String>,
+}
+
 impl Alipay {
     /// Opens a trade (`alipay.trade.create`) for whoever the login code stands for.
     ///
@@ -66,18 +50,21 @@ impl Alipay {
     pub async fn open(&self, opening: &Opening<'_>) -> Result<Session, ProviderError> {
         let code = opening.login_code.ok_or(ProviderError::LoginCodeMissing(LOGIN_CODE))?;
         let token = [("grant_type", "authorization_code".to_owned()), ("code", code.to_owned())];
-        let token: Token = match self.ask("alipay.system.oauth.token", &token).await {
-            Err(ProviderError::Refused(reason)) if reason.contains("isv.code-") => {
-                return Err(ProviderError::LoginCodeRefused { field: LOGIN_CODE, reason });
+        let token: Token = match self.gateway.ask("alipay.system.oauth.token", &token).await {
+            Err(GatewayError::Refused(refusal)) if refusal.is_about("isv.code-") => {
+                return Err(ProviderError::LoginCodeRefused {
+                    field: LOGIN_CODE,
+                    reason: refusal.to_string(),
+                });
             }
             other => other?,
         };
         let mut content = json!({
             "out_trade_no": opening.payment.simple().to_string(),
-            "total_amount": sign::yuan(opening.amount_fen),
+            "total_amount": amount::yuan(opening.amount_fen),
             "subject": opening.description,
             "product_code": "JSAPI_PAY",
-            "op_app_id": self.app_id,
+            "op_app_id": self.gateway.app_id,
             "time_expire": in_china(opening.expires_at),
         });
         match (token.open_id, token.user_id) {
@@ -86,66 +73,40 @@ impl Alipay {
             (None, None) => return Err(ProviderError::Unbelievable("it names no buyer".to_owned())),
         }
         let values = [("biz_content", content.to_string()), ("notify_url", self.notify_url.clone())];
-        let trade: Trade = self.ask("alipay.trade.create", &values).await?;
+        let trade: Trade = self.gateway.ask("alipay.trade.create", &values).await?;
         let pay_params = Map::from_iter([("tradeNO".to_owned(), Value::from(trade.trade_no.as_str()))]);
         Ok(Session::Alipay { trade_no: trade.trade_no, pay_params })
     }
 
-    /// Calls a method and verifies the answer.
-    async fn ask<T: for<'a> Deserialize<'a>>(
-        &self,
-        method: &str,
-        values: &[(&str, String)],
-    ) -> Result<T, ProviderError> {
-        let common = [
-            ("app_id", self.app_id.clone()),
-            ("method", method.to_owned()),
-            ("format", "JSON".to_owned()),
-            ("charset", "utf-8".to_owned()),
-            ("sign_type", "RSA2".to_owned()),
-            ("timestamp", in_china(OffsetDateTime::now_utc())),
-            ("version", "1.0".to_owned()),
-        ];
-        let mut all: BTreeMap<String, String> =
-            common.iter().chain(values).map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        all.insert("sign".to_owned(), self.key.sign(sign::of_request(&all).as_bytes()));
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(&all).finish();
-        let mut headers = HeaderMap::new();
-        let kind = HeaderValue::from_static("application/x-www-form-urlencoded;charset=utf-8");
-        headers.insert(CONTENT_TYPE, kind);
-        let answer = self.client.call(Method::POST, self.gateway_url.as_str(), headers, body).await?;
-        if !answer.status.is_success() {
-            return Err(ProviderError::Unbelievable(format!("{} to {method}", answer.status)));
-        }
-        self.read_answer(method, &answer.body)
-    }
-
-    fn read_answer<T: for<'a> Deserialize<'a>>(&self, method: &str, body: &[u8]) -> Result<T, ProviderError> {
-        let unbelievable = |why: String| ProviderError::Unbelievable(why);
-        let parts: BTreeMap<&str, &RawValue> =
-            serde_json::from_slice(body).map_err(|error| unbelievable(error.to_string()))?;
-        let name = format!("{}_response", method.replace('.', "_"));
-        let (part, is_error) = match (parts.get(name.as_str()), parts.get("error_response")) {
-            (Some(part), _) => (*part, false),
-            (None, Some(part)) => (*part, true),
-            (None, None) => return Err(unbelievable(format!("it has no {name}"))),
+    /// How a trade stands (`alipay.trade.query`); nothing while Alipay knows none.
+    ///
+    /// # Errors
+    /// When Alipay does not say.
+    pub async fn find(&self, payment: Uuid) -> Result<Option<Report>, ProviderError> {
+        let wish = json!({ "out_trade_no": payment.simple().to_string() }).to_string();
+        let found: Found = match self.gateway.ask("alipay.trade.query", &[("biz_content", wish)]).await {
+            Err(GatewayError::Refused(refusal)) if refusal.is_about("ACQ.TRADE_NOT_EXIST") => {
+                return Ok(None);
+            }
+            other => other?,
         };
-        let common: Common =
-            serde_json::from_str(part.get()).map_err(|error| unbelievable(error.to_string()))?;
-        let Common { code, msg, sub_code, sub_msg } = common;
-        if is_error || code.as_deref().is_some_and(|code| code != "10000") {
-            let words: Vec<_> = [code, msg, sub_code, sub_msg].into_iter().flatten().collect();
-            return Err(ProviderError::Refused(words.join(" ")));
+        let odd = |what: String| ProviderError::Unbelievable(what);
+        if Uuid::try_parse(&found.out_trade_no) != Ok(payment) {
+            return Err(odd(format!("it is about {}", found.out_trade_no)));
         }
-        // Bad news need no signature: they open nothing.
-        let signature: String = parts
-            .get("sign")
-            .and_then(|raw| serde_json::from_str(raw.get()).ok())
-            .ok_or_else(|| unbelievable("it is not signed".to_owned()))?;
-        if !self.platform.verifies(part.get().as_bytes(), &signature) {
-            return Err(unbelievable("the signature is not that of the answer".to_owned()));
-        }
-        serde_json::from_str(part.get()).map_err(|error| unbelievable(error.to_string()))
+        let amount_fen = amount::fen(&found.total_amount)
+            .ok_or_else(|| odd(format!("total_amount {}", found.total_amount)))?;
+        Ok(Some(Report {
+            channel: Channel::Alipay,
+            event_id: None,
+            payment,
+            reported: reported(&found.trade_status)
+                .ok_or_else(|| odd(format!("trade_status {}", found.trade_status)))?,
+            trade_no: found.trade_no,
+            amount_fen: Some(amount_fen),
+            paid_at: found.send_pay_date.as_deref().and_then(from_china),
+            failure: None,
+        }))
     }
 
     /// What a notification says, if Alipay sent it.
@@ -161,26 +122,21 @@ impl Alipay {
             return Err(NotifyError::Disbelieved("it is not signed with RSA2".to_owned()));
         }
         let signature = value("sign").unwrap_or_default();
-        if !self.platform.verifies(sign::of_notification(&values).as_bytes(), signature) {
+        if !self.gateway.platform.verifies(sign::of_notification(&values).as_bytes(), signature) {
             return Err(NotifyError::Disbelieved("the signature is not that of the body".to_owned()));
         }
-        if value("app_id") != Some(&self.app_id) {
+        if value("app_id") != Some(&self.gateway.app_id) {
             return Err(NotifyError::Disbelieved("it is about another app".to_owned()));
         }
         let number = needed("out_trade_no")?;
         let payment =
             Uuid::try_parse(number).map_err(|_| NotifyError::Unreadable(format!("out_trade_no {number}")))?;
-        let amount = needed("total_amount")?;
+        let total = needed("total_amount")?;
         let amount_fen =
-            sign::fen(amount).ok_or_else(|| NotifyError::Unreadable(format!("total_amount {amount}")))?;
+            amount::fen(total).ok_or_else(|| NotifyError::Unreadable(format!("total_amount {total}")))?;
         let status = needed("trade_status")?;
-        let reported = match status {
-            "TRADE_SUCCESS" | "TRADE_FINISHED" => Reported::Paid,
-            // Closed unpaid, or paid and refunded in full; the second comes after PAID and changes nothing.
-            "TRADE_CLOSED" => Reported::Cancelled,
-            "WAIT_BUYER_PAY" => Reported::Waiting,
-            other => return Err(NotifyError::Unreadable(format!("trade_status {other}"))),
-        };
+        let reported =
+            reported(status).ok_or_else(|| NotifyError::Unreadable(format!("trade_status {status}")))?;
         Ok(Report {
             channel: Channel::Alipay,
             event_id: Some(needed("notify_id")?.to_owned()),
@@ -194,13 +150,25 @@ impl Alipay {
     }
 }
 
-/// `yyyy-MM-dd HH:mm:ss` in China's time, as Alipay writes times.
-fn in_china(at: OffsetDateTime) -> String {
-    let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
-    at.to_offset(offset!(+8)).format(form).unwrap_or_default()
+/// What a trade's state says of a payment; nothing for a state that is not known.
+fn reported(trade_status: &str) -> Option<Reported> {
+    match trade_status {
+        "TRADE_SUCCESS" | "TRADE_FINISHED" => Some(Reported::Paid),
+        // Closed unpaid, or paid and refunded in full; the second comes after PAID and changes nothing.
+        "TRADE_CLOSED" => Some(Reported::Cancelled),
+        "WAIT_BUYER_PAY" => Some(Reported::Waiting),
+        _ => None,
+    }
 }
 
-fn from_china(text: &str) -> Option<OffsetDateTime> {
-    let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
-    Some(PrimitiveDateTime::parse(text, form).ok()?.assume_offset(offset!(+8)))
+impl From<GatewayError> for ProviderError {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::NoAnswer(error) => Self::Call(error),
+            GatewayError::Refused(refusal) => Self::Refused(refusal.to_string()),
+            GatewayError::Status { .. } | GatewayError::Unbelievable(_) => {
+                Self::Unbelievable(error.to_string())
+            }
+        }
+    }
 }

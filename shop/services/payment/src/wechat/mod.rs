@@ -21,6 +21,9 @@ use sign::{API_KEY_LENGTH, Merchant, Platform, Resource, Signed, decrypt};
 /// What the request has to carry so that WeChat knows who pays.
 const LOGIN_CODE: &str = "wechatLoginCode";
 
+/// What WeChat calls a payment that it does not know.
+const UNKNOWN: &str = "ORDER_NOT_EXIST";
+
 /// The provider, with our keys.
 #[derive(Debug)]
 pub struct WeChat {
@@ -116,6 +119,27 @@ impl WeChat {
         })
     }
 
+    /// How a payment stands (`GET /v3/pay/transactions/out-trade-no/…`); nothing while WeChat knows none.
+    ///
+    /// # Errors
+    /// When WeChat does not say.
+    pub async fn find(&self, payment: Uuid) -> Result<Option<Report>, ProviderError> {
+        let path =
+            format!("/v3/pay/transactions/out-trade-no/{}?mchid={}", payment.simple(), self.merchant.id);
+        let answer = match self.send(Method::GET, &path, String::new()).await {
+            Err(ProviderError::Refused(words)) if words.contains(UNKNOWN) => return Ok(None),
+            other => other?,
+        };
+        let odd = |why: String| ProviderError::Unbelievable(why);
+        let found: Transaction =
+            serde_json::from_slice(&answer.body).map_err(|error| odd(error.to_string()))?;
+        let report = self.report(None, found).map_err(|error| odd(error.to_string()))?;
+        if report.payment != payment {
+            return Err(odd(format!("it is about {}", report.payment)));
+        }
+        Ok(Some(report))
+    }
+
     /// Who logged in with this code (`jscode2session`).
     async fn payer(&self, code: &str) -> Result<String, ProviderError> {
         let mut url = self.session_url.clone();
@@ -187,10 +211,10 @@ impl WeChat {
         let text = decrypt(&envelope.resource, &self.api_key)
             .map_err(|error| NotifyError::Disbelieved(error.to_string()))?;
         let transaction: Transaction = serde_json::from_slice(&text).map_err(unreadable)?;
-        self.report(envelope.id, transaction).map(Some)
+        self.report(Some(envelope.id), transaction).map(Some)
     }
 
-    fn report(&self, event_id: String, transaction: Transaction) -> Result<Report, NotifyError> {
+    fn report(&self, event_id: Option<String>, transaction: Transaction) -> Result<Report, NotifyError> {
         if transaction.appid != self.app_id || transaction.mchid != self.merchant.id {
             let whose = format!("it is about {} of {}", transaction.appid, transaction.mchid);
             return Err(NotifyError::Disbelieved(whose));
@@ -214,7 +238,7 @@ impl WeChat {
         }
         Ok(Report {
             channel: Channel::WeChat,
-            event_id: Some(event_id),
+            event_id,
             payment,
             reported,
             trade_no: transaction.transaction_id,

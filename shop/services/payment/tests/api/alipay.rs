@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::Method;
-use payment::alipay::sign;
+use payment::alipay::amount;
 use payment::keys::SigningKey;
+use provider_kit::alipay::sign;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
@@ -15,7 +16,7 @@ use crate::world::{AMOUNT, ORDER, World, refusal};
 const CREATE: &str = "/payments/alipay/create";
 const NOTIFY: &str = "/payments/alipay/notify";
 
-async fn live() -> Option<(World, Double)> {
+pub(crate) async fn live() -> Option<(World, Double)> {
     let double = Double::alipay().await;
     let gateway = format!("{}/gateway.do", double.server.base());
     let world = World::start_with(&[
@@ -31,7 +32,7 @@ async fn live() -> Option<(World, Double)> {
 
 fn notification(payment: &str, more: &[(&str, &str)]) -> BTreeMap<String, String> {
     let number = payment.replace('-', "");
-    let amount = sign::yuan(AMOUNT);
+    let amount = amount::yuan(AMOUNT);
     let values = [
         ("app_id", "2021000001"),
         ("notify_id", "notify-1"),

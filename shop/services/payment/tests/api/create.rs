@@ -49,7 +49,10 @@ async fn who_and_what_is_refused() {
     check(&good, json!({ "orderId": PAID_ORDER }), "409 conflict: order is not payable").await;
     let long = world.customer().with("idempotency-key", &"k".repeat(256));
     let reply = world.post(&long, WECHAT, json!({ "orderId": ORDER })).await;
-    assert_eq!(refusal(&reply), "400 invalid_request: Idempotency-Key is longer than 255 characters");
+    assert_eq!(
+        refusal(&reply),
+        "400 invalid_request: Idempotency-Key must be at most 255 printable ASCII characters"
+    );
     assert_eq!(world.payments().await, [""; 0], "nothing of this opened anything");
     assert_eq!(world.told.heard(), [""; 0]);
     world.stop().await;

@@ -10,8 +10,8 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use payment::alipay::sign as alipay_sign;
 use payment::keys::{SigningKey, VerifyingKey};
+use provider_kit::alipay::sign as alipay_sign;
 use serde_json::{Value, json};
 use shop_kit::testing::TestServer;
 
@@ -52,13 +52,25 @@ pub(crate) struct Double {
 }
 
 #[derive(Clone, Default)]
-struct Known(Arc<Mutex<(Mood, Vec<Value>)>>);
+struct Known(Arc<Mutex<Mind>>);
+
+#[derive(Default)]
+struct Mind {
+    mood: Mood,
+    asked: Vec<Value>,
+    /// What it says of a payment that it is asked about; without it knows none.
+    found: Option<Value>,
+}
 
 impl Known {
+    fn found(&self) -> Option<Value> {
+        self.0.lock().unwrap().found.clone()
+    }
+
     fn note(&self, asked: Value) -> Mood {
         let mut known = self.0.lock().unwrap();
-        known.1.push(asked);
-        known.0
+        known.asked.push(asked);
+        known.mood
     }
 }
 
@@ -71,7 +83,8 @@ impl Double {
     pub(crate) async fn wechat() -> Self {
         let routes = Router::new()
             .route("/sns/jscode2session", get(code_to_session))
-            .route("/api/v3/pay/transactions/jsapi", post(prepay));
+            .route("/api/v3/pay/transactions/jsapi", post(prepay))
+            .route("/api/v3/pay/transactions/out-trade-no/{number}", get(transaction));
         Self::start(routes).await
     }
 
@@ -80,12 +93,17 @@ impl Double {
     }
 
     pub(crate) fn set_mood(&self, mood: Mood) {
-        self.state.0.lock().unwrap().0 = mood;
+        self.state.0.lock().unwrap().mood = mood;
+    }
+
+    /// What it says of a payment that it is asked about; without it knows none.
+    pub(crate) fn set_found(&self, found: Option<Value>) {
+        self.state.0.lock().unwrap().found = found;
     }
 
     /// What it was asked, first to last.
     pub(crate) fn asked(&self) -> Vec<Value> {
-        self.state.0.lock().unwrap().1.clone()
+        self.state.0.lock().unwrap().asked.clone()
     }
 }
 
@@ -102,16 +120,21 @@ async fn code_to_session(
     }
 }
 
-async fn prepay(State(known): State<Known>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+/// Verifies the signature of a request.
+fn verify(method: &str, uri: &Uri, headers: &HeaderMap, text: &str) {
     let header = headers["authorization"].to_str().unwrap();
     let (scheme, rest) = header.split_once(' ').unwrap();
     assert_eq!(scheme, "WECHATPAY2-SHA256-RSA2048");
     let parts: BTreeMap<_, _> = rest.split(',').map(|part| part.split_once('=').unwrap()).collect();
     let value = |name: &str| parts[name].trim_matches('"');
-    let text = std::str::from_utf8(&body).unwrap();
-    let message = format!("POST\n{uri}\n{}\n{}\n{text}\n", value("timestamp"), value("nonce_str"));
+    let message = format!("{method}\n{uri}\n{}\n{}\n{text}\n", value("timestamp"), value("nonce_str"));
     assert!(merchant().verifies(message.as_bytes(), value("signature")), "{message}");
     assert_eq!((value("mchid"), value("serial_no")), ("1900000001", "ABC123"));
+}
+
+async fn prepay(State(known): State<Known>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let text = std::str::from_utf8(&body).unwrap();
+    verify("POST", &uri, &headers, text);
     let mood = known.note(serde_json::from_str(text).unwrap());
     if mood == Mood::Refuses {
         let words = json!({ "code": "PARAM_ERROR", "message": "no" }).to_string();
@@ -121,6 +144,24 @@ async fn prepay(State(known): State<Known>, uri: Uri, headers: HeaderMap, body: 
         Mood::Nonsense => "{}".to_owned(),
         _ => json!({ "prepay_id": "wx-prepay-1" }).to_string(),
     };
+    signed(mood, body)
+}
+
+async fn transaction(State(known): State<Known>, uri: Uri, headers: HeaderMap) -> Response {
+    verify("GET", &uri, &headers, "");
+    assert_eq!(uri.query(), Some("mchid=1900000001"));
+    let mood = known.note(json!({ "found": uri.path().rsplit('/').next() }));
+    match known.found() {
+        Some(found) => signed(mood, if mood == Mood::Nonsense { "{}".to_owned() } else { found.to_string() }),
+        None => {
+            let words = json!({ "code": "ORDER_NOT_EXIST", "message": "no" }).to_string();
+            (StatusCode::NOT_FOUND, words).into_response()
+        }
+    }
+}
+
+/// An answer as WeChat signs it, as far as the mood allows.
+fn signed(mood: Mood, body: String) -> Response {
     let mut response = body.clone().into_response();
     let key = if mood == Mood::Forged { SigningKey::read(MERCHANT_KEY).unwrap() } else { platform() };
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
@@ -162,6 +203,9 @@ async fn gateway(State(known): State<Known>, body: Bytes) -> Response {
         (_, Mood::Refuses) => json!({ "code": "40004", "msg": "Business Failed", "sub_code": "ACQ.NO" }),
         ("alipay.system.oauth.token", _) => json!({ "open_id": "a-customer", "access_token": "x" }),
         ("alipay.trade.create", _) => json!({ "code": "10000", "msg": "Success", "trade_no": "2026-trade" }),
+        ("alipay.trade.query", _) => known.found().unwrap_or_else(
+            || json!({ "code": "40004", "msg": "Business Failed", "sub_code": "ACQ.TRADE_NOT_EXIST" }),
+        ),
         (other, _) => panic!("{other}"),
     };
     let name = format!("{}_response", method.replace('.', "_"));

@@ -5,6 +5,7 @@ mod contract;
 mod create;
 mod doubles;
 mod notify;
+mod recheck;
 mod sync;
 mod wechat;
 mod world;

@@ -82,6 +82,18 @@ async fn reachable_while_payment_is_switched_off_but_without_effect() {
 }
 
 #[tokio::test]
+async fn unless_it_is_allowed_mock_notifications_are_not_believed() {
+    let Some(world) = World::start_with(&[("PAYMENT_MOCK_NOTIFY_ANONYMOUS", "false")]).await else { return };
+    for (channel, path) in [("wechat", WECHAT), ("alipay", ALIPAY)] {
+        let payment = world.opened(channel).await;
+        let said = world.notify(path, json!({ "paymentId": payment })).await;
+        assert_eq!(said, "401 unauthorized: mock notifications are not believed");
+    }
+    assert_eq!(world.payments().await, ["WECHAT PAY_PENDING", "ALIPAY PAY_PENDING"]);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_no_notification() {
     let Some(world) = World::start().await else { return };
     for path in [WECHAT, ALIPAY] {

@@ -55,7 +55,7 @@ async fn what_commerce_missed_it_hears_later_in_order() {
             .fetch_one(&world.pool)
             .await
             .unwrap();
-        tried.is_some_and(|said| said.ends_with("answered 500 Internal Server Error"))
+        tried.is_some_and(|said| said.ends_with("answered 500 Internal Server Error internal_error: failed"))
     })
     .await;
     world.told.set_commerce_is_down(false);

@@ -16,7 +16,7 @@ const API_KEY: &[u8; API_KEY_LENGTH] = b"0123456789abcdef0123456789abcdef";
 const CREATE: &str = "/payments/wechat/create";
 const NOTIFY: &str = "/payments/wechat/notify";
 
-async fn live() -> Option<(World, Double)> {
+pub(crate) async fn live() -> Option<(World, Double)> {
     let double = Double::wechat().await;
     let api = format!("{}/api", double.server.base());
     let session = format!("{}/sns/jscode2session", double.server.base());
@@ -63,7 +63,7 @@ fn notification(id: &str, transaction: &Value) -> String {
     .to_string()
 }
 
-fn transaction(payment: &str) -> Value {
+pub(crate) fn transaction(payment: &str) -> Value {
     json!({
         "appid": "wx-app",
         "mchid": "1900000001",

@@ -165,6 +165,7 @@ impl World {
             ("PAYMENT_COMMERCE_BASE_URL", neighbours.base()),
             ("PAYMENT_COMMERCE_SYNC_TOKEN", TOKEN),
             ("PAYMENT_FEATURE_FLAGS_TTL", "0s"),
+            ("PAYMENT_MOCK_NOTIFY_ANONYMOUS", "true"),
         ];
         let environment = Environment::from_pairs(base.into_iter().chain(more.iter().copied()));
         let app = App::new(Settings::read(&environment).unwrap());

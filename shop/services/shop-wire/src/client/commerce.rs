@@ -31,4 +31,20 @@ impl CommerceClient {
         let call = Call::new(Method::GET, format!("/orders/{order_id}"), headers).idempotent();
         self.caller.answer(call).await
     }
+
+    /// Payment tells what has become of a payment of an order: `POST /internal/orders/{orderId}/payment-status`. Called by payment.
+    ///
+    /// # Errors
+    /// When there is no answer, a refusal, or an answer that is not as the contract says.
+    pub async fn post_internal_orders_order_id_payment_status(
+        &self,
+        headers: &HeaderMap,
+        order_id: Uuid,
+        body: &crate::internal::OrderPaymentReport,
+    ) -> Result<crate::commerce::Order, CallFailure> {
+        let call = Call::new(Method::POST, format!("/internal/orders/{order_id}/payment-status"), headers)
+            .body(body)?
+            .idempotent();
+        self.caller.answer(call).await
+    }
 }
