@@ -88,7 +88,7 @@ impl Arguments {
     }
 
     fn spans(&self) -> Spans {
-        let seconds = if self.quick { 1 } else { 4 };
+        let seconds = if self.quick { 1 } else { 3 };
         Spans { warm_up: Duration::from_secs(1), lasts: Duration::from_secs(seconds) }
     }
 }
