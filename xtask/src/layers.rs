@@ -31,10 +31,10 @@ pub(crate) const FLOORS: &[Floor] = &[
         crates: &[
             "fairway-supervisor",
             "fairway-postgres",
+            "fairway-store",
             "fairway-forward",
             "fairway-tls",
             "fairway-edge",
-            "fairway-store",
             "fairway-target",
             "fairway-host",
             "fairway-agent",

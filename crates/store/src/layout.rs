@@ -1,5 +1,6 @@
 //! Which document lies where. Names are fixed: stores written by older versions must stay readable.
 
+use crate::DocumentName;
 use fairway_model::{ContractDigest, EnvironmentName, PlanId, ReleaseDigest};
 
 /// Every environment has a folder here.
@@ -28,6 +29,25 @@ pub(crate) fn plan(id: PlanId) -> String {
 
 pub(crate) fn contract(digest: ContractDigest) -> String {
     format!("contracts/{}.json", digest.hex())
+}
+
+/// What the edges of an environment share under a key.
+pub(crate) fn shared(environment: &EnvironmentName, key: &str) -> String {
+    format!("shared/{}/{key}", environment.as_segment())
+}
+
+/// The folder with the versions of a document.
+pub(crate) fn document(folder: &str, name: &DocumentName) -> String {
+    format!("{folder}/{}", name.as_str())
+}
+
+pub(crate) fn version(folder: &str, name: &DocumentName, number: u64) -> String {
+    format!("{}/{number:0DIGITS$}.json", document(folder, name))
+}
+
+/// The number in the name of a version; `None` for a name that no version has.
+pub(crate) fn version_number(path: &str) -> Option<u64> {
+    operation_number(path)
 }
 
 /// The number in the name of an operation; `None` for a name that no operation has.

@@ -5,11 +5,13 @@
 //! releases/<digest>.json                        content-addressed, written once
 //! plans/<digest>.json                           content-addressed, written once
 //! contracts/<digest>.json                       the files of a contract, under the digest of its meaning
+//! shared/<env>/<key>/<name>/00000042.json       what the edges of an environment share, sealed, version by version
 //! ```
 //!
 //! Nothing is ever overwritten or deleted, so there is nothing to lock: a writer reads the log up to its end, builds
 //! the operation that follows, and creates it. If the number is taken by then, it reads on and decides again
-//! ([`Store::append_next`]). `/` in an environment's name is written `~`.
+//! ([`Store::append_next`]). `/` in an environment's name is written `~`. What edges share follows the same rule with
+//! whole documents: whoever creates the next version has changed the document ([`Shared`]).
 //!
 //! What is acknowledged survives a crash: in a directory, a document is written beside its place, synced, linked to
 //! its name and the directory synced; in a bucket, it is one conditional `PUT` (`If-None-Match: *`). A writer that dies
@@ -21,18 +23,22 @@
 //! Reading verifies: format numbers first, then that a release or plan is what its address says, that operations follow
 //! each other without a gap, and that they fold.
 
+mod access;
 mod contract;
 mod document;
 mod error;
 mod layout;
 mod location;
 mod log;
+mod shared;
 mod storage;
 
+pub use access::{Access, AccessError, Key};
 pub use document::PLAN_FORMAT;
 pub use error::{AppendError, NextError, StoreError};
 pub use location::Location;
 pub use log::Log;
+pub use shared::{DocumentName, Shared, Version};
 
 use std::{collections::BTreeMap, ffi::OsString};
 use storage::Storage;

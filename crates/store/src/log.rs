@@ -239,7 +239,7 @@ impl Store {
         Ok(operation)
     }
 
-    fn foreign(&self, path: &str) -> StoreError {
+    pub(crate) fn foreign(&self, path: &str) -> StoreError {
         StoreError::Foreign { store: self.storage.name().to_owned(), path: path.to_owned() }
     }
 }

@@ -3,7 +3,7 @@
 use crate::support::{Fixture, environment, note, plan, release, text_of};
 use fairway_model::{ContractDigest, Digest, PlanId, ReleaseDigest};
 use fairway_oplog::State;
-use fairway_store::{AppendError, Log, NextError, Store, StoreError};
+use fairway_store::{AppendError, DocumentName, Key, Log, NextError, Shared, Store, StoreError, Version};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes a test of each function for each backend.
@@ -39,6 +39,9 @@ on_both![
     documents_are_found_by_their_content,
     damaged_documents_are_named,
     contracts_are_kept_once,
+    what_edges_share_has_versions,
+    what_edges_share_is_sealed_and_stays_in_its_place,
+    writers_of_one_version_have_one_winner,
 ];
 
 async fn append(fixture: &Fixture, name: &str, texts: &[&str]) {
@@ -412,4 +415,78 @@ async fn the_sample_of_format_1_loads() {
     assert_eq!(store.get_release(serving.release).await.unwrap(), release(7));
     let plan = store.get_plan(serving.plan).await.unwrap();
     assert_eq!((plan.child, plan.generation), (serving.release, serving.generation));
+}
+
+fn version(number: u64, content: &str) -> Version {
+    Version { number, content: content.as_bytes().to_vec() }
+}
+
+fn shared(store: Store, name: &str, key: u8) -> Shared {
+    Shared::new(store, environment(name), &Key::new([key; 32]))
+}
+
+async fn what_edges_share_has_versions(fixture: Fixture) {
+    let pr = shared(fixture.again(), "test/pr-42", 7);
+    let [name, other] = ["acme/a", "acme/a-b"].map(|name| DocumentName::new(name).unwrap());
+    assert_eq!(pr.newest(&name).await.unwrap(), None);
+    assert!(pr.create(&name, &version(1, "one")).await.unwrap());
+    assert!(!pr.create(&name, &version(1, "other")).await.unwrap());
+    for number in 2..=11 {
+        assert!(pr.create(&name, &version(number, "more")).await.unwrap());
+    }
+    assert!(pr.create(&other, &version(1, "elsewhere")).await.unwrap());
+    let again = shared(fixture.again(), "test/pr-42", 7);
+    assert_eq!(again.newest(&name).await.unwrap(), Some(11));
+    assert_eq!(again.get(&name, 1).await.unwrap(), Some(version(1, "one")));
+    assert_eq!(again.get(&name, 12).await.unwrap(), None);
+    // Neither another environment nor another key sees it, and it is no environment's log.
+    for (name_of_environment, key) in [("test/pr-4", 7), ("test/pr-42", 8)] {
+        let elsewhere = shared(fixture.again(), name_of_environment, key);
+        assert_eq!(elsewhere.newest(&name).await.unwrap(), None);
+    }
+    assert!(fixture.store.environments().await.unwrap().is_empty());
+}
+
+async fn what_edges_share_is_sealed_and_stays_in_its_place(fixture: Fixture) {
+    let (dev, name) = (shared(fixture.again(), "dev", 7), DocumentName::new("acme/a").unwrap());
+    assert!(dev.create(&name, &version(1, "a private key")).await.unwrap());
+    let (path, content) =
+        fixture.documents().into_iter().find(|(path, _)| path.starts_with("shared/")).unwrap();
+    assert!(path.starts_with("shared/dev/") && path.ends_with("/acme/a/00000001.json"), "{path}");
+    let text = String::from_utf8(content.clone()).unwrap();
+    let clear = ["a private key".to_owned(), "a private key".bytes().map(|b| format!("{b:02x}")).collect()];
+    assert!(!clear.iter().any(|clear| text.contains(clear)), "{text}");
+    // Moved, changed, of a later format, no version at all: each is told.
+    let next = path.replace("00000001", "00000002");
+    let flipped = text.replace("\"sealed\":\"", "\"sealed\":\"00");
+    for (content, expect) in [
+        (text.clone(), "sealed with another key or for another place"),
+        (flipped, "sealed with another key or for another place"),
+        (text.replace("\"format\":1", "\"format\":2"), "has format 2"),
+        ("nonsense".to_owned(), "is damaged"),
+    ] {
+        fixture.damage(&next, content.as_bytes());
+        let error = dev.get(&name, 2).await.unwrap_err().to_string();
+        assert!(error.contains(expect), "{error}");
+    }
+    fixture.damage(&path.replace("00000001", "zz"), b"");
+    let error = dev.newest(&name).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Foreign { path, .. } if path.ends_with("zz.json")), "{error}");
+}
+
+async fn writers_of_one_version_have_one_winner(fixture: Fixture) {
+    let name = DocumentName::new("acme/a").unwrap();
+    let writers = (0..8).map(|writer: usize| {
+        let (dev, name) = (shared(fixture.again(), "dev", 7), name.clone());
+        tokio::spawn(async move { dev.create(&name, &version(1, &writer.to_string())).await.unwrap() })
+    });
+    let mut won = Vec::new();
+    for (writer, task) in writers.collect::<Vec<_>>().into_iter().enumerate() {
+        if task.await.unwrap() {
+            won.push(writer.to_string());
+        }
+    }
+    assert_eq!(won.len(), 1, "{won:?}");
+    let dev = shared(fixture.again(), "dev", 7);
+    assert_eq!(dev.get(&name, 1).await.unwrap(), Some(version(1, &won[0])));
 }
