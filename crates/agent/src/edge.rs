@@ -71,7 +71,7 @@ pub(crate) struct Edge {
 impl Edge {
     pub(crate) fn new(home: &Home, settings: &AgentSettings) -> Self {
         let mut env: std::collections::BTreeMap<String, String> =
-            settings.inherited.iter().cloned().collect();
+            settings.inherited.iter().chain(&settings.edge).cloned().collect();
         env.insert(TAG.into(), home.root().display().to_string());
         let home_argument = home.short().display().to_string();
         let args = ["edge", "--home", &home_argument, "--take-over"].map(str::to_owned).to_vec();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -28,6 +28,11 @@ struct Databases {
 impl Secrets {
     pub(crate) fn new(home: &Home, environment: &EnvironmentName) -> Self {
         Self { root: home.secrets(environment) }
+    }
+
+    /// The directory that holds values, for an edge whose table names versions.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.root
     }
 
     fn passwords(&self) -> PathBuf {

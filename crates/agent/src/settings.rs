@@ -16,17 +16,26 @@ pub struct AgentSettings {
     /// Environment variables that every instance gets unless its release says otherwise; usually `PATH` and `LANG`
     /// of whoever started the agent.
     pub inherited: Vec<(String, String)>,
+    /// Environment variables that the edge gets beside those: what it takes to reach a store, and only that.
+    pub edge: Vec<(String, String)>,
 }
 
+/// How the names of variables begin that are for the edge.
+const OF_THE_EDGE: [&str; 1] = ["AWS_"];
+
 impl AgentSettings {
-    /// Settings with the usual timing, and `PATH`, `LANG` and `TZ` of this process.
+    /// Settings with the usual timing, and `PATH`, `LANG` and `TZ` of this process; its `AWS_…` for the edge.
     #[must_use]
     pub fn new(home: PathBuf, executable: PathBuf, version: impl Into<String>) -> Self {
         let variable = |name: &str| std::env::var(name).ok().map(|value| (name.to_owned(), value));
         let path = variable("PATH").unwrap_or_else(|| ("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into()));
         let lang = variable("LANG").unwrap_or_else(|| ("LANG".into(), "C.UTF-8".into()));
         let inherited = [Some(path), Some(lang), variable("TZ")].into_iter().flatten().collect();
-        Self { home, executable, version: version.into(), timing: Timing::default(), inherited }
+        let edge = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| OF_THE_EDGE.iter().any(|prefix| name.starts_with(prefix)))
+            .collect();
+        Self { home, executable, version: version.into(), timing: Timing::default(), inherited, edge }
     }
 }
 

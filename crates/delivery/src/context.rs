@@ -4,7 +4,7 @@ use crate::{Error, Project, Reporter, git};
 use fairway_manifest::{Manifest, Parsed, Target as Where};
 use fairway_model::EnvironmentName;
 use fairway_oplog::{Author, Via, Writer};
-use fairway_store::Store;
+use fairway_store::{Location, Store};
 use fairway_target::Target;
 use std::{
     path::PathBuf,
@@ -34,6 +34,8 @@ pub struct Settings {
 pub struct Delivery {
     pub(crate) project: Project,
     pub(crate) store: Store,
+    /// Where that is, for those who do not start where this process did.
+    pub(crate) location: String,
     pub(crate) author: Author,
     pub(crate) executable: PathBuf,
     pub(crate) process_environment: std::collections::BTreeMap<String, String>,
@@ -54,8 +56,10 @@ impl Delivery {
         let state = project.prepare_state()?;
         let location = store.unwrap_or_else(|| state.join("store").to_string_lossy().into_owned());
         let name = git::person(project.root()).await;
+        let store = Store::open(&location)?;
         Ok(Self {
-            store: Store::open(&location)?,
+            location: from_anywhere(&store, location)?,
+            store,
             author: Author { name, via, reference },
             project,
             executable,
@@ -172,6 +176,18 @@ impl Delivery {
     /// Who writes to the log, now.
     pub(crate) fn writer(&self) -> Writer {
         Writer { by: self.author.clone(), now: now(), lease: None }
+    }
+}
+
+/// A directory as an absolute path; a bucket is the same everywhere.
+fn from_anywhere(store: &Store, location: String) -> Result<String, Error> {
+    match store.location() {
+        Location::Directory(path) => {
+            let absolute =
+                path.canonicalize().map_err(|source| Error::File { path: path.clone(), source })?;
+            Ok(absolute.to_string_lossy().into_owned())
+        }
+        Location::S3 { .. } => Ok(location),
     }
 }
 

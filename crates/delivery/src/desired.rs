@@ -6,6 +6,7 @@ use fairway_model::{
     ArtifactDigest, ContractDigest, EnvironmentName, Migration, Redacted, Release, SecretVersion,
     ServiceName, VariableName,
 };
+use fairway_store::Access;
 use fairway_target::ArtifactSource;
 use std::{collections::BTreeMap, path::Path};
 
@@ -93,6 +94,12 @@ impl Delivery {
             migrations: self.migrations(&parsed.manifest)?,
             contract_digests: contract_digests(parsed, sources)?,
             secret_version: &|service, variable, value| key.version(service, variable, value),
+            store_access: Access {
+                store: self.location.clone(),
+                environment: environment.clone(),
+                key: key.sharing(environment),
+            }
+            .to_secret(),
         };
         Ok(fairway_manifest::resolve(parsed, environment, &inputs)?)
     }

@@ -1,6 +1,7 @@
 //! Versions of secrets: a keyed hash of the value, so that a release can tell two values apart and gives none away.
 
-use fairway_model::{Digest, SecretVersion, ServiceName, VariableName};
+use fairway_model::{Digest, EnvironmentName, SecretVersion, ServiceName, VariableName};
+use fairway_store::Key;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::{
@@ -57,12 +58,22 @@ impl SecretKey {
         variable: &VariableName,
         value: &str,
     ) -> SecretVersion {
+        SecretVersion(Digest::from_bytes(self.mac(&[service.as_str(), variable.as_str(), value])))
+    }
+
+    /// The key that seals what edges of an environment share. Those of other environments can't open it.
+    #[must_use]
+    pub(crate) fn sharing(&self, environment: &EnvironmentName) -> Key {
+        Key::new(self.mac(&["shared documents", environment.as_str()]))
+    }
+
+    fn mac(&self, parts: &[&str]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
-        for part in [service.as_str(), variable.as_str(), value] {
+        for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part.as_bytes());
         }
-        SecretVersion(Digest::from_bytes(mac.finalize().into_bytes().into()))
+        mac.finalize().into_bytes().into()
     }
 }
 
@@ -83,6 +94,16 @@ mod tests {
         assert_eq!(version("a", "x"), version("a", "x"));
         assert_ne!(version("a", "x"), version("a", "y"));
         assert_ne!(version("a", "x"), version("b", "x"));
+    }
+
+    #[test]
+    fn each_environment_has_a_key_of_its_own_to_share_with() {
+        let directory = tempfile::tempdir().unwrap();
+        let key = SecretKey::open_or_create(&directory.path().join("key")).unwrap();
+        let sharing = |name: &str| key.sharing(&EnvironmentName::new(name).unwrap());
+        assert_eq!(sharing("prod"), sharing("prod"));
+        assert_ne!(sharing("prod"), sharing("test/pr-1"));
+        assert_ne!(sharing("test/pr-2"), sharing("test/pr-1"));
     }
 
     #[test]

@@ -109,9 +109,9 @@ impl Edge {
             }
         };
         control.removed.remove(&environment);
-        let certificates = &placed[&environment].table.certificates;
+        let Table { certificates, secrets, .. } = &*placed[&environment].table;
         // A certificate that can't be had yet keeps nothing from being served.
-        for problem in shared.certificates.apply(&environment, certificates).await {
+        for problem in shared.certificates.apply(&environment, certificates, secrets.as_deref()).await {
             changes.push(format!("! {problem}"));
         }
         changes.extend(outdated.iter().map(|doubt| format!("! {doubt}")));

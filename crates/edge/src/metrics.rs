@@ -155,7 +155,10 @@ fn tls(page: &mut Page, sight: &Sight) {
     page.family(expiry, "gauge", "When a certificate expires that is there, in seconds since 1970.");
     // Two for the same names are one here: the one that expires first.
     let mut certificates: BTreeMap<String, (Option<u64>, bool)> = BTreeMap::new();
-    for CertificateStatus { environment, names, source, not_after, serving, .. } in &sight.certificates {
+    let mut stores: BTreeMap<String, bool> = BTreeMap::new();
+    for certificate in &sight.certificates {
+        let CertificateStatus { environment, names, source, not_after, serving, store_reached, .. } =
+            certificate;
         let source = match source {
             CertificateOrigin::Files => "files",
             CertificateOrigin::Local => "local",
@@ -163,6 +166,9 @@ fn tls(page: &mut Page, sight: &Sight) {
         };
         let (environment, names) = (escaped(environment), escaped(&names.join(",")));
         let labels = format!("environment=\"{environment}\",names=\"{names}\",source=\"{source}\"");
+        if let Some(reached) = store_reached {
+            *stores.entry(format!("environment=\"{environment}\"")).or_insert(true) &= *reached;
+        }
         let known = certificates.entry(labels).or_insert((*not_after, *serving));
         let first = known.0.into_iter().chain(*not_after).min();
         *known = (first, known.1 && *serving);
@@ -176,6 +182,11 @@ fn tls(page: &mut Page, sight: &Sight) {
     page.family(serving, "gauge", "Whether clients get a certificate for at least one of its names.");
     for (labels, (_, serves)) in &certificates {
         page.line(serving, labels, u8::from(*serves));
+    }
+    let reached = "fairway_edge_certificate_store_reached";
+    page.family(reached, "gauge", "Whether an edge reaches the store in which it shares certificates.");
+    for (labels, is) in &stores {
+        page.line(reached, labels, u8::from(*is));
     }
     let orders = "fairway_edge_acme_orders_total";
     page.family(orders, "counter", "Orders of ACME servers by how they ended.");

@@ -50,8 +50,9 @@ impl Edge {
             tracing::error!(%address, count, "no stored table wants this listener of the edge before this one");
         }
         for (environment, placed) in &mut placed {
-            let certificates = &placed.table.certificates;
-            placed.problems.extend(shared.certificates.apply(environment, certificates).await);
+            let fairway_route::Table { certificates, secrets, .. } = &*placed.table;
+            let problems = shared.certificates.apply(environment, certificates, secrets.as_deref()).await;
+            placed.problems.extend(problems);
         }
         // Until here nothing has happened that anybody could notice; from here on it is this edge that serves.
         if let Some(testament) = testament

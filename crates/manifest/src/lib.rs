@@ -54,7 +54,8 @@ pub use probe::{Probe, ProbeSettings};
 pub use problem::{Problem, Problems, Report, Severity};
 pub use quantity::{Cpu, Duration, Memory, QuantityError, Size};
 pub use resolve::{
-    Inputs, POSTGRES_SECRET, Resolution, SecretVersions, check_passwords, config, find_environment, resolve,
+    EDGE_SECRETS, Inputs, POSTGRES_SECRET, Resolution, SecretVersions, check_passwords, config,
+    find_environment, resolve,
 };
 pub use schema::{config_schema, schema};
 pub use service::{Build, Database, Expose, Limits, Route, Service, Start, Stop};

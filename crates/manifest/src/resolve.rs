@@ -31,12 +31,17 @@ pub struct Inputs<'a> {
     /// The digest of each contract; [`crate::contract_digests`] makes them.
     pub contract_digests: BTreeMap<ServiceName, ContractDigest>,
     /// Makes the version of a secret. The URL of an existing PostgreSQL server belongs to no service: it is versioned
-    /// under the names [`POSTGRES_SECRET`].
+    /// under the names [`POSTGRES_SECRET`]. So do the secrets of the edge ([`EDGE_SECRETS`]).
     pub secret_version: &'a SecretVersions<'a>,
+    /// The value of the secret by which edges of the environment reach the project's store.
+    pub store_access: Redacted,
 }
 
 /// The names under which the URL of an existing PostgreSQL server is versioned.
 pub const POSTGRES_SECRET: (&str, &str) = ("postgres", "URL");
+
+/// The names under which the secrets of the edge are versioned: the way to the store, and keys of external accounts.
+pub const EDGE_SECRETS: (&str, [&str; 2]) = ("edge", ["STORE", "ACME_ACCOUNT_KEY"]);
 
 /// A resolved environment. `Debug` shows no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -333,6 +338,15 @@ impl Lowering<'_> {
         (variable, value)
     }
 
+    /// Keeps a secret that belongs to no service, under names of its own.
+    fn keep(&mut self, (service, variable): (&str, &str), value: Redacted) -> SecretVersion {
+        let owner = ServiceName::new(service).ok().zip(VariableName::new(variable).ok());
+        let (service, variable) = owner.expect("the names are valid: a test checks it");
+        let version = (self.inputs.secret_version)(&service, &variable, value.expose());
+        self.secrets.insert(version, value);
+        version
+    }
+
     fn postgres(&mut self) -> Option<Option<PostgresSpec>> {
         let manifest = &self.parsed.manifest;
         if !manifest.services.values().any(|service| service.database.is_some()) {
@@ -345,13 +359,7 @@ impl Lowering<'_> {
                 let path = ["resources", "postgres", "url"];
                 match layers::fill(&existing.url, self.environment, &self.inputs.process_environment) {
                     Ok(filled) => {
-                        let owner = ServiceName::new(POSTGRES_SECRET.0)
-                            .ok()
-                            .zip(VariableName::new(POSTGRES_SECRET.1).ok());
-                        let (service, variable) = owner.expect("the names are valid: a test checks it");
-                        let version = (self.inputs.secret_version)(&service, &variable, &filled.text);
-                        self.secrets.insert(version, Redacted::new(filled.text));
-                        PostgresSpec::Existing { url: version }
+                        PostgresSpec::Existing { url: self.keep(POSTGRES_SECRET, Redacted::new(filled.text)) }
                     }
                     Err(unset) => {
                         let span = self.parsed.places.value(&path);

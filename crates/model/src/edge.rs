@@ -2,7 +2,7 @@
 //! about instances, so a release that changes nothing else starts none.
 
 use crate::{
-    Millis,
+    Millis, SecretVersion,
     traffic::{Certificate, ListenerTls, Options, Treatment},
 };
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,13 @@ pub struct EdgeSpec {
     /// What holds for all requests.
     #[serde(skip_serializing_if = "is_default")]
     pub options: Options,
+}
+
+impl EdgeSpec {
+    /// The secrets that the edge needs.
+    pub fn secrets(&self) -> impl Iterator<Item = SecretVersion> {
+        self.tls.iter().flat_map(|tls| tls.certificates.iter().flat_map(Certificate::secrets))
+    }
 }
 
 /// A public listener that speaks TLS, beside the plain one or instead of it. It has the same routes.

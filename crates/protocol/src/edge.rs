@@ -329,6 +329,9 @@ pub struct CertificateStatus {
     /// When the next one is asked for, in seconds since 1970. None for files, which are looked at all the time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt: Option<u64>,
+    /// Whether what edges share of it can be reached. None when it is shared with nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_reached: Option<bool>,
 }
 
 /// Where a certificate comes from.

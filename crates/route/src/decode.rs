@@ -1,6 +1,7 @@
 //! Reading a stored table entry by entry, so that one unreadable entry does not take the others down.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -46,6 +47,8 @@ struct Head {
     #[serde(default)]
     certificates: Vec<Value>,
     #[serde(default)]
+    secrets: Option<PathBuf>,
+    #[serde(default)]
     options: Option<Value>,
     #[serde(default)]
     services: BTreeMap<String, Value>,
@@ -81,6 +84,7 @@ pub fn decode(json: &[u8]) -> Result<Decoded, DecodeError> {
     for (index, value) in head.certificates.into_iter().enumerate() {
         table.certificates.extend(entry(value, || Entry::Certificate(index), &mut problems));
     }
+    table.secrets = head.secrets;
     if let Some(value) = head.options {
         table.options = entry(value, || Entry::Options, &mut problems).unwrap_or_default();
     }

@@ -118,7 +118,7 @@ pub fn diff(old: &Table, new: &Table) -> Vec<Change> {
     }
     for (what, same) in [
         ("tls", old.tls == new.tls),
-        ("certificates", old.certificates == new.certificates),
+        ("certificates", (&old.certificates, &old.secrets) == (&new.certificates, &new.secrets)),
         ("options", old.options == new.options),
     ] {
         if !same {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use fairway_model::traffic::{Certificate, Guard, ListenerTls, Options, Treatment};
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,9 @@ pub struct Table {
     /// What TLS listeners of this environment show.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<Certificate>,
+    /// The directory with the values of the secrets that the certificates name: a file each, named by the version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<PathBuf>,
     /// What holds for all requests.
     #[serde(default, skip_serializing_if = "is_default")]
     pub options: Options,
@@ -74,6 +78,7 @@ impl Table {
             listeners: BTreeMap::new(),
             tls: BTreeMap::new(),
             certificates: Vec::new(),
+            secrets: None,
             options: Options::default(),
             services: BTreeMap::new(),
             routes: Vec::new(),

@@ -173,9 +173,11 @@ fn any_table() -> impl Strategy<Value = Table> {
     let listeners = prop::collection::btree_map("[ab]", 0u16..4, 0..3);
     let services =
         prop::collection::btree_map("[ab]", prop::collection::vec(("[a-d]", 0u16..4, 0u32..3), 0..3), 0..3);
-    (listeners, services, prop::collection::vec(any_route(), 0..8)).prop_map(
-        |(listeners, services, routes)| {
+    let secrets = prop::option::of("/[a-c]");
+    (listeners, services, prop::collection::vec(any_route(), 0..8), secrets).prop_map(
+        |(listeners, services, routes, secrets)| {
             let mut table = Table::empty("dev", 1, 0);
+            table.secrets = secrets.map(Into::into);
             table.listeners =
                 listeners.into_iter().map(|(name, port)| (name, ([127, 0, 0, 1], port).into())).collect();
             for (name, instances) in services {

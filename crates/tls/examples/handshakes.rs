@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let certificates = runtime.block_on(async {
         let certificates = Certificates::start(Settings::new(home.path()))?;
         let wanted = Certificate { names: vec!["example.test".to_owned()], source: CertificateSource::Local };
-        certificates.apply("bench", &[wanted]).await;
+        certificates.apply("bench", &[wanted], None).await;
         Ok::<_, fairway_tls::StartError>(certificates)
     })?;
     let config = certificates.server_config(&ListenerTls::default());

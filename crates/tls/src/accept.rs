@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use fairway_model::traffic::AcmeChallenge;
 use rustls::ServerConfig;
 use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -11,7 +12,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::certificates::Certificates;
 use crate::problem::chain_of;
-use crate::serving::ACME_TLS;
+use crate::serving::{ACME_TLS, asks_for_challenge};
 
 /// Fatal alerts as records. Nothing is encrypted yet when they are sent.
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
@@ -118,6 +119,9 @@ impl Certificates {
             }
         };
         let hello = accepted.client_hello();
+        if asks_for_challenge(&hello) && !self.resolver().knows(&hello) {
+            self.look_for_answers(&AcmeChallenge::TlsAlpn01).await;
+        }
         if !self.resolver().knows(&hello) {
             let name = hello.server_name().unwrap_or_default().to_owned();
             let _ = io.write_all(&UNRECOGNIZED_NAME).await;

@@ -1,7 +1,7 @@
 //! The certificates of an edge.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,8 +13,9 @@ use rustls::ServerConfig;
 use rustls::server::{ProducesTickets, ResolvesServerCert};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use crate::acme::{self, Challenges, Context};
+use crate::acme::{Challenges, Context};
 use crate::clock;
 use crate::config;
 use crate::local::Authority;
@@ -45,7 +46,12 @@ struct Inner {
     shutdown_limit: Duration,
     /// Held while an environment's set is replaced.
     applying: tokio::sync::Mutex<()>,
+    /// When it was last looked what other edges answer; held while that is done.
+    looked: tokio::sync::Mutex<Option<Instant>>,
 }
+
+/// The least time between two looks for other edges' answers.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 /// What the task and its owner share.
 #[derive(Debug)]
@@ -80,20 +86,37 @@ impl Certificates {
     ///
     /// Outside of a tokio runtime.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
-        let Settings { directory, storage, poll, hook_limit, attempt_limit, shutdown_limit, local_lifetime } =
-            settings;
+        let Settings {
+            directory,
+            storage,
+            poll,
+            look,
+            hook_limit,
+            attempt_limit,
+            turn,
+            shutdown_limit,
+            local_lifetime,
+        } = settings;
         let (ending, told) = watch::channel(false);
         let challenges = Arc::new(Challenges::default());
         let acme = Context {
-            storage,
             challenges: challenges.clone(),
             hook_limit,
             attempt_limit,
+            turn,
             accounts: Arc::default(),
             ending: told.clone(),
         };
         let shared = Arc::new(Shared {
-            tools: Tools { directory, acme, poll, local_lifetime, orders: Arc::default() },
+            tools: Tools {
+                directory,
+                acme,
+                local: storage,
+                poll,
+                look,
+                local_lifetime,
+                orders: Arc::default(),
+            },
             wake: Notify::new(),
             resolver: Arc::new(Resolver { index: ArcSwap::default(), challenges }),
             state: Mutex::default(),
@@ -109,6 +132,7 @@ impl Certificates {
                 worker: Mutex::new(Some(worker)),
                 shutdown_limit,
                 applying: tokio::sync::Mutex::default(),
+                looked: tokio::sync::Mutex::default(),
             }),
         })
     }
@@ -117,15 +141,23 @@ impl Certificates {
     /// wanted again stays as it is. When it returns, files are read, local certificates are made, and names that wait
     /// for an ACME server have what was issued earlier or a self-signed stand-in.
     ///
+    /// `secrets` is the directory with the values of the secrets that the entries name.
+    ///
     /// The answer is what is wrong, one line for each entry with a problem. A broken entry does not keep the others
     /// from serving, and it is tried again.
-    pub async fn apply(&self, environment: &str, wanted: &[Certificate]) -> Vec<String> {
+    pub async fn apply(
+        &self,
+        environment: &str,
+        wanted: &[Certificate],
+        secrets: Option<&Path>,
+    ) -> Vec<String> {
         let _one_at_a_time = self.inner.applying.lock().await;
         let shared = &self.inner.shared;
         let mut ids: Vec<String> = Vec::new();
         let mut new = Vec::new();
         for certificate in wanted {
-            let (mut unit, wrong) = match Unit::new(certificate) {
+            let storage = shared.tools.storage(&certificate.source, secrets);
+            let (mut unit, wrong) = match Unit::new(certificate, secrets, storage) {
                 Ok(unit) => (unit, None),
                 Err(wrong) => {
                     let (unit, error) = *wrong;
@@ -189,6 +221,7 @@ impl Certificates {
                 && unit.due.is_some()
             {
                 unit.due = Some(0);
+                unit.urgent = true;
                 // Whoever asks for it knows of everything that failed until now, on other edges too.
                 unit.failures.last = clock::now();
             }
@@ -208,22 +241,42 @@ impl Certificates {
         self.inner.shared.resolver.challenges.http(token)
     }
 
-    /// The same, also for the challenges of other edges that share the storage, which is read for tokens that are not
-    /// ours as long as some certificate is proven this way.
+    /// The same, also for the challenges of other edges that share the storage, which is looked at for tokens that are
+    /// not ours as long as some certificate is proven this way.
     pub async fn http01_shared(&self, token: &str) -> Option<String> {
         if let Some(answer) = self.http01(token) {
             return Some(answer);
         }
+        self.look_for_answers(&AcmeChallenge::Http01).await;
+        self.http01(token)
+    }
+
+    /// Looks what other edges have to say to servers. Anybody can make an edge look: those who ask while it looks wait
+    /// for the next time, which comes a little later, and all of them have the same answer.
+    pub(crate) async fn look_for_answers(&self, challenge: &AcmeChallenge) {
         let shared = &self.inner.shared;
-        let expected = lock(&shared.state).units.values().any(|unit| {
-            matches!(&unit.source, CertificateSource::Acme(acme) if acme.challenge == AcmeChallenge::Http01)
-        });
-        let document = acme::challenge(token).filter(|_| expected)?;
-        match shared.tools.acme.storage.read(&document).await {
-            Ok(answer) => String::from_utf8(answer?).ok(),
-            Err(error) => {
+        let proven_so = |unit: &&Unit| match &unit.source {
+            // What is out of reach would keep everybody waiting who asks.
+            CertificateSource::Acme(acme) => acme.challenge == *challenge && unit.cut_off.is_none(),
+            CertificateSource::Files { .. } | CertificateSource::Local => false,
+        };
+        let units: Vec<Unit> = lock(&shared.state).units.values().filter(proven_so).cloned().collect();
+        if units.is_empty() {
+            return;
+        }
+        let asked = Instant::now();
+        let mut looked = self.inner.looked.lock().await;
+        if looked.is_some_and(|looked| looked > asked) {
+            return;
+        }
+        if let Some(looked) = *looked {
+            tokio::time::sleep_until(looked + BETWEEN_LOOKS).await;
+        }
+        *looked = Some(Instant::now());
+        for unit in units {
+            let Some(record) = unit.record() else { continue };
+            if let Err(error) = work::look(&shared.tools, &unit, &record).await {
                 tracing::warn!(%error, "the answer to another edge's challenge is not known");
-                None
             }
         }
     }
@@ -296,10 +349,9 @@ impl Shared {
         let mut state = lock(&self.state);
         // It may have been removed in the meantime.
         let Some(unit) = state.units.get_mut(id) else { return };
-        let quiet = matches!(outcome, Outcome::Same);
-        let before = unit.problem.clone();
+        let before = (unit.problem.clone(), unit.cut_off.clone());
         let changed = work::settle(&self.tools, unit, outcome);
-        if changed || (!quiet && unit.problem != before) {
+        if changed || before != (unit.problem.clone(), unit.cut_off.clone()) {
             self.publish(&mut state);
         }
     }
@@ -350,6 +402,7 @@ impl State {
                     not_after: unit.pair.as_ref().map(|pair| pair.facts.not_after),
                     stand_in: unit.stand_in,
                     next_attempt: unit.next_attempt(),
+                    store_reached: unit.is_shared().then_some(unit.cut_off.is_none()),
                 });
             }
         }
@@ -362,7 +415,7 @@ impl State {
         let units =
             self.environments.get(environment).into_iter().flatten().filter_map(|id| self.units.get(id));
         units
-            .filter(|unit| !(unit.stand_in && unit.problem.is_none()))
+            .filter(|unit| !(unit.stand_in && unit.problem.is_none() && unit.cut_off.is_none()))
             .filter_map(|unit| {
                 let names = unit.serves();
                 let trouble = unit.trouble(now, &self.lost(unit, &names))?;

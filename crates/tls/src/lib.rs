@@ -22,8 +22,10 @@
 //!
 //! [`Roots`] are whom the edge trusts in turn, when instances show certificates to it.
 //!
-//! What is kept goes through [`Storage`]: accounts, what was issued, and what failed. Before an edge asks a server it
-//! looks whether another one that shares the storage has done so.
+//! What is kept goes through [`Storage`]: documents that change by new versions, each created if it is absent. What
+//! edges know together about one set of names is one such document (`acme/record`): the certificate, whose turn it is
+//! to order the next one, what the server may come for meanwhile, what failed. What follows from it is a function;
+//! orders are its effect.
 
 mod accept;
 mod acme;
@@ -39,6 +41,7 @@ mod problem;
 mod roots;
 mod serving;
 mod settings;
+mod sharing;
 mod storage;
 mod unit;
 mod work;
@@ -49,4 +52,4 @@ pub use certificates::{Certificates, StartError};
 pub use plan::{Attempts, When, plan_renewal};
 pub use roots::{Roots, RootsError};
 pub use settings::Settings;
-pub use storage::{Directory, Storage, StorageError};
+pub use storage::{Directory, Storage, StorageError, Version};

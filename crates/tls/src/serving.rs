@@ -136,7 +136,7 @@ impl ResolvesServerCert for Resolver {
 }
 
 /// An ACME server offers this protocol and no other; a browser that offered it among others would not mean it.
-fn asks_for_challenge(hello: &ClientHello<'_>) -> bool {
+pub(crate) fn asks_for_challenge(hello: &ClientHello<'_>) -> bool {
     let Some(mut protocols) = hello.alpn() else { return false };
     protocols.next() == Some(ACME_TLS) && protocols.next().is_none()
 }

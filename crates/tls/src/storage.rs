@@ -1,4 +1,7 @@
-//! Where accounts and issued certificates are kept.
+//! Where accounts and certificates are kept: documents that change by new versions.
+//!
+//! A version is a number that is created if it is absent, and the last one counts. Whoever writes number 8 has read
+//! number 7; whoever finds 8 taken reads it and decides again. That is the only way in which edges agree on anything.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -7,22 +10,26 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
-/// Small documents by name. Names are `/`-separated and consist of letters, digits, `.`, `_` and `-`.
+pub use fairway_store::Version;
+
+/// How many versions of a document a directory keeps: more than anybody can have missed who read one and now writes
+/// the next.
+const KEPT: usize = 8;
+
+/// Documents by name: parts of `a-z`, `0-9` and `-`, separated by `/`. What they hold includes private keys.
 ///
-/// What is kept holds private keys: nobody but the edges may read it. Several edges that share one storage share
-/// accounts and certificates, answer each other's challenges, and leave orders to whoever created the lease first.
-/// Readers see a document either before or after a write. An implementation that speaks to a network has deadlines of
-/// its own: applying certificates waits for what is kept.
+/// Edges that share one storage share accounts and certificates and answer each other's challenges. An
+/// implementation that speaks to a network has deadlines of its own.
 #[async_trait]
 pub trait Storage: Send + Sync + fmt::Debug {
-    /// The document, None when there is none.
-    async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError>;
-    /// Puts a document where there is none. False: there is one, and it stays.
-    async fn create(&self, name: &str, content: &[u8]) -> Result<bool, StorageError>;
-    /// Puts a document in the place of the one that is there, all of it or nothing.
-    async fn write(&self, name: &str, content: &[u8]) -> Result<(), StorageError>;
-    /// Removes a document. It is no error when there is none.
-    async fn remove(&self, name: &str) -> Result<(), StorageError>;
+    /// The newest version of a document; None when there is none.
+    async fn newest(&self, name: &str) -> Result<Option<Version>, StorageError>;
+    /// Writes the version that follows the newest one. False: somebody else has written it.
+    async fn create(&self, name: &str, version: &Version) -> Result<bool, StorageError>;
+    /// What this machine can tell of a document by itself; it may be behind the newest version.
+    async fn at_hand(&self, name: &str) -> Result<Option<Version>, StorageError> {
+        self.newest(name).await
+    }
 }
 
 /// A document could not be reached.
@@ -31,14 +38,15 @@ pub trait Storage: Send + Sync + fmt::Debug {
 pub struct StorageError {
     /// Which, as its storage names it.
     pub document: String,
-    /// `read`, `written` or `removed`.
+    /// `read` or `written`.
     pub verb: &'static str,
     /// Why.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// A storage in a directory of this machine: one file per document, readable for its owner only.
+/// A storage in a directory of this machine, readable for its owner only: a directory per document, a file per
+/// version. The last few are kept.
 #[derive(Debug, Clone)]
 pub struct Directory {
     root: PathBuf,
@@ -48,6 +56,19 @@ impl Directory {
     /// Documents below this directory, which is made with the first of them.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
+    }
+
+    /// Keeps a version, whatever there is already: this directory then is a copy of another storage.
+    pub(crate) async fn put(&self, name: &str, version: &Version) -> Result<(), StorageError> {
+        let version = version.clone();
+        self.run(name, "written", move |folder| {
+            write_private(&folder.join(file(version.number)), &version.content, true)?;
+            for number in numbers(folder)?.into_iter().filter(|number| *number != version.number) {
+                remove(&folder.join(file(number)))?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn run<T: Send + 'static>(
@@ -73,31 +94,66 @@ impl Directory {
 
 #[async_trait]
 impl Storage for Directory {
-    async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        self.run(name, "read", |path| match std::fs::read(path) {
-            Ok(content) => Ok(Some(content)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+    async fn newest(&self, name: &str) -> Result<Option<Version>, StorageError> {
+        self.run(name, "read", |folder| {
+            loop {
+                let Some(number) = numbers(folder)?.pop() else { return Ok(None) };
+                match std::fs::read(folder.join(file(number))) {
+                    Ok(content) => return Ok(Some(Version { number, content })),
+                    // So many newer ones were written that this one was taken away.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
         })
         .await
     }
 
-    async fn create(&self, name: &str, content: &[u8]) -> Result<bool, StorageError> {
-        let content = content.to_owned();
-        self.run(name, "written", move |path| write_private(path, &content, false)).await
-    }
-
-    async fn write(&self, name: &str, content: &[u8]) -> Result<(), StorageError> {
-        let content = content.to_owned();
-        self.run(name, "written", move |path| write_private(path, &content, true)).await.map(drop)
-    }
-
-    async fn remove(&self, name: &str) -> Result<(), StorageError> {
-        self.run(name, "removed", |path| match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+    async fn create(&self, name: &str, version: &Version) -> Result<bool, StorageError> {
+        let version = version.clone();
+        self.run(name, "written", move |folder| {
+            if numbers(folder)?.last().is_some_and(|newest| *newest >= version.number)
+                || !write_private(&folder.join(file(version.number)), &version.content, false)?
+            {
+                return Ok(false);
+            }
+            let mut old = numbers(folder)?;
+            old.truncate(old.len().saturating_sub(KEPT));
+            for number in old {
+                remove(&folder.join(file(number)))?;
+            }
+            Ok(true)
         })
         .await
+    }
+}
+
+fn file(number: u64) -> String {
+    format!("{number:08}.json")
+}
+
+/// The versions in a folder, in order.
+fn numbers(folder: &Path) -> io::Result<Vec<u64>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut numbers = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        let number: Option<u64> = name.to_str().and_then(|name| name.strip_suffix(".json")?.parse().ok());
+        // What is being written is not there yet.
+        numbers.extend(number);
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -132,32 +188,47 @@ pub(crate) fn write_private(path: &Path, content: &[u8], replace: bool) -> io::R
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_document_is_all_there_or_not_at_all_and_private() {
-        let home = tempfile::tempdir().unwrap();
-        let storage = Directory::new(home.path().join("deep/certificates"));
-        assert_eq!(storage.read("acme/a.json").await.unwrap(), None);
-        storage.remove("acme/a.json").await.unwrap();
-        assert!(storage.create("acme/a.json", b"one").await.unwrap());
-        assert!(!storage.create("acme/a.json", b"other").await.unwrap());
-        assert_eq!(storage.read("acme/a.json").await.unwrap().unwrap(), b"one");
-        storage.write("acme/a.json", b"two").await.unwrap();
-        assert_eq!(storage.read("acme/a.json").await.unwrap().unwrap(), b"two");
-        let file = home.path().join("deep/certificates/acme/a.json");
-        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
-        let names: Vec<_> = std::fs::read_dir(file.parent().unwrap()).unwrap().collect();
-        assert_eq!(names.len(), 1, "temporary files stay behind: {names:?}");
-        storage.remove("acme/a.json").await.unwrap();
-        assert_eq!(storage.read("acme/a.json").await.unwrap(), None);
+    fn version(number: u64, content: &str) -> Version {
+        Version { number, content: content.as_bytes().to_vec() }
     }
 
     #[tokio::test]
-    async fn an_error_names_the_file() {
+    async fn a_version_is_all_there_or_not_at_all_and_private() {
+        let home = tempfile::tempdir().unwrap();
+        let storage = Directory::new(home.path().join("deep/certificates"));
+        assert_eq!(storage.newest("acme/a").await.unwrap(), None);
+        assert!(storage.create("acme/a", &version(1, "one")).await.unwrap());
+        assert!(!storage.create("acme/a", &version(1, "other")).await.unwrap());
+        assert!(storage.create("acme/a", &version(2, "two")).await.unwrap());
+        assert_eq!(storage.newest("acme/a").await.unwrap(), Some(version(2, "two")));
+        let file = home.path().join("deep/certificates/acme/a/00000002.json");
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+        let names: Vec<_> = std::fs::read_dir(file.parent().unwrap()).unwrap().collect();
+        assert_eq!(names.len(), 2, "temporary files stay behind: {names:?}");
+    }
+
+    #[tokio::test]
+    async fn old_versions_go_and_their_numbers_stay_taken() {
+        let home = tempfile::tempdir().unwrap();
+        let storage = Directory::new(home.path());
+        for number in 1..=20 {
+            assert!(storage.create("a", &version(number, "x")).await.unwrap());
+        }
+        assert_eq!(numbers(&home.path().join("a")).unwrap(), (13..=20).collect::<Vec<_>>());
+        assert!(!storage.create("a", &version(1, "late")).await.unwrap());
+        assert!(!storage.create("a", &version(12, "late")).await.unwrap());
+        // A copy has what it was given last, whatever was there.
+        storage.put("a", &version(3, "copied")).await.unwrap();
+        assert_eq!(storage.newest("a").await.unwrap(), Some(version(3, "copied")));
+    }
+
+    #[tokio::test]
+    async fn an_error_names_the_document() {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("file"), "").unwrap();
         let storage = Directory::new(home.path().join("file"));
-        let error = storage.write("a.json", b"").await.unwrap_err();
-        assert!(error.to_string().contains("file/a.json could not be written"), "{error}");
+        let error = storage.create("a", &version(1, "")).await.unwrap_err();
+        assert!(error.to_string().contains("file/a could not be written"), "{error}");
     }
 }

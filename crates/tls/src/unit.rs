@@ -1,15 +1,19 @@
 //! One certificate that is wanted, and how it stands with it.
 
-use fairway_model::traffic::{AcmeChallenge, Certificate, CertificateSource};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fairway_model::traffic::{AcmeChallenge, AcmeStorage, Certificate, CertificateSource};
 use fairway_protocol::edge::CertificateOrigin;
 
-use crate::acme::{Failures, short_digest};
+use crate::acme::{Failures, Ours, Records, short_digest};
 use crate::clock;
 use crate::files::Stamp;
 use crate::names::{self, NameError};
 use crate::pair::Pair;
 use crate::plan::{When, plan_renewal};
 use crate::serving::Rank;
+use crate::storage::Storage;
 
 /// One certificate that is wanted, and how it stands with it. Environments that want the same share it.
 #[derive(Debug, Clone)]
@@ -30,8 +34,18 @@ pub(crate) struct Unit {
     pub(crate) problem: Option<String>,
     /// What failed since it last worked.
     pub(crate) failures: Failures,
+    /// Why nobody can tell what other edges know of it.
+    pub(crate) cut_off: Option<String>,
+    /// Somebody wants it tried now, whatever the plan says.
+    pub(crate) urgent: bool,
     /// In `0..1`, for the plan.
     pub(crate) jitter: f64,
+    /// The directory with the values of the secrets that it takes.
+    pub(crate) secrets: Option<PathBuf>,
+    /// Where it is kept, if it is ordered.
+    pub(crate) storage: Arc<dyn Storage>,
+    /// By which it is told from whoever else orders the same.
+    pub(crate) edge: String,
     /// How the files looked when they were read.
     pub(crate) stamp: Option<Stamp>,
     /// Whether somebody is at it.
@@ -67,7 +81,11 @@ pub(crate) enum WantedError {
 
 impl Unit {
     /// One that nothing was done for yet.
-    pub(crate) fn new(wanted: &Certificate) -> Result<Self, Box<(Self, WantedError)>> {
+    pub(crate) fn new(
+        wanted: &Certificate,
+        secrets: Option<&Path>,
+        storage: Arc<dyn Storage>,
+    ) -> Result<Self, Box<(Self, WantedError)>> {
         let mut checked = Vec::new();
         let mut wrong = None;
         for name in &wanted.names {
@@ -91,7 +109,12 @@ impl Unit {
             told: Rank::StandIn,
             problem: None,
             failures: Failures::default(),
+            cut_off: None,
+            urgent: false,
             jitter: rand::random::<f64>(),
+            secrets: secrets.map(Path::to_owned),
+            storage,
+            edge: format!("{:016x}", rand::random::<u64>()),
             stamp: None,
             busy: false,
             due: Some(0),
@@ -147,19 +170,43 @@ impl Unit {
         planned.max(allowed).saturating_mul(1000)
     }
 
+    /// What it knows that others that want the same may not.
+    pub(crate) fn ours(&self, now: u64) -> Ours<'_> {
+        Ours {
+            edge: &self.edge,
+            not_after: self.pair.as_ref().filter(|_| !self.stand_in).map(|pair| pair.facts.not_after),
+            failed: self.failures.last,
+            due: self.urgent || self.plan() <= now.saturating_mul(1000),
+        }
+    }
+
+    /// Whether edges of other machines have it too.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(&self.source, CertificateSource::Acme(acme) if acme.storage != AcmeStorage::Local)
+    }
+
+    /// What edges know of it together, if it is ordered.
+    pub(crate) fn record(&self) -> Option<String> {
+        match &self.source {
+            CertificateSource::Acme(acme) => Some(Records::new(acme, &self.names).record()),
+            CertificateSource::Files { .. } | CertificateSource::Local => None,
+        }
+    }
+
     /// The second when something is tried next, for those that are issued.
     pub(crate) fn next_attempt(&self) -> Option<u64> {
-        match self.source {
-            CertificateSource::Files { .. } => None,
-            CertificateSource::Local | CertificateSource::Acme(_) => {
-                self.due.map(|due| if self.busy { clock::now() } else { due.div_ceil(1000) })
-            }
-        }
+        let due = match self.source {
+            CertificateSource::Files { .. } => return None,
+            CertificateSource::Local => self.due?,
+            // What others do is looked at more often.
+            CertificateSource::Acme(_) => self.due.map(|_| self.plan())?,
+        };
+        Some(if self.busy { clock::now() } else { due.div_ceil(1000) })
     }
 
     /// Everything that is wrong, as one line.
     pub(crate) fn trouble(&self, now: u64, lost: &[String]) -> Option<String> {
-        let mut lines: Vec<String> = self.problem.iter().cloned().collect();
+        let mut lines: Vec<String> = self.problem.iter().chain(&self.cut_off).cloned().collect();
         if let Some(pair) = &self.pair {
             let facts = &pair.facts;
             if !self.stand_in && now > facts.not_after {
@@ -187,7 +234,7 @@ impl Unit {
                         .to_owned(),
                 );
             }
-            if self.stand_in && self.problem.is_none() {
+            if self.stand_in && self.problem.is_none() && self.cut_off.is_none() {
                 lines.push("it is not issued yet; a self-signed stand-in serves until it is".to_owned());
             }
         }

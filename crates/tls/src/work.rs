@@ -1,19 +1,20 @@
 //! What is done for one certificate: read it, make it, ask for it. And what follows from how that went.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fairway_model::traffic::{Acme, CertificateSource};
+use fairway_model::traffic::{Acme, AcmeStorage, CertificateSource};
 
-use crate::acme::{self, AcmeError, Context, Failures, Lease, Records};
+use crate::acme::{self, AcmeError, Context, Failures, Head, Record, Step, Turn};
 use crate::clock;
 use crate::files::{self, Look, Stamp};
 use crate::local::{self, Authority, LocalError};
-use crate::pair::{Facts, Pair};
-use crate::plan::{Attempts, When, plan_renewal};
-use crate::storage::Storage;
+use crate::pair::Pair;
+use crate::problem::chain_of;
+use crate::sharing::Sharing;
+use crate::storage::{Directory, Storage};
 use crate::unit::Unit;
 
 /// How the work on a unit went.
@@ -34,6 +35,8 @@ pub(crate) enum Outcome {
     Refused(Failures),
     /// Another edge is at it.
     Waiting,
+    /// What other edges know can't be looked at.
+    CutOff { error: String },
     /// The process ends; nobody is to blame.
     GivenUp,
 }
@@ -45,12 +48,29 @@ pub(crate) struct Tools {
     pub(crate) directory: PathBuf,
     /// For ACME.
     pub(crate) acme: Context,
-    /// How often files are looked at.
+    /// Where ACME certificates are kept that are this edge's alone.
+    pub(crate) local: Arc<dyn Storage>,
+    /// How often files are looked at, and what another edge is about to bring.
     pub(crate) poll: Duration,
+    /// How often what others know is looked at.
+    pub(crate) look: Duration,
     /// How long what the local authority issues is valid.
     pub(crate) local_lifetime: Duration,
     /// How orders of ACME servers ended.
     pub(crate) orders: Arc<OrderCounters>,
+}
+
+impl Tools {
+    /// Where what comes from this source is kept. `secrets` is the directory with the values of secrets.
+    pub(crate) fn storage(&self, source: &CertificateSource, secrets: Option<&Path>) -> Arc<dyn Storage> {
+        match source {
+            CertificateSource::Acme(Acme { storage: AcmeStorage::Store { access }, .. }) => {
+                let copy = Directory::new(self.directory.join("shared").join(access.hex()));
+                Arc::new(Sharing::new(secrets.map(|secrets| secrets.join(access.hex())), copy))
+            }
+            _ => self.local.clone(),
+        }
+    }
 }
 
 /// How orders ended.
@@ -67,28 +87,32 @@ pub(crate) async fn begin(tools: &Tools, unit: &mut Unit) {
             let outcome = work(tools, unit).await;
             settle(tools, unit, outcome);
         }
-        CertificateSource::Acme(acme) => {
-            let records = Records::new(&acme.directory, &unit.names);
-            let storage = &*tools.acme.storage;
-            match acme::load::<Failures>(storage, &records.failures()).await {
-                Ok(Some(failures)) => unit.failures = failures,
-                Ok(None) => {}
-                // Only a memory of failures: without it the first attempt comes sooner, nothing else.
-                Err(error) => tracing::warn!(%error, "past failures of a certificate are not known"),
-            }
-            match kept(tools, &acme, unit).await {
-                Ok(Some(pair)) => unit.pair = Some(pair),
-                Ok(None) => stand_in(unit),
+        CertificateSource::Acme(_) => {
+            match at_hand(unit).await {
+                Ok(record) => remember(unit, record),
                 Err(error) => {
                     stand_in(unit);
-                    unit.problem = Some(format!("{error}; {}; a new one is asked for", unit.goes_on()));
+                    unit.cut_off = Some(cut_off(unit, &error));
                 }
             }
-            if unit.failures.failed > 0 && unit.problem.is_none() {
-                refuse(unit, unit.failures.clone(), false);
-            }
-            unit.due = Some(unit.plan());
+            unit.due = Some(0);
         }
+    }
+}
+
+/// Begins with what was known last.
+fn remember(unit: &mut Unit, record: Record) {
+    unit.failures = record.failures.unwrap_or_default();
+    match record.issued.map(|issued| issued.pair()).transpose() {
+        Ok(Some(pair)) => unit.pair = Some(pair),
+        Ok(None) => stand_in(unit),
+        Err(error) => {
+            stand_in(unit);
+            unit.problem = Some(format!("{error}; {}; a new one is asked for", unit.goes_on()));
+        }
+    }
+    if unit.failures.failed > 0 && unit.problem.is_none() {
+        refuse(unit, unit.failures.clone(), false);
     }
 }
 
@@ -124,13 +148,22 @@ pub(crate) async fn work(tools: &Tools, unit: &Unit) -> Outcome {
 /// Puts the outcome into the unit. True when handshakes are affected.
 pub(crate) fn settle(tools: &Tools, unit: &mut Unit, outcome: Outcome) -> bool {
     unit.busy = false;
-    unit.jitter = rand::random::<f64>();
-    let poll_ms = u64::try_from(tools.poll.as_millis()).unwrap_or(u64::MAX);
+    unit.urgent = false;
     let polled = matches!(unit.source, CertificateSource::Files { .. });
     // Files are looked at all the time, and so is what another edge is about to bring.
     let soon = polled || matches!(outcome, Outcome::Waiting);
+    let was_cut_off = unit.cut_off.take();
     let changed = match outcome {
+        // The plan stands as it is: looking must not roll the dice again.
         Outcome::Same | Outcome::Waiting | Outcome::GivenUp => false,
+        Outcome::CutOff { error } => {
+            let words = cut_off(unit, &error);
+            if was_cut_off.as_ref() != Some(&words) {
+                tracing::warn!(names = unit.names.join(", "), problem = words, "a certificate is cut off");
+            }
+            unit.cut_off = Some(words);
+            false
+        }
         Outcome::Serves { pair, stamp, but } => {
             let new = unit.stand_in || unit.pair.as_ref().is_none_or(|old| old.key.cert != pair.key.cert);
             if new {
@@ -146,6 +179,7 @@ pub(crate) fn settle(tools: &Tools, unit: &mut Unit, outcome: Outcome) -> bool {
             unit.stamp = stamp;
             unit.problem = but;
             unit.failures = Failures::default();
+            unit.jitter = rand::random::<f64>();
             new
         }
         Outcome::Failed { error } => {
@@ -160,14 +194,29 @@ pub(crate) fn settle(tools: &Tools, unit: &mut Unit, outcome: Outcome) -> bool {
             false
         }
     };
-    unit.due = Some(if soon { clock::now_ms().saturating_add(poll_ms) } else { unit.plan() });
+    let after =
+        |wait: Duration| clock::now_ms().saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+    unit.due = Some(match &unit.source {
+        _ if soon => after(tools.poll),
+        CertificateSource::Acme(_) if unit.cut_off.is_some() => after(tools.look.min(CUT_OFF)),
+        CertificateSource::Acme(_) => unit.plan().min(after(tools.look)),
+        CertificateSource::Files { .. } | CertificateSource::Local => unit.plan(),
+    });
     changed
+}
+
+/// How often an edge tries to look again when it could not.
+const CUT_OFF: Duration = Duration::from_secs(30);
+
+fn cut_off(unit: &Unit, error: &str) -> String {
+    format!("what edges know of it together is out of reach ({error}); {}; orders wait", unit.goes_on())
 }
 
 /// Puts a failure into the unit, with words for people; they are logged when they are new.
 fn refuse(unit: &mut Unit, failures: Failures, polled: bool) {
     let known = unit.failures.problem == failures.problem;
     unit.failures = failures;
+    unit.jitter = rand::random::<f64>();
     let next = if polled {
         "the files are read again as soon as they change".to_owned()
     } else {
@@ -179,52 +228,61 @@ fn refuse(unit: &mut Unit, failures: Failures, polled: bool) {
     }
 }
 
-/// Asks the ACME server, unless another edge has.
-async fn ask(tools: &Tools, acme: &Acme, unit: &Unit) -> Outcome {
-    let records = Records::new(&acme.directory, &unit.names);
-    let storage = &*tools.acme.storage;
-    let lease = match Lease::take(storage, records.lease()).await {
-        Ok(Some(lease)) => lease,
-        Ok(None) => return Outcome::Waiting,
-        Err(error) => return not_obtained(storage, &records, unit, &error).await,
-    };
-    // What others did is looked at with the lease in hand: before, they may still be at it.
-    let outcome = match others(tools, acme, unit, &records).await {
-        Some(outcome) => outcome,
-        None => order(tools, acme, unit, &records, &lease).await,
-    };
-    lease.release().await;
-    outcome
-}
+/// How often another edge may be faster before this one looks later.
+const ROUNDS: usize = 4;
 
-/// What another edge got, or tried in vain, since this one last looked.
-async fn others(tools: &Tools, acme: &Acme, unit: &Unit, records: &Records) -> Option<Outcome> {
-    if let Ok(Some(pair)) = kept(tools, acme, unit).await {
-        let Facts { not_before, not_after, .. } = pair.facts;
-        let due = plan_renewal(clock::now(), not_before, not_after, Attempts::default(), unit.jitter);
-        let newer = unit.stand_in || unit.pair.as_ref().is_none_or(|ours| not_after > ours.facts.not_after);
-        if newer && due != When::Now {
-            return Some(Outcome::Serves { pair: Box::new(pair), stamp: None, but: None });
+/// Looks what edges know of a certificate together, and does what follows.
+async fn ask(tools: &Tools, acme: &Acme, unit: &Unit) -> Outcome {
+    let Some(name) = unit.record() else { return Outcome::Same };
+    for _ in 0..ROUNDS {
+        let head = match look(tools, unit, &name).await {
+            Ok(head) => head,
+            Err(error) => return Outcome::CutOff { error: error.to_string() },
+        };
+        let now = clock::now();
+        // One that can't be served is none: it is asked for anew.
+        let issued = head.record.issued.as_ref().and_then(|issued| issued.pair().ok());
+        let not_after = issued.as_ref().map(|pair| pair.facts.not_after);
+        match (acme::next(&head.record, not_after, unit.ours(now), now), issued) {
+            (Step::Adopt, Some(pair)) => {
+                return Outcome::Serves { pair: Box::new(pair), stamp: None, but: None };
+            }
+            (Step::Learn, _) => return Outcome::Refused(head.record.failures.unwrap_or_default()),
+            (Step::Rest | Step::Adopt, _) => return Outcome::Same,
+            (Step::Wait, _) => return Outcome::Waiting,
+            (Step::Order, _) => {
+                match Turn::take(unit.storage.clone(), &name, &unit.edge, tools.acme.turn, &head).await {
+                    Ok(Some(turn)) => return order(tools, acme, unit, &turn).await,
+                    Ok(None) => {}
+                    Err(error) => return Outcome::CutOff { error: error.to_string() },
+                }
+            }
         }
     }
-    // Servers count failures for each name, not for each edge.
-    match acme::load::<Failures>(&*tools.acme.storage, &records.failures()).await {
-        Ok(Some(theirs)) if theirs.last > unit.failures.last => Some(Outcome::Refused(theirs)),
-        // Without this memory the worst is an attempt too many.
-        _ => None,
-    }
+    Outcome::Waiting
 }
 
-async fn order(tools: &Tools, acme: &Acme, unit: &Unit, records: &Records, lease: &Lease<'_>) -> Outcome {
-    let storage = &*tools.acme.storage;
-    match Box::pin(acme::obtain(&tools.acme, acme, &unit.names, lease)).await {
+/// What edges know together now. What others answer is answered here too from then on.
+pub(crate) async fn look(tools: &Tools, unit: &Unit, name: &str) -> Result<Head, AcmeError> {
+    let head = Head::read(&*unit.storage, name).await?;
+    let answers = head.record.answers_for(&unit.edge, clock::now());
+    tools.acme.challenges.answer_for_others(name, answers);
+    Ok(head)
+}
+
+/// What this machine can tell of a certificate by itself.
+async fn at_hand(unit: &Unit) -> Result<Record, String> {
+    let Some(name) = unit.record() else { return Ok(Record::default()) };
+    let version = unit.storage.at_hand(&name).await.map_err(|error| chain_of(&error))?;
+    version
+        .map_or_else(|| Ok(Record::default()), |version| acme::load(&name, &version.content))
+        .map_err(|error| error.to_string())
+}
+
+async fn order(tools: &Tools, acme: &Acme, unit: &Unit, turn: &Turn) -> Outcome {
+    match Box::pin(acme::obtain(&tools.acme, acme, &unit.names, unit.secrets.as_deref(), turn)).await {
         Ok(obtained) => {
             tools.orders.issued.fetch_add(1, Ordering::Relaxed);
-            if unit.failures.failed > 0
-                && let Err(error) = storage.remove(&records.failures()).await
-            {
-                tracing::warn!(%error, "failures that are over are remembered");
-            }
             let but = obtained.unkept.map(|error| {
                 format!(
                     "it was issued and serves, but could not be kept ({error}); after a restart it is asked for again"
@@ -232,35 +290,32 @@ async fn order(tools: &Tools, acme: &Acme, unit: &Unit, records: &Records, lease
             });
             Outcome::Serves { pair: Box::new(obtained.pair), stamp: None, but }
         }
-        Err(AcmeError::Shutdown) => Outcome::GivenUp,
+        Err(AcmeError::Shutdown) => {
+            if let Err(error) = turn.give_back().await {
+                tracing::warn!(%error, "the turn to order stays taken until its time is over");
+            }
+            Outcome::GivenUp
+        }
+        Err(AcmeError::Overtaken) => Outcome::Waiting,
         Err(error) => {
             tools.orders.failed.fetch_add(1, Ordering::Relaxed);
-            not_obtained(storage, records, unit, &error).await
+            not_obtained(turn, unit, &error).await
         }
     }
 }
 
 /// Keeps the failure, for the next edge and for the others.
-async fn not_obtained(storage: &dyn Storage, records: &Records, unit: &Unit, error: &AcmeError) -> Outcome {
+async fn not_obtained(turn: &Turn, unit: &Unit, error: &AcmeError) -> Outcome {
     let not_before = match error {
         AcmeError::Server { not_before, .. } => *not_before,
         _ => None,
     };
     let failed = unit.failures.failed.saturating_add(1);
     let failures = Failures::new(failed, clock::now(), not_before, error.to_string());
-    if let Err(error) = acme::save(storage, &records.failures(), &failures).await {
+    if let Err(error) = turn.failed(&failures).await {
         tracing::warn!(%error, "a failure is not remembered beyond this process");
     }
     Outcome::Refused(failures)
-}
-
-/// What was issued earlier, by this edge or another.
-async fn kept(tools: &Tools, acme: &Acme, unit: &Unit) -> Result<Option<Pair>, AcmeError> {
-    let records = Records::new(&acme.directory, &unit.names);
-    match acme::load::<acme::Issued>(&*tools.acme.storage, &records.certificate()).await? {
-        Some(issued) => issued.pair().map(Some),
-        None => Ok(None),
-    }
 }
 
 fn stand_in(unit: &mut Unit) {

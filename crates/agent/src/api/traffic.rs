@@ -53,6 +53,7 @@ fn traffic(table: Table, edge: EdgeInfo, summary: Option<&TableSummary>, stats: 
         listeners,
         tls,
         certificates: _,
+        secrets: _,
         options: _,
         services,
         routes,

@@ -172,7 +172,7 @@ impl Journal {
                 }
             }
         };
-        let mut urls = Vec::new();
+        let (mut urls, mut of_edge) = (Vec::new(), Vec::new());
         for entry in self.kept(kept) {
             entry
                 .assignment
@@ -182,6 +182,7 @@ impl Journal {
                 .filter_map(|service| service.process())
                 .for_each(&mut note);
             urls.extend(entry.assignment.release.resources.postgres.clone());
+            of_edge.extend(entry.assignment.release.edge.secrets());
         }
         self.instances.values().map(|record| &record.process).for_each(&mut note);
         for spec in urls.into_iter().chain(self.postgres.clone()) {
@@ -189,6 +190,7 @@ impl Journal {
                 secrets.insert(url);
             }
         }
+        secrets.extend(of_edge);
         (artifacts, secrets)
     }
 }

@@ -96,6 +96,9 @@ impl Environment {
         let release = &assignment.release;
         self.give_ports(release).await?;
         self.check_artifacts(generation, assignment).await?;
+        for version in release.edge.secrets() {
+            self.secrets().get(version)?;
+        }
         let unserved = {
             let journal = self.journal.lock().await;
             table::unserved(&journal, release)

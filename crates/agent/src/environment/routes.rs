@@ -5,7 +5,7 @@ use super::{
     table::{self, Fitness},
 };
 use crate::{edge::EdgeError, fail};
-use fairway_model::{Failure, FailureKind, Generation, Phase};
+use fairway_model::{Failure, FailureKind, Generation, Phase, traffic::Certificate};
 use fairway_protocol::edge::{Applied, ProblemCode};
 use fairway_route::{Position, Table};
 use std::{collections::BTreeMap, time::Duration};
@@ -52,6 +52,8 @@ impl Environment {
         mut desired: Table,
         generation: Generation,
     ) -> Result<Option<Applied>, Failure> {
+        let named = desired.certificates.iter().flat_map(Certificate::secrets).next();
+        desired.secrets = named.map(|_| self.secrets().directory().to_owned());
         match last {
             None if desired.services.is_empty() && desired.listeners.is_empty() => return Ok(None),
             None => place(&mut desired, Position { generation: generation.0, revision: 1 }),

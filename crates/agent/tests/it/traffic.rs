@@ -2,11 +2,15 @@
 
 use crate::support::*;
 use fairway_model::{
-    RouteSpec,
-    traffic::{BasicAuth, Guard, RateLimit},
+    Digest, EdgeSpec, FailureKind, Generation, RouteSpec, SecretVersion, TlsSpec,
+    traffic::{
+        Acme, AcmeChallenge, AcmeStorage, BasicAuth, Certificate, CertificateSource, Guard, ListenerTls,
+        RateLimit,
+    },
 };
 use fairway_protocol::rates::rates;
-use fairway_target::Target as _;
+use fairway_store::{Access, Key};
+use fairway_target::{Silent, Target as _};
 
 fn guarded() -> Guard {
     let users = [("ada".to_owned(), "5e88".repeat(16))].into();
@@ -53,6 +57,57 @@ async fn routes_instances_and_counters_are_passed_on_and_password_hashes_are_not
     let [row] = between.rows.as_slice() else { panic!("{between:?}") };
     assert_eq!((row.service.as_str(), row.release, row.instances), ("web", Some(1), 2));
     assert!(row.flow.requests >= 6 && row.flow.failed == 0, "{between:?}");
+}
+
+/// The way to the store comes as a secret: the release names it, the agent has it before anything is started, and the
+/// edge finds it.
+#[tokio::test]
+async fn an_edge_shares_certificates_through_the_store_that_a_secret_leads_to() {
+    let world = World::new("").await;
+    let access = Access {
+        store: world.path("store").to_str().unwrap().to_owned(),
+        environment: environment(),
+        key: Key::new([7; 32]),
+    };
+    let version = SecretVersion(Digest::of(b"the way to the store"));
+    let acme = Acme {
+        // Nobody is there: an order that fails is shared, too.
+        directory: "https://127.0.0.1:1/directory".to_owned(),
+        roots: None,
+        contact: None,
+        challenge: AcmeChallenge::TlsAlpn01,
+        storage: AcmeStorage::Store { access: version },
+        account: None,
+    };
+    let service = world.service(&[("VERSION", "one")]);
+    world.host.deliver(&service.source).await.unwrap();
+    let mut release = release(&[("web", service)]);
+    let certificate =
+        Certificate { names: vec!["shop.test".to_owned()], source: CertificateSource::Acme(acme) };
+    let tls = TlsSpec {
+        address: "127.0.0.1:0".parse().unwrap(),
+        settings: ListenerTls::default(),
+        certificates: vec![certificate],
+    };
+    release.edge = EdgeSpec { tls: Some(tls), ..EdgeSpec::default() };
+
+    let mut assignment = plan(None, release);
+    let refused = world.host.prepare(&assignment, &Silent).await.unwrap_err();
+    let failure = refused.failure().unwrap();
+    assert_eq!(failure.kind, FailureKind::Missing, "{failure:?}");
+    world.host.put_secret(&environment(), version, &access.to_secret()).await.unwrap();
+    assignment.plan.generation = Generation(2);
+    world.apply(&assignment).await;
+    until("the edge has shared that its order failed", || async {
+        let traffic = world.host.traffic(&environment()).await.unwrap().unwrap();
+        let certificates = traffic.certificates.unwrap();
+        let [certificate] = certificates.as_slice() else { panic!("{certificates:?}") };
+        assert_eq!(certificate.store_reached, Some(true), "{certificate:?}");
+        certificate.problem.as_ref().is_some_and(|problem| problem.contains("tried again at"))
+    })
+    .await;
+    let shared = world.path("store/shared").join(environment().as_segment());
+    assert!(std::fs::read_dir(shared).unwrap().count() == 1);
 }
 
 #[tokio::test]

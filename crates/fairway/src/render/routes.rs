@@ -227,6 +227,8 @@ fn certificates(all: &[CertificateStatus], now: u64, paint: Paint, width: Option
                 stand_in,
                 problem,
                 next_attempt: _,
+                // Its problem says it in words.
+                store_reached: _,
             } = certificate;
             let source = match source {
                 CertificateOrigin::Files => "files",

@@ -4,7 +4,8 @@
 use super::Check;
 use crate::{
     Environment, Target,
-    edge::{AcmeChallenge, Certificate, EdgeChallenge, Tls},
+    edge::{Acme, AcmeChallenge, Certificate, EdgeChallenge, Tls},
+    interpolate,
     resolve::edge::routes,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,31 +102,56 @@ fn source(check: &mut Check<'_>, environment: &str, index: usize, certificate: &
                 error(check, &at(environment, index, &["local"]), "bad-value", message, help);
             }
         }
-        Certificate::Acme(written) => match &written.acme.challenge {
-            AcmeChallenge::Dns { dns_01 } => {
-                let program = dns_01.first().map_or("", String::as_str);
-                if program.trim().is_empty() || program.contains('/') && !program.starts_with('/') {
-                    let path = at(environment, index, &["acme", "challenge", "dns-01", "0"]);
-                    let message = format!("`{program}` is not a program that can be found on a host");
-                    let help =
-                        "write its absolute path there, or a name that is looked up in `PATH`".to_owned();
-                    error(check, &path, "missing-program", message, Some(help));
-                }
+        Certificate::Acme(written) => {
+            account(check, environment, index, &written.acme);
+            challenge(check, environment, index, certificate, &written.acme.challenge);
+        }
+    }
+}
+
+/// A key is for nobody who reads the repository.
+fn account(check: &mut Check<'_>, environment: &str, index: usize, acme: &Acme) {
+    if let Some(account) = &acme.account
+        && interpolate::is_literal(&account.key)
+    {
+        let path = at(environment, index, &["acme", "account", "key"]);
+        let message =
+            format!("the key `{}` stands in the file, for everybody who can read the repository", account.id);
+        let help = "write `${NAME}`, and set the variable with the prefix of the environment".to_owned();
+        error(check, &path, "secret-in-file", message, Some(help));
+    }
+}
+
+fn challenge(
+    check: &mut Check<'_>,
+    environment: &str,
+    index: usize,
+    certificate: &Certificate,
+    written: &AcmeChallenge,
+) {
+    match written {
+        AcmeChallenge::Dns { dns_01 } => {
+            let program = dns_01.first().map_or("", String::as_str);
+            if program.trim().is_empty() || program.contains('/') && !program.starts_with('/') {
+                let path = at(environment, index, &["acme", "challenge", "dns-01", "0"]);
+                let message = format!("`{program}` is not a program that can be found on a host");
+                let help = "write its absolute path there, or a name that is looked up in `PATH`".to_owned();
+                error(check, &path, "missing-program", message, Some(help));
             }
-            AcmeChallenge::Edge(challenge) => {
-                let plain = check.parsed.manifest.environments[environment].listen.is_some();
-                if *challenge == EdgeChallenge::Http01 && !plain {
-                    let message =
-                        format!("the server asks by plain HTTP, and `{environment}` does not listen for it");
-                    let help = "write `listen: 0.0.0.0:80`, or `challenge: tls-alpn-01`".to_owned();
-                    error(check, &at(environment, index, &["acme"]), "no-listener", message, Some(help));
-                }
-                let wild = certificate.names().iter().enumerate().find(|(_, name)| name.starts_with("*."));
-                if let Some((number, name)) = wild {
-                    wildcard(check, &at(environment, index, &["names", &number.to_string()]), name);
-                }
+        }
+        AcmeChallenge::Edge(challenge) => {
+            let plain = check.parsed.manifest.environments[environment].listen.is_some();
+            if *challenge == EdgeChallenge::Http01 && !plain {
+                let message =
+                    format!("the server asks by plain HTTP, and `{environment}` does not listen for it");
+                let help = "write `listen: 0.0.0.0:80`, or `challenge: tls-alpn-01`".to_owned();
+                error(check, &at(environment, index, &["acme"]), "no-listener", message, Some(help));
             }
-        },
+            let wild = certificate.names().iter().enumerate().find(|(_, name)| name.starts_with("*."));
+            if let Some((number, name)) = wild {
+                wildcard(check, &at(environment, index, &["names", &number.to_string()]), name);
+            }
+        }
     }
 }
 

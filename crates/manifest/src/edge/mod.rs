@@ -14,9 +14,10 @@ pub use guard::{
     RateKey, RateLimit,
 };
 pub use log::{AccessLog, Networks, Otlp};
+pub(crate) use tls::CertificateSecrets;
 pub use tls::{
-    Acme, AcmeCertificate, AcmeChallenge, Certificate, CertificateFiles, EdgeChallenge, FilesCertificate,
-    LocalCertificate, Tls,
+    Acme, AcmeCertificate, AcmeChallenge, AcmeStorage, Certificate, CertificateFiles, EdgeChallenge,
+    ExternalAccount, FilesCertificate, LocalCertificate, Tls,
 };
 pub use traffic::{
     EdgeProbe, InstanceTls, Outliers, Protocol, Retries, Sticky, Timeouts, Traffic, TrafficLimits,
@@ -46,6 +47,10 @@ impl<T: Default + Clone> Switch<T> {
             Self::Settings(settings) => Some(settings.clone()),
         }
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Whole seconds; a part of one counts as one, so that nothing that was written becomes nothing.

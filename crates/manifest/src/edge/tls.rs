@@ -1,7 +1,11 @@
 //! TLS of an environment, as people write it.
 
+use super::is_default;
 use crate::schema;
-use fairway_model::traffic::{self, ListenerTls, TlsVersion};
+use fairway_model::{
+    SecretVersion,
+    traffic::{self, ListenerTls, TlsVersion},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, path::PathBuf};
@@ -119,6 +123,49 @@ pub struct Acme {
     /// names with `*` need it.
     #[schemars(extend("examples" = ["tls-alpn-01"]))]
     pub challenge: AcmeChallenge,
+    /// Where account and certificates are kept. `local`: in the home of the edge, for it alone. `store`: in the project's
+    /// store, sealed, for all edges of the environment: one of them orders, the others have what it gets and answer for
+    /// it. The host needs the store then: for a bucket, `AWS_*` of whoever starts its agent.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(extend("examples" = ["store"]))]
+    pub storage: AcmeStorage,
+    /// The account that the authority gave its customer, for those that issue to nobody else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"id": "kid-1", "key": "${ACME_KEY}"}]))]
+    pub account: Option<ExternalAccount>,
+}
+
+/// Where account and certificates are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum AcmeStorage {
+    /// In the home of the edge.
+    #[default]
+    Local,
+    /// In the project's store.
+    Store,
+}
+
+/// An account that was made elsewhere (external account binding, RFC 8555).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalAccount {
+    /// How the authority calls the key.
+    #[schemars(length(min = 1), extend("examples" = ["kid-1"]))]
+    pub id: String,
+    /// The key (HMAC) as the authority shows it, in base64url: `${NAME}` of the process environment, a secret.
+    #[schemars(schema_with = "schema::variable_text", extend("examples" = ["${ACME_KEY}"]))]
+    pub key: String,
+}
+
+/// The secrets that a certificate takes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct CertificateSecrets {
+    /// To reach the store.
+    pub(crate) access: Option<SecretVersion>,
+    /// The key of the external account.
+    pub(crate) account: Option<SecretVersion>,
 }
 
 /// How it is shown that names are ours.
@@ -195,13 +242,15 @@ impl Certificate {
     }
 
     /// The certificate for these names, as an edge has it.
-    pub(crate) fn spec(&self, names: Vec<String>) -> traffic::Certificate {
+    pub(crate) fn spec(&self, names: Vec<String>, secrets: CertificateSecrets) -> traffic::Certificate {
         let source = match self {
             Self::Files(FilesCertificate { files: CertificateFiles { chain, key }, names: _ }) => {
                 traffic::CertificateSource::Files { chain: chain.into(), key: key.into() }
             }
             Self::Local(_) => traffic::CertificateSource::Local,
-            Self::Acme(AcmeCertificate { acme, names: _ }) => traffic::CertificateSource::Acme(acme.spec()),
+            Self::Acme(AcmeCertificate { acme, names: _ }) => {
+                traffic::CertificateSource::Acme(acme.spec(secrets))
+            }
         };
         traffic::Certificate { names, source }
     }
@@ -211,8 +260,8 @@ impl Certificate {
 const DIRECTORY: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
 impl Acme {
-    fn spec(&self) -> traffic::Acme {
-        let Self { directory, roots, contact, challenge } = self;
+    fn spec(&self, secrets: CertificateSecrets) -> traffic::Acme {
+        let Self { directory, roots, contact, challenge, storage, account } = self;
         traffic::Acme {
             directory: directory.clone().unwrap_or_else(|| DIRECTORY.to_owned()),
             roots: roots.as_ref().map(PathBuf::from),
@@ -222,6 +271,14 @@ impl Acme {
                 AcmeChallenge::Edge(EdgeChallenge::TlsAlpn01) => traffic::AcmeChallenge::TlsAlpn01,
                 AcmeChallenge::Dns { dns_01 } => traffic::AcmeChallenge::Dns01 { hook: dns_01.clone() },
             },
+            storage: match (storage, secrets.access) {
+                (AcmeStorage::Store, Some(access)) => traffic::AcmeStorage::Store { access },
+                (AcmeStorage::Store, None) | (AcmeStorage::Local, _) => traffic::AcmeStorage::Local,
+            },
+            account: account
+                .as_ref()
+                .zip(secrets.account)
+                .map(|(account, key)| traffic::ExternalAccount { id: account.id.clone(), key }),
         }
     }
 }

@@ -2,12 +2,15 @@
 
 use super::Lowering;
 use crate::{
-    Expose, Parsed, Problem, Route,
-    edge::{BasicAuth, Guard, Otlp, Password, Switch},
+    EDGE_SECRETS, Expose, Parsed, Problem, Route,
+    edge::{
+        AcmeStorage, BasicAuth, Certificate, CertificateSecrets, ExternalAccount, Guard, Otlp, Password,
+        Switch,
+    },
     layers,
 };
 use fairway_model::{
-    EdgeSpec, EnvironmentName, ServiceName, ServiceSpec, TlsSpec,
+    EdgeSpec, EnvironmentName, Redacted, ServiceName, ServiceSpec, TlsSpec,
     traffic::{self, Network, Options},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -157,6 +160,37 @@ impl Lowering<'_> {
         EdgeSpec { tls: self.tls(domain, services), options }
     }
 
+    /// The secrets that a certificate takes. `place` is that of what it says about ACME.
+    fn certificate_secrets(&mut self, certificate: &Certificate, place: &[&str]) -> CertificateSecrets {
+        let Some(acme) = certificate.acme() else { return CertificateSecrets::default() };
+        let (edge, [store, account_key]) = EDGE_SECRETS;
+        let access = match acme.storage {
+            AcmeStorage::Local => None,
+            AcmeStorage::Store => Some(self.keep((edge, store), self.inputs.store_access.clone())),
+        };
+        let key = acme.account.as_ref().and_then(|account| self.account_key(account, place));
+        CertificateSecrets { access, account: key.map(|key| self.keep((edge, account_key), key)) }
+    }
+
+    fn account_key(&mut self, account: &ExternalAccount, place: &[&str]) -> Option<Redacted> {
+        let place = [place, &["account", "key"]].concat();
+        let (file, span) = (&self.parsed.file, self.parsed.places.value(&place));
+        match layers::fill(&account.key, self.environment, &self.inputs.process_environment) {
+            Ok(filled) if is_account_key(&filled.text) => Some(Redacted::new(filled.text)),
+            Ok(_) => {
+                let message = format!("what stands for the key `{}` is not base64url", account.id);
+                let help = "take it as the authority shows it: letters, digits, `-` and `_`";
+                self.problems.push(Problem::error(file, span, "bad-value", message).help(help));
+                None
+            }
+            Err(unset) => {
+                let problem = |unset| layers::unset_problem(file, span, self.environment, unset);
+                self.problems.extend(unset.iter().map(problem));
+                None
+            }
+        }
+    }
+
     fn tls(
         &mut self,
         domain: Option<&str>,
@@ -203,10 +237,19 @@ impl Lowering<'_> {
                     );
                 }
             }
-            certificates.push(certificate.spec(names));
+            let index = index.to_string();
+            let place = ["environments", &base, "tls", "certificates", &index, "acme"];
+            let secrets = self.certificate_secrets(certificate, &place);
+            certificates.push(certificate.spec(names, secrets));
         }
         Some(TlsSpec { address: tls.listen, settings: tls.settings(), certificates })
     }
+}
+
+/// The key of an external account; base64url, as authorities show it, with or without padding.
+fn is_account_key(text: &str) -> bool {
+    let digits = text.trim_end_matches('=');
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 /// Those that were written and this machine, where services call each other.

@@ -59,6 +59,8 @@ environments:
             roots: /etc/acme.pem
             contact: ops@example.com
             challenge: { dns-01: [/opt/hook, --zone] }
+            storage: store
+            account: { id: kid-1, key: "${ACME_KEY}" }
         - files: { chain: /etc/admin.pem, key: /etc/admin.key }
         - { local: true, names: ["admin.{environment.domain}"] }
     guard:
@@ -71,7 +73,8 @@ environments:
     goodbye_spread: 5s
 "#;
 
-const SET: [(&str, &str); 1] = [("PROD_ANN_PASSWORD", "correct horse battery")];
+const SET: [(&str, &str); 2] =
+    [("PROD_ANN_PASSWORD", "correct horse battery"), ("PROD_ACME_KEY", "aGVsbG8_d29ybGQ")];
 
 fn release(text: &str, environment: &str, set: &[(&str, &str)]) -> Release {
     let resolved = resolve_with(&parse(text), environment, &Sources::new(), set);
@@ -433,6 +436,8 @@ fn bad_tls() {
         ("wildcard", tls("        - { acme: {}, names: [\"*.x.test\"] }\n")),
         ("challenge", tls("        - { acme: { challenge: http-02 } }\n")),
         ("program", tls("        - { acme: { challenge: { dns-01: [./hook] } } }\n")),
+        ("storage", tls("        - { acme: { storage: bucket } }\n")),
+        ("key in the file", tls("        - { acme: { account: { id: kid-1, key: aGk } } }\n")),
         ("mail and directory", tls("        - { acme: { contact: ops, directory: \"http://x.test\" } }\n")),
         (
             "nobody listens to the server",

@@ -2,7 +2,7 @@
 
 use crate::support::{SHOP, contract, environment, parse, resolve_with, service, shop_sources, version};
 use fairway_manifest::{Inputs, Manifest, Resolution, Sources, contract_digests, resolve};
-use fairway_model::{ConfigValue, PostgresSpec, ProcessSpec, Release, VariableName};
+use fairway_model::{ConfigValue, PostgresSpec, ProcessSpec, Redacted, Release, VariableName};
 use std::collections::BTreeMap;
 
 fn shop(name: &str) -> Resolution {
@@ -177,6 +177,7 @@ fn what_was_not_given_is_named() {
         migrations: BTreeMap::new(),
         contract_digests: contract_digests(&parsed, &sources).unwrap(),
         secret_version: &|service, variable, value| version(service.as_str(), variable.as_str(), value),
+        store_access: Redacted::new(""),
     };
     let problems = resolve(&parsed, &environment("dev"), &inputs).unwrap_err();
     let missing = problems

@@ -3,7 +3,7 @@
 use fairway_manifest::{Inputs, Manifest, Parsed, Problem, Problems, Resolution, Sources, check, resolve};
 use fairway_model::{
     Artifact, ArtifactDigest, ArtifactKind, ContractDigest, Digest, EnvironmentName, Migration,
-    MigrationEffect, SecretVersion, ServiceName,
+    MigrationEffect, Redacted, SecretVersion, ServiceName,
 };
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -103,6 +103,7 @@ pub(crate) fn resolve_with(
         migrations,
         contract_digests,
         secret_version: &|service, variable, value| version(service.as_str(), variable.as_str(), value),
+        store_access: Redacted::new("the way to the store"),
     };
     resolve(parsed, &environment(name), &inputs)
 }

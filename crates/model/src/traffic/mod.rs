@@ -15,5 +15,8 @@ pub use guard_check::GuardProblem;
 pub use health::{GateLimits, Hold, Limits, Outliers, Probe, Retries, Sticky, Treatment};
 pub use network::{Network, NetworkError};
 pub use options::{AccessLog, Options, Otlp};
-pub use tls::{Acme, AcmeChallenge, Certificate, CertificateSource, ListenerTls, TlsVersion};
+pub use tls::{
+    Acme, AcmeChallenge, AcmeStorage, Certificate, CertificateSource, ExternalAccount, ListenerTls,
+    TlsVersion,
+};
 pub use upstream::{Upstream, UpstreamTls, UpstreamTlsProblem};

@@ -1,5 +1,6 @@
 //! Certificates of listeners that speak TLS.
 
+use crate::{SecretVersion, edge::is_default};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -13,6 +14,23 @@ pub struct Certificate {
     pub names: Vec<String>,
     /// Where it comes from.
     pub source: CertificateSource,
+}
+
+impl Certificate {
+    /// The secrets that it takes to have it.
+    pub fn secrets(&self) -> impl Iterator<Item = SecretVersion> {
+        let acme = match &self.source {
+            CertificateSource::Acme(acme) => Some(acme),
+            CertificateSource::Files { .. } | CertificateSource::Local => None,
+        };
+        acme.into_iter().flat_map(|acme| {
+            let access = match acme.storage {
+                AcmeStorage::Local => None,
+                AcmeStorage::Store { access } => Some(access),
+            };
+            access.into_iter().chain(acme.account.as_ref().map(|account| account.key))
+        })
+    }
 }
 
 /// Where a certificate comes from.
@@ -49,6 +67,36 @@ pub struct Acme {
     /// How it is proven that the names are ours.
     #[serde(default)]
     pub challenge: AcmeChallenge,
+    /// Where account and certificates are kept.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub storage: AcmeStorage,
+    /// The account that the authority gave its customer, which the one at the server is bound to (RFC 8555, 7.3.4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<ExternalAccount>,
+}
+
+/// An account that was made elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalAccount {
+    /// How the authority calls its key.
+    pub id: String,
+    /// The secret that holds the key (HMAC, base64url).
+    pub key: SecretVersion,
+}
+
+/// Where account and certificates are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AcmeStorage {
+    /// In the home of the edge, for this edge alone.
+    #[default]
+    Local,
+    /// In the project's store, for all edges of the environment; a copy is in the home of the edge.
+    Store {
+        /// The secret that says where the store is and what key it takes.
+        access: SecretVersion,
+    },
 }
 
 fn directory() -> String {

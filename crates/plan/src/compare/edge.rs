@@ -3,11 +3,12 @@
 
 use super::{Differences, bytes, duration, route};
 use fairway_model::{
-    Change, EdgeSpec, Millis, RouteSpec, TimeoutSpec, TlsSpec, TrafficSpec,
+    Change, ConfigValue, EdgeSpec, Millis, RouteSpec, TimeoutSpec, TlsSpec, TrafficSpec,
     traffic::{
-        AccessLog, Acme, AcmeChallenge, BasicAuth, Certificate, CertificateSource, Compression, Cors,
-        GateLimits, Guard, Hold, Hsts, Limits, ListenerTls, Maintenance, Network, Options, Otlp, Outliers,
-        Probe, RateKey, RateLimit, Retries, Sticky, TlsVersion, Treatment, Upstream, UpstreamTls,
+        AccessLog, Acme, AcmeChallenge, AcmeStorage, BasicAuth, Certificate, CertificateSource, Compression,
+        Cors, ExternalAccount, GateLimits, Guard, Hold, Hsts, Limits, ListenerTls, Maintenance, Network,
+        Options, Otlp, Outliers, Probe, RateKey, RateLimit, Retries, Sticky, TlsVersion, Treatment, Upstream,
+        UpstreamTls,
     },
 };
 use std::{collections::BTreeMap, fmt::Display};
@@ -308,7 +309,7 @@ fn certificate(certificate: &Certificate) -> (String, String) {
             (names, format!("files {}, {}", chain.display(), key.display()))
         }
         CertificateSource::Local => (names, "the edge's own authority".to_owned()),
-        CertificateSource::Acme(Acme { directory, roots, contact, challenge }) => {
+        CertificateSource::Acme(Acme { directory, roots, contact, challenge, storage, account }) => {
             let challenge = match challenge {
                 AcmeChallenge::Http01 => "http-01".to_owned(),
                 AcmeChallenge::TlsAlpn01 => "tls-alpn-01".to_owned(),
@@ -317,7 +318,16 @@ fn certificate(certificate: &Certificate) -> (String, String) {
             let contact = contact.as_ref().map_or_else(String::new, |contact| format!(", contact {contact}"));
             let roots =
                 roots.as_ref().map_or_else(String::new, |roots| format!(", roots {}", roots.display()));
-            (names, format!("ACME of {directory} by {challenge}{contact}{roots}"))
+            let storage = match storage {
+                AcmeStorage::Local => String::new(),
+                AcmeStorage::Store { access } => {
+                    format!(", kept in the store ({})", ConfigValue::Secret(*access))
+                }
+            };
+            let account = account.as_ref().map_or_else(String::new, |ExternalAccount { id, key }| {
+                format!(", account {id} ({})", ConfigValue::Secret(*key))
+            });
+            (names, format!("ACME of {directory} by {challenge}{contact}{roots}{storage}{account}"))
         }
     }
 }

@@ -4,9 +4,9 @@ use crate::shop::{artifact, edit, plan_from, service, shop, steps};
 use fairway_model::{
     Change, EdgeSpec, Listener, Millis, Release, RouteSpec, ServiceChange, TlsSpec, TrafficSpec,
     traffic::{
-        AccessLog, Acme, AcmeChallenge, BasicAuth, Certificate, CertificateSource, Compression, Cors, Guard,
-        Hold, Hsts, Limits, ListenerTls, Maintenance, Outliers, Probe, RateKey, RateLimit, Retries, Sticky,
-        TlsVersion, Upstream, UpstreamTls,
+        AccessLog, Acme, AcmeChallenge, AcmeStorage, BasicAuth, Certificate, CertificateSource, Compression,
+        Cors, Guard, Hold, Hsts, Limits, ListenerTls, Maintenance, Outliers, Probe, RateKey, RateLimit,
+        Retries, Sticky, TlsVersion, Upstream, UpstreamTls,
     },
 };
 use fairway_plan::describe;
@@ -241,6 +241,8 @@ fn every_part_of_the_environment() {
         roots: Some("/roots.pem".into()),
         contact: Some("ops@shop.test".to_owned()),
         challenge,
+        storage: AcmeStorage::Local,
+        account: None,
     };
     let certificate = |names: &[&str], source| Certificate { names: list(names), source };
     let tls = |minimum, certificates| {

@@ -6,10 +6,12 @@
 mod account;
 mod challenges;
 mod client;
+mod external;
 mod hook;
-mod lease;
 mod order;
+pub(crate) mod record;
 mod stored;
+mod turn;
 
 use std::fmt;
 
@@ -17,9 +19,10 @@ use fairway_model::traffic::AcmeChallenge;
 use sha2::{Digest, Sha256};
 
 pub(crate) use challenges::Challenges;
-pub(crate) use lease::Lease;
 pub(crate) use order::{Context, obtain};
-pub(crate) use stored::{Failures, Issued, Records, challenge, load, save};
+pub(crate) use record::{Ours, Record, Step, next};
+pub(crate) use stored::{Failures, Records, load};
+pub(crate) use turn::{Head, Turn};
 
 use crate::pair::PairError;
 use crate::storage::StorageError;
@@ -50,6 +53,9 @@ pub(crate) enum AcmeError {
     /// The program did not publish the record.
     #[error(transparent)]
     Hook(#[from] hook::HookError),
+    /// The key of an external account can't be had.
+    #[error("the key `{id}` of the account that the authority gave: {reason}")]
+    External { id: String, reason: String },
     /// An account or certificate could not be read or kept.
     #[error("{}", crate::problem::chain_of(.0))]
     Storage(#[from] StorageError),
@@ -68,6 +74,9 @@ pub(crate) enum AcmeError {
     /// A challenge's certificate could not be made.
     #[error(transparent)]
     Local(#[from] crate::local::LocalError),
+    /// Another edge wrote what this one was about to write.
+    #[error("another edge took the turn to order")]
+    Overtaken,
     /// It took too long.
     #[error("it was not done within {0} s")]
     TooLong(u64),

@@ -1,5 +1,6 @@
 //! One attempt to get a certificate.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +13,12 @@ use tokio::sync::{Mutex, watch};
 
 use super::challenges::{Challenges, Offered};
 use super::client::{Https, said};
-use super::stored::{self, Issued, Records, save};
-use super::{AcmeError, Lease, account, challenge_name, hook};
+use super::record::Answer;
+use super::stored::{Issued, Records};
+use super::turn::Turn;
+use super::{AcmeError, account, challenge_name, hook};
 use crate::names;
 use crate::pair::Pair;
-use crate::storage::Storage;
 
 /// How often an order is begun when the server refuses it for reasons that are none.
 const ATTEMPTS: u32 = 3;
@@ -24,10 +26,11 @@ const ATTEMPTS: u32 = 3;
 /// What an attempt needs of its surroundings.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
-    pub(crate) storage: Arc<dyn Storage>,
     pub(crate) challenges: Arc<Challenges>,
     pub(crate) hook_limit: Duration,
     pub(crate) attempt_limit: Duration,
+    /// For how long the turn to order is good when it is not renewed.
+    pub(crate) turn: Duration,
     /// Held while an account is opened, so that the first two certificates do not make one each.
     pub(crate) accounts: Arc<Mutex<()>>,
     /// True when the process ends: the attempt cleans up and gives up.
@@ -52,33 +55,39 @@ struct Record {
 #[derive(Default)]
 struct Presented {
     offered: Vec<Offered>,
-    /// Documents with answers, for other edges.
-    shared: Vec<String>,
     records: Vec<Record>,
 }
 
-/// Gets a certificate for these names. The lease is that of their order.
+/// Gets a certificate for these names, in this turn. `secrets` is the directory with the values of secrets.
 pub(crate) async fn obtain(
     context: &Context,
     acme: &Acme,
     names: &[String],
-    lease: &Lease<'_>,
+    secrets: Option<&Path>,
+    turn: &Turn,
 ) -> Result<Obtained, AcmeError> {
     let https = Https::new(acme.roots.as_deref())?;
-    let records = Records::new(&acme.directory, names);
+    let records = Records::new(acme, names);
     let mut presented = Presented::default();
     let mut ending = context.ending.clone();
     let attempts = async {
         let mut left = ATTEMPTS;
         loop {
             left -= 1;
-            let error = match attempt(context, acme, names, &https, &records, &mut presented).await {
+            let account = {
+                let _one_at_a_time = context.accounts.lock().await;
+                account::open(acme, &https, turn.storage(), &records, secrets).await?
+            };
+            let attempt = attempt(context, acme, names, &https, &account, turn, &mut presented);
+            let error = match attempt.await {
                 Err(error) if left > 0 => error,
                 last => return last,
             };
             match error.kind() {
                 // The server was set up anew, or cleaned up. A new account costs nothing.
-                Some("accountDoesNotExist") => account::forget(&*context.storage, &records).await?,
+                Some("accountDoesNotExist") => {
+                    account::forget(acme, turn.storage(), &records, &account).await?;
+                }
                 // The library has tried three nonces; servers behind several addresses may refuse more in a row.
                 Some("badNonce") => {}
                 _ => return Err(error),
@@ -87,7 +96,7 @@ pub(crate) async fn obtain(
     };
     let result = tokio::select! {
         result = attempts => result,
-        never = lease.keep() => match never {},
+        lost = turn.keep() => Err(lost),
         () = tokio::time::sleep(context.attempt_limit) => Err(AcmeError::TooLong(context.attempt_limit.as_secs())),
         // An error means that nobody can tell us any more, which is the same.
         _ = ending.wait_for(|ending| *ending) => Err(AcmeError::Shutdown),
@@ -101,19 +110,17 @@ async fn attempt(
     acme: &Acme,
     names: &[String],
     https: &Https,
-    records: &Records,
+    opened: &account::Opened,
+    turn: &Turn,
     presented: &mut Presented,
 ) -> Result<Obtained, AcmeError> {
-    let account = {
-        let _one_at_a_time = context.accounts.lock().await;
-        account::open(acme, https, &*context.storage, records).await?
-    };
     let identifiers: Vec<_> = names.iter().cloned().map(Identifier::Dns).collect();
-    let mut order = account
+    let mut order = opened
+        .account
         .new_order(&NewOrder::new(&identifiers))
         .await
         .map_err(failed(https, format!("{} took no order", acme.directory)))?;
-    prove(context, acme, https, &mut order, presented).await?;
+    prove(context, acme, https, &mut order, turn, presented).await?;
 
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(names)?;
@@ -128,7 +135,7 @@ async fn attempt(
     if let Some(missing) = names.iter().find(|name| !names::covered(name, &pair.facts.names)) {
         return Err(AcmeError::Names { has: pair.facts.names.join(", "), wanted: missing.clone() });
     }
-    let unkept = save(&*context.storage, &records.certificate(), &issued).await.err();
+    let unkept = turn.issued(&issued).await.err();
     Ok(Obtained { pair, unkept })
 }
 
@@ -138,6 +145,7 @@ async fn prove(
     acme: &Acme,
     https: &Https,
     order: &mut Order,
+    turn: &Turn,
     presented: &mut Presented,
 ) -> Result<(), AcmeError> {
     let failed = failed(https, format!("{} did not go on with the order", acme.directory));
@@ -147,6 +155,7 @@ async fn prove(
         AcmeChallenge::Dns01 { .. } => ChallengeType::Dns01,
     };
     // First everything is put up, then the server is told: it may look for all of it as soon as it is told of one.
+    let mut answers = Vec::new();
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
         let mut authorization = authorization.map_err(&failed)?;
@@ -161,23 +170,18 @@ async fn prove(
             let wanted = challenge_name(&acme.challenge);
             return Err(AcmeError::NoSuchChallenge { name, wanted, offered });
         };
-        let answer = challenge.key_authorization();
+        let key_authorization = challenge.key_authorization();
         match &acme.challenge {
-            AcmeChallenge::Http01 => {
-                presented.offered.push(context.challenges.offer_http(&challenge.token, answer.as_str()));
-                // The server comes to whichever edge the name leads to.
-                if let Some(document) = stored::challenge(&challenge.token) {
-                    presented.shared.push(document.clone());
-                    context.storage.write(&document, answer.as_str().as_bytes()).await?;
-                }
-            }
-            AcmeChallenge::TlsAlpn01 => {
-                presented.offered.push(context.challenges.offer_tls(&name, answer.digest().as_ref())?);
+            AcmeChallenge::Http01 | AcmeChallenge::TlsAlpn01 => {
+                let authorization = key_authorization.as_str().to_owned();
+                let answer = Answer { name, token: challenge.token.clone(), authorization };
+                presented.offered.push(context.challenges.offer(&answer)?);
+                answers.push(answer);
             }
             AcmeChallenge::Dns01 { hook } => {
                 let record = Record {
                     name: format!("_acme-challenge.{}", name.strip_prefix("*.").unwrap_or(&name)),
-                    value: answer.dns_value(),
+                    value: key_authorization.dns_value(),
                 };
                 // Noted before it is tried: a hook that fails half-way may have left something.
                 presented.records.push(record);
@@ -186,6 +190,10 @@ async fn prove(
                 }
             }
         }
+    }
+    if !answers.is_empty() {
+        // The server comes to whichever edge the name leads to.
+        turn.answer(answers).await?;
     }
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
@@ -247,13 +255,8 @@ fn advice(acme: &Acme, name: &str) -> String {
 }
 
 async fn clean_up(context: &Context, acme: &Acme, presented: Presented) {
-    let Presented { offered, shared, records } = presented;
+    let Presented { offered, records } = presented;
     drop(offered);
-    for document in shared {
-        if let Err(error) = context.storage.remove(&document).await {
-            tracing::warn!(%error, "the answer to a challenge stays behind");
-        }
-    }
     let AcmeChallenge::Dns01 { hook } = &acme.challenge else { return };
     for record in records {
         if let Err(error) = hook::run(hook, "cleanup", &record.name, &record.value, context.hook_limit).await

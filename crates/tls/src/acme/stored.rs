@@ -1,15 +1,16 @@
 //! What is kept of accounts and certificates, as JSON with a format number.
 
-use instant_acme::AccountCredentials;
+use fairway_model::traffic::Acme;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{AcmeError, short_digest};
 use crate::pair::Pair;
 use crate::plan::Attempts;
-use crate::storage::Storage;
+use crate::storage::{Storage, Version};
 
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// Names of the documents for a server, and for a set of names on it.
 #[derive(Debug, Clone)]
@@ -24,12 +25,13 @@ pub(crate) struct StoredAccount {
     format: u32,
     /// Whom the server was told to write to.
     pub(crate) contact: Option<String>,
-    /// Its key and address.
-    pub(crate) credentials: AccountCredentials,
+    /// Its key and address, as the library writes them; none once the server has forgotten it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) credentials: Option<Value>,
 }
 
 /// A certificate.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Issued {
     format: u32,
     /// For which names it was asked.
@@ -43,7 +45,7 @@ pub(crate) struct Issued {
 }
 
 /// What failed since it last worked. Kept, so that an edge that is started again and again does not ask again and
-/// again.
+/// again, and neither do others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Failures {
     format: u32,
@@ -59,7 +61,7 @@ pub(crate) struct Failures {
 }
 
 impl StoredAccount {
-    pub(crate) fn new(contact: Option<String>, credentials: AccountCredentials) -> Self {
+    pub(crate) fn new(contact: Option<String>, credentials: Option<Value>) -> Self {
         Self { format: FORMAT, contact, credentials }
     }
 }
@@ -88,123 +90,102 @@ impl Failures {
 
 impl Records {
     /// The challenge is no part of it: a certificate is good however it was proven.
-    pub(crate) fn new(directory: &str, names: &[String]) -> Self {
+    pub(crate) fn new(acme: &Acme, names: &[String]) -> Self {
         let mut sorted: Vec<&str> = names.iter().map(String::as_str).collect();
         sorted.sort_unstable();
-        Self { server: short_digest(&[directory]), names: short_digest(&sorted) }
+        let mut server = vec![acme.directory.as_str()];
+        // Whoever gets another account elsewhere gets another one at the server.
+        server.extend(acme.account.as_ref().map(|account| account.id.as_str()));
+        Self { server: short_digest(&server), names: short_digest(&sorted) }
     }
 
     pub(crate) fn account(&self) -> String {
-        format!("acme/{}/account.json", self.server)
+        format!("acme/{}/account", self.server)
     }
 
-    pub(crate) fn certificate(&self) -> String {
-        format!("acme/{}/certificate-{}.json", self.server, self.names)
-    }
-
-    /// Who is asking for the certificate now.
-    pub(crate) fn lease(&self) -> String {
-        format!("acme/{}/lease-{}.json", self.server, self.names)
-    }
-
-    pub(crate) fn failures(&self) -> String {
-        format!("acme/{}/failures-{}.json", self.server, self.names)
+    /// What edges know together about the names.
+    pub(crate) fn record(&self) -> String {
+        format!("acme/{}/{}", self.server, self.names)
     }
 }
 
-/// Reads a document. One of a newer format is an error: what it means is not known.
-pub(crate) async fn load<T: DeserializeOwned>(
-    storage: &dyn Storage,
-    name: &str,
-) -> Result<Option<T>, AcmeError> {
+/// Reads a version of a document. One of a newer format is an error: what it means is not known.
+pub(crate) fn load<T: DeserializeOwned>(name: &str, content: &[u8]) -> Result<T, AcmeError> {
     #[derive(Deserialize)]
     struct Head {
         format: u32,
     }
-    let Some(content) = storage.read(name).await? else { return Ok(None) };
     let bad = |reason: String| AcmeError::Document { document: name.to_owned(), reason };
-    let head: Head = serde_json::from_slice(&content).map_err(|error| bad(error.to_string()))?;
+    let head: Head = serde_json::from_slice(content).map_err(|error| bad(error.to_string()))?;
     if head.format != FORMAT {
         return Err(bad(format!("its format is {} and not {FORMAT}", head.format)));
     }
-    serde_json::from_slice(&content).map(Some).map_err(|error| bad(error.to_string()))
+    serde_json::from_slice(content).map_err(|error| bad(error.to_string()))
 }
 
-/// Where the answer to a challenge is kept for other edges. None for tokens that a server must not choose (RFC 8555,
-/// 8.1: base64url), which could name anything.
-pub(crate) fn challenge(token: &str) -> Option<String> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    ((1..=256).contains(&token.len()) && token.bytes().all(plain)).then(|| format!("acme/challenges/{token}"))
-}
-
-/// Writes a document.
+/// Writes a version of a document. False: somebody else has written it.
 pub(crate) async fn save(
     storage: &dyn Storage,
     name: &str,
+    number: u64,
     document: &impl Serialize,
-) -> Result<(), AcmeError> {
+) -> Result<bool, AcmeError> {
     let content = serde_json::to_vec_pretty(document)
         .map_err(|error| AcmeError::Document { document: name.to_owned(), reason: error.to_string() })?;
-    Ok(storage.write(name, &content).await?)
+    Ok(storage.create(name, &Version { number, content }).await?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::Directory;
+    use crate::acme::record::Record;
 
     /// Documents as the first edges wrote them. They must load for as long as there are edges.
-    #[tokio::test]
-    async fn format_1() {
+    #[test]
+    fn format_1() {
         const ACCOUNT: &str = r#"{"format":1,"contact":"ops@example.com","credentials":{
             "id":"https://acme.test/acct/1",
             "key_pkcs8":"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgAAAA",
             "directory":"https://acme.test/dir"}}"#;
-        const ISSUED: &str = r#"{"format":1,"names":["example.com"],"directory":"https://acme.test/dir",
-            "chain":"-----BEGIN CERTIFICATE-----","key":"-----BEGIN PRIVATE KEY-----"}"#;
-        const FAILURES: &str = r#"{"format":1,"failed":3,"last":1900000000,"problem":"no"}"#;
-        let home = tempfile::tempdir().unwrap();
-        let storage = Directory::new(home.path());
-        storage.write("account", ACCOUNT.as_bytes()).await.unwrap();
-        storage.write("issued", ISSUED.as_bytes()).await.unwrap();
-        storage.write("failures", FAILURES.as_bytes()).await.unwrap();
-        let account: StoredAccount = load(&storage, "account").await.unwrap().unwrap();
+        const FORGOTTEN: &str = r#"{"format":1,"contact":null}"#;
+        const RECORD: &str = r#"{"format":1,
+            "issued":{"format":1,"names":["example.com"],"directory":"https://acme.test/dir",
+                "chain":"-----BEGIN CERTIFICATE-----","key":"-----BEGIN PRIVATE KEY-----"},
+            "turn":{"edge":"5f0c","until":1900000060,
+                "answers":[{"name":"example.com","token":"t","authorization":"t.k"}]},
+            "failures":{"format":1,"failed":3,"last":1900000000,"problem":"no"}}"#;
+        let account: StoredAccount = load("account", ACCOUNT.as_bytes()).unwrap();
         assert_eq!(account.contact.as_deref(), Some("ops@example.com"));
-        let issued: Issued = load(&storage, "issued").await.unwrap().unwrap();
+        assert!(account.credentials.is_some());
+        let account: StoredAccount = load("account", FORGOTTEN.as_bytes()).unwrap();
+        assert!(account.credentials.is_none());
+        let record: Record = load("record", RECORD.as_bytes()).unwrap();
+        let issued = record.issued.clone().unwrap();
         assert_eq!(
             (issued.names, issued.directory.as_str()),
             (vec!["example.com".to_owned()], "https://acme.test/dir")
         );
-        let failures: Failures = load(&storage, "failures").await.unwrap().unwrap();
-        assert_eq!(failures, Failures::new(3, 1_900_000_000, None, "no".to_owned()));
+        assert_eq!(record.failures, Some(Failures::new(3, 1_900_000_000, None, "no".to_owned())));
+        assert_eq!(record.answers_for("other", 1_900_000_060)[0].authorization, "t.k");
+        assert_eq!(load::<Record>("record", br#"{"format":1}"#).unwrap(), Record::default());
         // What they are called does not change either.
-        let records = Records::new("https://acme.test/dir", &["b.test".to_owned(), "a.test".to_owned()]);
-        assert_eq!(records.certificate(), "acme/5427093541c0f03b/certificate-c2cb48ebb25f9ea7.json");
-        let sorted = Records::new("https://acme.test/dir", &["a.test".to_owned(), "b.test".to_owned()]);
-        assert_eq!(records.certificate(), sorted.certificate());
-    }
-
-    #[tokio::test]
-    async fn what_is_not_known_is_refused_by_name() {
-        let home = tempfile::tempdir().unwrap();
-        let storage = Directory::new(home.path());
-        for (content, expect) in [
-            (r#"{"format":2}"#, "acme/x.json is not what this edge writes there: its format is 2 and not 1"),
-            ("nonsense", "acme/x.json is not what this edge writes there: expected"),
-            (r#"{"format":1}"#, "acme/x.json is not what this edge writes there: missing field"),
-        ] {
-            storage.write("acme/x.json", content.as_bytes()).await.unwrap();
-            let error = load::<Issued>(&storage, "acme/x.json").await.unwrap_err().to_string();
-            assert!(error.starts_with(expect), "{error}");
-        }
-        assert!(load::<Issued>(&storage, "acme/none.json").await.unwrap().is_none());
+        let acme: Acme = serde_json::from_str(r#"{"directory":"https://acme.test/dir"}"#).unwrap();
+        let records = Records::new(&acme, &["b.test".to_owned(), "a.test".to_owned()]);
+        assert_eq!(records.account(), "acme/5427093541c0f03b/account");
+        assert_eq!(records.record(), "acme/5427093541c0f03b/c2cb48ebb25f9ea7");
+        let sorted = Records::new(&acme, &["a.test".to_owned(), "b.test".to_owned()]);
+        assert_eq!(records.record(), sorted.record());
     }
 
     #[test]
-    fn tokens_name_nothing_else() {
-        assert_eq!(challenge("aZ-_9").as_deref(), Some("acme/challenges/aZ-_9"));
-        for token in ["", "..", "a/b", "a.b", "ä", "a\0", &"a".repeat(257)] {
-            assert_eq!(challenge(token), None, "{token}");
+    fn what_is_not_known_is_refused_by_name() {
+        for (content, expect) in [
+            (r#"{"format":2}"#, "acme/x is not what this edge writes there: its format is 2 and not 1"),
+            ("nonsense", "acme/x is not what this edge writes there: expected"),
+            (r#"{"format":1}"#, "acme/x is not what this edge writes there: missing field"),
+        ] {
+            let error = load::<Issued>("acme/x", content.as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with(expect), "{error}");
         }
     }
 }

@@ -9,7 +9,10 @@ use crate::support::{Site, make, put};
 async fn a_new_pair_serves_without_being_told() {
     let site = Site::new().await;
     let wanted = put(site.home.path(), "web", &make(&["old.test", "127.0.0.1"], |_| {}));
-    assert_eq!(site.certificates.apply("prod", std::slice::from_ref(&wanted)).await, Vec::<String>::new());
+    assert_eq!(
+        site.certificates.apply("prod", std::slice::from_ref(&wanted), None).await,
+        Vec::<String>::new()
+    );
     let status = site.certificates.status();
     assert_eq!(status[0].source, CertificateOrigin::Files);
     assert_eq!(status[0].names, ["old.test", "127.0.0.1"]);
@@ -26,7 +29,7 @@ async fn a_new_pair_serves_without_being_told() {
     // The names are the certificate's: the old one is gone with it.
     assert!(site.serves("old.test").await.is_err());
     // Wanting the same again reads nothing anew and changes nothing.
-    assert_eq!(site.certificates.apply("prod", &[wanted]).await, Vec::<String>::new());
+    assert_eq!(site.certificates.apply("prod", &[wanted], None).await, Vec::<String>::new());
     assert_eq!(site.certificates.status()[0].names, ["new.test"]);
 }
 
@@ -41,7 +44,7 @@ async fn a_write_of_the_same_size_in_the_same_moment_is_seen() {
         std::fs::write(chain, &pair.0).unwrap();
         std::fs::write(key, &pair.1).unwrap();
     };
-    site.certificates.apply("prod", std::slice::from_ref(&wanted)).await;
+    site.certificates.apply("prod", std::slice::from_ref(&wanted), None).await;
     for round in 0..6 {
         let pair = &pairs[(round + 1) % 2];
         change(pair);
@@ -56,7 +59,7 @@ async fn what_is_broken_is_reported_and_what_served_serves_on() {
     let good = make(&["example.com"], |_| {});
     let wanted = put(site.home.path(), "web", &good);
     let CertificateSource::Files { chain, key } = wanted.source.clone() else { panic!("{wanted:?}") };
-    site.certificates.apply("prod", std::slice::from_ref(&wanted)).await;
+    site.certificates.apply("prod", std::slice::from_ref(&wanted), None).await;
     let before = site.serves("example.com").await.unwrap();
     let both = format!("{} (certificate) and {} (key)", chain.display(), key.display());
     let other = make(&["example.com"], |_| {});
@@ -101,7 +104,7 @@ async fn what_is_broken_is_reported_and_what_served_serves_on() {
     site.wait(&gone, |status| status[0].problem.as_ref().is_some_and(|p| p.starts_with(&gone))).await;
     assert_eq!(site.serves("example.com").await.unwrap(), before);
     // Applying again does not lose what serves either.
-    let problems = site.certificates.apply("prod", &[wanted]).await;
+    let problems = site.certificates.apply("prod", &[wanted], None).await;
     assert!(problems[0].starts_with(&format!("example.com: {gone}")), "{problems:?}");
     assert_eq!(site.serves("example.com").await.unwrap(), before);
     put(site.home.path(), "web", &other);
@@ -116,7 +119,7 @@ async fn a_pair_that_comes_later_serves() {
         names: vec!["example.com".to_owned()],
         source: CertificateSource::Files { chain: site.path("web.pem"), key: site.path("web.key") },
     };
-    let problems = site.certificates.apply("prod", &[wanted]).await;
+    let problems = site.certificates.apply("prod", &[wanted], None).await;
     assert!(
         problems[0].contains("handshakes for its names fail, other certificates are not affected"),
         "{problems:?}"
@@ -142,7 +145,7 @@ async fn links_are_followed() {
         names: Vec::new(),
         source: CertificateSource::Files { chain: home.join("tls.pem"), key: home.join("tls.key") },
     };
-    assert_eq!(site.certificates.apply("prod", &[wanted]).await, Vec::<String>::new());
+    assert_eq!(site.certificates.apply("prod", &[wanted], None).await, Vec::<String>::new());
     assert!(site.serves("one.test").await.is_ok());
     std::os::unix::fs::symlink("v2", home.join("new")).unwrap();
     std::fs::rename(home.join("new"), home.join("data")).unwrap();
@@ -177,7 +180,7 @@ async fn dates_and_names_that_clients_would_refuse_are_told() {
     ] {
         let mut wanted = put(site.home.path(), name, pair);
         wanted.names = names.iter().map(|n| (*n).to_owned()).collect();
-        let problems = site.certificates.apply("prod", &[wanted]).await.join("\n");
+        let problems = site.certificates.apply("prod", &[wanted], None).await.join("\n");
         assert!(
             problems.starts_with(expect) && problems.is_empty() == expect.is_empty(),
             "{name}: {problems}"
@@ -188,7 +191,7 @@ async fn dates_and_names_that_clients_would_refuse_are_told() {
         put(site.home.path(), "a", &make(&["both.test"], |p| p.not_after = now - time::Duration::hours(1))),
         put(site.home.path(), "b", &make(&["both.test"], |_| {})),
     ];
-    site.certificates.apply("prod", &wanted).await;
+    site.certificates.apply("prod", &wanted, None).await;
     let serving: Vec<_> = site.certificates.status().iter().map(|s| s.serving).collect();
     assert_eq!(serving, [false, true]);
 }
@@ -201,7 +204,7 @@ async fn one_that_expires_gives_way_to_another() {
         put(site.home.path(), "a", &make(&["both.test"], |p| p.not_after = soon)),
         put(site.home.path(), "b", &make(&["both.test"], |_| {})),
     ];
-    let problems = site.certificates.apply("prod", &wanted).await;
+    let problems = site.certificates.apply("prod", &wanted, None).await;
     assert_eq!(problems.len(), 1, "{problems:?}");
     let first = site.serves("both.test").await.unwrap();
     let status = site.wait("the other serves", |status| status[1].serving && !status[0].serving).await;

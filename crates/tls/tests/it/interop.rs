@@ -37,7 +37,7 @@ async fn openssl_resumes_and_is_told_what_is_wrong() {
     }
     let site = Site::new().await;
     let wanted = [put(site.home.path(), "web", &make(&["example.com"], |_| {}))];
-    site.certificates.apply("prod", &wanted).await;
+    site.certificates.apply("prod", &wanted, None).await;
     for version in ["-tls1_3", "-tls1_2"] {
         let session = site.path(version);
         let session: &Path = &session;

@@ -19,7 +19,7 @@ async fn who_trusts_the_root_trusts_every_name() {
     let site = Site::new().await;
     assert_eq!(site.certificates.local_root(), None);
     let wanted = [local(&["shop.localhost", "*.shop.localhost", "127.0.0.1", "::1"]), local(&["other.test"])];
-    assert_eq!(site.certificates.apply("dev", &wanted).await, Vec::<String>::new());
+    assert_eq!(site.certificates.apply("dev", &wanted, None).await, Vec::<String>::new());
     let root = site.certificates.local_root().unwrap();
     assert_eq!(root, site.path("edge/local-ca/root.pem"));
     for name in ["shop.localhost", "api.shop.localhost", "127.0.0.1", "other.test"] {
@@ -40,14 +40,14 @@ async fn who_trusts_the_root_trusts_every_name() {
 #[tokio::test]
 async fn the_root_stays_and_its_key_is_private() {
     let site = Site::new().await;
-    site.certificates.apply("dev", &[local(&["a.test"])]).await;
+    site.certificates.apply("dev", &[local(&["a.test"])], None).await;
     let root = std::fs::read(site.path("edge/local-ca/root.pem")).unwrap();
     let key = site.path("edge/local-ca/root.key");
     assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::metadata(key.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
     let before = site.serves("a.test").await.unwrap();
     let site = site.restarted(|_| {}).await;
-    site.certificates.apply("dev", &[local(&["a.test"])]).await;
+    site.certificates.apply("dev", &[local(&["a.test"])], None).await;
     assert_eq!(std::fs::read(site.path("edge/local-ca/root.pem")).unwrap(), root);
     let after = site.serves("a.test").await.unwrap();
     assert_eq!(after.issuer, before.issuer);
@@ -60,7 +60,7 @@ async fn the_root_stays_and_its_key_is_private() {
 async fn two_machines_have_two_authorities() {
     let (one, two) = (Site::new().await, Site::new().await);
     for site in [&one, &two] {
-        site.certificates.apply("dev", &[local(&["a.test"])]).await;
+        site.certificates.apply("dev", &[local(&["a.test"])], None).await;
     }
     assert_ne!(one.serves("a.test").await.unwrap().issuer, two.serves("a.test").await.unwrap().issuer);
     let stranger = one.certificates.local_root().unwrap();
@@ -77,7 +77,7 @@ async fn edges_that_start_at_once_make_one_authority() {
         tokio::spawn(async move {
             let certificates = Certificates::start(Settings::new(directory)).unwrap();
             let name = format!("n{number}.test");
-            let problems = certificates.apply("dev", &[local(&[&name])]).await;
+            let problems = certificates.apply("dev", &[local(&[&name])], None).await;
             assert_eq!(problems, Vec::<String>::new());
             certificates.status()[0].issuer.clone().unwrap()
         })
@@ -90,7 +90,7 @@ async fn edges_that_start_at_once_make_one_authority() {
     issuers.dedup();
     assert_eq!(issuers.len(), 1, "{issuers:?}");
     let site = Site::at(home, |_| {}, ListenerTls::default()).await;
-    site.certificates.apply("dev", &[local(&["a.test"])]).await;
+    site.certificates.apply("dev", &[local(&["a.test"])], None).await;
     assert_eq!(site.certificates.status()[0].issuer.as_ref(), issuers.first());
     connect(site.tls, "a.test", trusting(&site.certificates.local_root().unwrap())).await.unwrap();
 }
@@ -102,10 +102,10 @@ async fn files_that_are_no_authority_are_named() {
         ("root.pem", "nonsense", "there is no certificate in PEM form"),
     ] {
         let site = Site::new().await;
-        site.certificates.apply("dev", &[local(&["a.test"])]).await;
+        site.certificates.apply("dev", &[local(&["a.test"])], None).await;
         std::fs::write(site.path("edge/local-ca").join(file), content).unwrap();
         let site = site.restarted(|_| {}).await;
-        let problems = site.certificates.apply("dev", &[local(&["a.test"])]).await;
+        let problems = site.certificates.apply("dev", &[local(&["a.test"])], None).await;
         let both = format!(
             "a.test: {} and {} are no authority: {expect}",
             site.path("edge/local-ca/root.pem").display(),
@@ -122,7 +122,7 @@ async fn files_that_are_no_authority_are_named() {
 #[tokio::test]
 async fn it_is_made_anew_in_time() {
     let site = Site::with(|s| s.local_lifetime = Duration::from_secs(3), ListenerTls::default()).await;
-    site.certificates.apply("dev", &[local(&["a.test"])]).await;
+    site.certificates.apply("dev", &[local(&["a.test"])], None).await;
     let first = site.certificates.status()[0].not_after.unwrap();
     let renewed = |status: &[CertificateStatus]| status[0].not_after.unwrap() > first;
     site.wait("the next one", renewed).await;
@@ -140,7 +140,7 @@ async fn a_root_that_is_about_to_expire_is_made_anew() {
     let old = old.self_signed(&key).unwrap().pem();
     std::fs::write(directory.join("root.key"), key.serialize_pem()).unwrap();
     std::fs::write(directory.join("root.pem"), &old).unwrap();
-    assert_eq!(site.certificates.apply("dev", &[local(&["a.test"])]).await, Vec::<String>::new());
+    assert_eq!(site.certificates.apply("dev", &[local(&["a.test"])], None).await, Vec::<String>::new());
     let root = site.certificates.local_root().unwrap();
     assert_ne!(std::fs::read_to_string(&root).unwrap(), old);
     assert_eq!(std::fs::read_to_string(directory.join("root.key")).unwrap(), key.serialize_pem());
@@ -150,8 +150,10 @@ async fn a_root_that_is_about_to_expire_is_made_anew() {
 #[tokio::test]
 async fn names_are_needed_and_checked() {
     let site = Site::new().await;
-    let problems =
-        site.certificates.apply("dev", &[local(&[]), local(&["bücher.example"]), local(&["a.test"])]).await;
+    let problems = site
+        .certificates
+        .apply("dev", &[local(&[]), local(&["bücher.example"]), local(&["a.test"])], None)
+        .await;
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].starts_with("certificate: a certificate that is issued needs names"), "{problems:?}");
     assert!(problems[1].starts_with("bücher.example: `bücher.example` is not a host name"), "{problems:?}");

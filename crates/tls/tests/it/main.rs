@@ -6,4 +6,5 @@ mod files;
 mod interop;
 mod local;
 mod serving;
+mod sharing;
 mod support;

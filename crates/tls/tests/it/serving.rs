@@ -33,7 +33,7 @@ async fn the_name_decides() {
             &["other.test", "127.0.0.1"],
         ],
     );
-    assert_eq!(site.certificates.apply("prod", &wanted).await, Vec::<String>::new());
+    assert_eq!(site.certificates.apply("prod", &wanted, None).await, Vec::<String>::new());
     for (name, expect) in [
         ("example.com", Some("DNSName(example.com)")),
         ("www.example.com", Some("DNSName(example.com)")),
@@ -67,7 +67,7 @@ async fn without_a_name_the_first_serves_and_without_any_certificate_nothing_doe
         "{refused:?}"
     );
     let wanted = files(&site, &[&["one.test"], &["two.test"]]);
-    site.certificates.apply("prod", &wanted).await;
+    site.certificates.apply("prod", &wanted, None).await;
     assert_eq!(site.serves("127.0.0.1").await.unwrap().names, ["DNSName(one.test)"]);
 }
 
@@ -75,10 +75,10 @@ async fn without_a_name_the_first_serves_and_without_any_certificate_nothing_doe
 async fn environments_do_not_touch_each_other() {
     let site = Site::new().await;
     let wanted = files(&site, &[&["shop.test"], &["shop.test", "api.test"], &["third.test"]]);
-    site.certificates.apply("a", &wanted[..1]).await;
+    site.certificates.apply("a", &wanted[..1], None).await;
     let shop = site.serves("shop.test").await.unwrap();
     // A second certificate for the name of another environment: the first stays, and the second is told.
-    let problems = site.certificates.apply("b", &wanted[1..2]).await;
+    let problems = site.certificates.apply("b", &wanted[1..2], None).await;
     assert_eq!(
         problems,
         ["shop.test, api.test: shop.test is served with another certificate that comes first"]
@@ -90,7 +90,7 @@ async fn environments_do_not_touch_each_other() {
         names: vec!["broken.test".to_owned()],
         source: CertificateSource::Files { chain: site.path("none.pem"), key: site.path("none.key") },
     };
-    let problems = site.certificates.apply("c", &[broken.clone(), wanted[2].clone()]).await;
+    let problems = site.certificates.apply("c", &[broken.clone(), wanted[2].clone()], None).await;
     assert_eq!(problems.len(), 1);
     assert!(problems[0].starts_with(&format!("broken.test: {} could not be read:", broken_path(&broken))));
     assert!(site.serves("third.test").await.is_ok());
@@ -112,7 +112,7 @@ async fn environments_do_not_touch_each_other() {
     site.certificates.remove("a").await;
     assert_eq!(site.serves("shop.test").await.unwrap().names.len(), 2);
     site.certificates.remove("never there").await;
-    site.certificates.apply("b", &[]).await;
+    site.certificates.apply("b", &[], None).await;
     assert!(site.serves("shop.test").await.is_err());
     assert!(site.serves("third.test").await.is_ok());
 }
@@ -133,7 +133,7 @@ async fn a_client_gets_the_key_that_it_can_check() {
         put(site.home.path(), "ed", &make_with(&["example.com"], &ed25519, |_| {})),
         put(site.home.path(), "ec", &make_with(&["example.com"], &p384, |_| {})),
     ];
-    assert_eq!(site.certificates.apply("prod", &wanted).await, Vec::<String>::new());
+    assert_eq!(site.certificates.apply("prod", &wanted, None).await, Vec::<String>::new());
     let mut leaves = Vec::new();
     for scheme in [SignatureScheme::ED25519, SignatureScheme::ECDSA_NISTP384_SHA384] {
         let stream = connect(site.tls, "example.com", offering(vec![scheme])).await.unwrap();
@@ -148,7 +148,7 @@ async fn a_client_gets_the_key_that_it_can_check() {
 #[tokio::test]
 async fn sessions_resume_on_every_worker_and_listener() {
     let site = Site::new().await;
-    site.certificates.apply("prod", &files(&site, &[&["example.com"]])).await;
+    site.certificates.apply("prod", &files(&site, &[&["example.com"]]), None).await;
     for version in [&TLS13, &TLS12] {
         let client = Arc::new(anyone(&[version]));
         let first = connect_with(site.tls, "example.com", client.clone()).await.unwrap();
@@ -186,7 +186,7 @@ async fn sessions_resume_on_every_worker_and_listener() {
 #[tokio::test]
 async fn a_session_does_not_outlive_its_name() {
     let site = Site::new().await;
-    site.certificates.apply("prod", &files(&site, &[&["example.com"]])).await;
+    site.certificates.apply("prod", &files(&site, &[&["example.com"]]), None).await;
     let client = Arc::new(anyone(&[&TLS13]));
     connect_with(site.tls, "example.com", client.clone()).await.unwrap();
     site.certificates.remove("prod").await;
@@ -203,7 +203,7 @@ async fn the_oldest_version_is_the_listeners() {
         (TlsVersion::V1_3, &TLS13, Ok(ProtocolVersion::TLSv1_3)),
     ] {
         let site = Site::with(|_| {}, ListenerTls { minimum }).await;
-        site.certificates.apply("prod", &files(&site, &[&["example.com"]])).await;
+        site.certificates.apply("prod", &files(&site, &[&["example.com"]]), None).await;
         let got = connect(site.tls, "example.com", anyone(&[client])).await;
         match (got, expect) {
             (Ok(stream), Ok(version)) => assert_eq!(stream.get_ref().1.protocol_version(), Some(version)),
@@ -216,7 +216,7 @@ async fn the_oldest_version_is_the_listeners() {
 #[tokio::test]
 async fn tls_1_1_is_refused_by_its_alert() {
     let mut site = Site::new().await;
-    site.certificates.apply("prod", &files(&site, &[&["example.com"]])).await;
+    site.certificates.apply("prod", &files(&site, &[&["example.com"]]), None).await;
     let mut hello = vec![3, 2];
     hello.extend([7; 32]);
     // no session; ECDHE-ECDSA-AES128-CBC-SHA, which was good then; no compression
@@ -242,7 +242,7 @@ async fn tls_1_1_is_refused_by_its_alert() {
 #[tokio::test]
 async fn the_protocol_is_agreed_on() {
     let mut site = Site::new().await;
-    site.certificates.apply("prod", &files(&site, &[&["example.com"]])).await;
+    site.certificates.apply("prod", &files(&site, &[&["example.com"]]), None).await;
     for (offered, expect) in [
         (&["h2", "http/1.1"][..], Ok("h2")),
         (&["http/1.1", "h2"], Ok("h2")),
@@ -289,7 +289,7 @@ async fn plain_http_is_told_where_it_is() {
 #[tokio::test]
 async fn a_hello_may_come_in_pieces_and_a_client_may_leave_in_it() {
     let mut site = Site::new().await;
-    site.certificates.apply("prod", &files(&site, &[&["example.com"]])).await;
+    site.certificates.apply("prod", &files(&site, &[&["example.com"]]), None).await;
     let name = "example.com".try_into().unwrap();
     let mut client = rustls::ClientConnection::new(Arc::new(anyone(&[&TLS13])), name).unwrap();
     let mut hello = Vec::new();
@@ -314,7 +314,7 @@ async fn a_hello_may_come_in_pieces_and_a_client_may_leave_in_it() {
 #[tokio::test]
 async fn nonsense_is_survived() {
     let site = Site::new().await;
-    site.certificates.apply("prod", &files(&site, &[&["example.com"]])).await;
+    site.certificates.apply("prod", &files(&site, &[&["example.com"]]), None).await;
     let config = site.certificates.server_config(&ListenerTls::default());
     let name = "example.com".try_into().unwrap();
     let mut client = rustls::ClientConnection::new(Arc::new(anyone(&[&TLS13, &TLS12])), name).unwrap();
@@ -362,13 +362,13 @@ async fn a_handshake_leaves_little_room_behind() {
 async fn no_handshake_fails_while_certificates_are_replaced() {
     let site = Site::new().await;
     let wanted = files(&site, &[&["example.com"], &["example.com"]]);
-    site.certificates.apply("prod", &wanted[..1]).await;
+    site.certificates.apply("prod", &wanted[..1], None).await;
     let replacing = tokio::spawn({
         let certificates = site.certificates.clone();
         async move {
             for round in 0.. {
-                certificates.apply("prod", &wanted[round % 2..=round % 2]).await;
-                certificates.apply("other", &wanted[(round + 1) % 2..=(round + 1) % 2]).await;
+                certificates.apply("prod", &wanted[round % 2..=round % 2], None).await;
+                certificates.apply("other", &wanted[(round + 1) % 2..=(round + 1) % 2], None).await;
                 certificates.remove("other").await;
                 tokio::task::yield_now().await;
             }
@@ -391,7 +391,7 @@ async fn the_work_ends_with_the_last_owner() {
         settings.storage = storage.clone();
         let certificates = Certificates::start(settings).unwrap();
         let local = Certificate { names: vec!["a.test".to_owned()], source: CertificateSource::Local };
-        assert_eq!(certificates.apply("dev", &[local]).await, Vec::<String>::new());
+        assert_eq!(certificates.apply("dev", &[local], None).await, Vec::<String>::new());
         let config = certificates.server_config(&ListenerTls::default());
         if graceful {
             certificates.shutdown().await;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use fairway_model::traffic::{Acme, AcmeChallenge};
+use fairway_model::traffic::{Acme, AcmeChallenge, AcmeStorage};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -85,6 +85,8 @@ impl Double {
             roots: Some(self.roots.clone()),
             contact: None,
             challenge: AcmeChallenge::Http01,
+            storage: AcmeStorage::Local,
+            account: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod dns;
 pub(crate) mod double;
+pub(crate) mod kept;
 pub(crate) mod pebble;
 
 use std::net::SocketAddr;
@@ -58,6 +59,7 @@ impl Site {
     pub(crate) async fn at(home: TempDir, change: impl FnOnce(&mut Settings), options: ListenerTls) -> Self {
         let mut settings = Settings::new(home.path().join("edge"));
         settings.poll = Duration::from_millis(10);
+        settings.look = Duration::from_millis(100);
         change(&mut settings);
         let certificates = Certificates::start(settings).unwrap();
         let (ended, handshakes) = mpsc::unbounded_channel();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use fairway_model::traffic::{Acme, AcmeChallenge};
+use fairway_model::traffic::{Acme, AcmeChallenge, AcmeStorage};
 use rcgen::{CertificateParams, KeyPair};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -26,6 +26,9 @@ pub(crate) struct Pebble {
     pub(crate) records: PathBuf,
 }
 
+/// The key of `kid-1`, in base64url.
+pub(crate) const CUSTOMERS_KEY: &str = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
+
 /// Whether the server is there; says so when it is not.
 pub(crate) fn missing() -> bool {
     let found = std::env::var_os("PATH")
@@ -41,15 +44,20 @@ impl Pebble {
     ///
     /// One nonce of ten is refused for no reason, as real servers do now and then.
     pub(crate) async fn start(site: &Site, validity: u64) -> Self {
-        Self::launched(site, validity, "10").await
+        Self::launched(site, validity, "10", false).await
     }
 
     /// The same, for those who count orders: it refuses nothing without a reason.
     pub(crate) async fn patient(site: &Site, validity: u64) -> Self {
-        Self::launched(site, validity, "0").await
+        Self::launched(site, validity, "0", false).await
     }
 
-    async fn launched(site: &Site, validity: u64, refused_nonces: &'static str) -> Self {
+    /// One that takes customers only: those who have the key `kid-1`.
+    pub(crate) async fn for_customers(site: &Site) -> Self {
+        Self::launched(site, 90 * 24 * 60 * 60, "0", true).await
+    }
+
+    async fn launched(site: &Site, validity: u64, refused_nonces: &'static str, bound: bool) -> Self {
         // An address of this process alone: every address in 127/8 is this machine, and ports can't collide.
         static PORT: AtomicU16 = AtomicU16::new(14_000);
         let [_, b, c, d] = std::process::id().to_be_bytes();
@@ -74,7 +82,8 @@ impl Pebble {
             "httpPort": site.plain.port(),
             "tlsPort": site.tls.port(),
             "ocspResponderURL": "",
-            "externalAccountBindingRequired": false,
+            "externalAccountBindingRequired": bound,
+            "externalAccountMACKeys": { "kid-1": CUSTOMERS_KEY },
             "certificateValidityPeriod": validity,
         }});
         std::fs::write(&config, json.to_string()).unwrap();
@@ -93,6 +102,8 @@ impl Pebble {
             roots: Some(self.roots.clone()),
             contact: Some("operator@example.com".to_owned()),
             challenge,
+            storage: AcmeStorage::Local,
+            account: None,
         }
     }
 
