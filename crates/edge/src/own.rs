@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use bytes::Bytes;
 use fairway_forward::Inbound;
 use fairway_protocol::edge::OwnAnswers;
 use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
@@ -140,6 +141,47 @@ impl Own {
             reply.body.attach(Some(record), None);
         }
         reply
+    }
+}
+
+/// A request that waits. Dropped before it is over, as happens when its client leaves, it is counted and has its line
+/// like those that were answered.
+#[derive(Debug)]
+pub(crate) struct Waiting<'a> {
+    door: &'a Door,
+    /// None once it is over.
+    request: Option<&'a mut Inbound>,
+    routed: &'a Arc<Routed>,
+    since: Instant,
+}
+
+impl<'a> Waiting<'a> {
+    /// It may have waited before.
+    pub(crate) fn begin(
+        door: &'a Door,
+        request: &'a mut Inbound,
+        routed: &'a Arc<Routed>,
+        since: Option<Instant>,
+    ) -> Self {
+        Self { door, request: Some(request), routed, since: since.unwrap_or_else(Instant::now) }
+    }
+
+    /// The client is still there.
+    pub(crate) fn over(mut self) {
+        self.request = None;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let Some(request) = self.request.take() else { return };
+        let mut response = Response::new(EdgeBody::own(Bytes::new()));
+        // As nginx writes it, whose logs people know.
+        *response.status_mut() = StatusCode::from_u16(499).unwrap_or_default();
+        let subject = Subject::Route(Arc::clone(self.routed));
+        let own = Own { response, code: "client_gone", subject };
+        // Nobody is there to be answered.
+        drop(own.told(self.door, request, Some(self.since)));
     }
 }
 

@@ -16,7 +16,7 @@ use crate::edge::Shared;
 use crate::h2;
 use crate::line::{BodyFault, SharedLine};
 use crate::look::{Go, Visit, Way, is_trusted, look};
-use crate::own::{Own, Subject};
+use crate::own::{Own, Subject, Waiting};
 use crate::record;
 use crate::state::Service;
 use crate::visitor::Visitor;
@@ -73,11 +73,15 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Box<Inbound>) -> Rep
             Way::Answer(own) => return own.told(door, &mut request, waits.since()),
             Way::Go(go) => break go,
             Way::Hold(routed) => {
+                let waiting = Waiting::begin(door, &mut request, &routed, waits.since());
                 let waited = Box::pin(waits.hold(&door.shared, &routed.service)).await;
+                waiting.over();
                 (routed, waited)
             }
             Way::Queue(routed) => {
+                let waiting = Waiting::begin(door, &mut request, &routed, waits.since());
                 let waited = Box::pin(waits.queue(&routed.service)).await;
+                waiting.over();
                 (routed, waited)
             }
         };

@@ -170,6 +170,48 @@ async fn everything_has_its_line_and_its_count() {
     drop(under_way);
 }
 
+/// Nobody answers who leaves, and still it is told that they were there, and for how long they waited.
+#[tokio::test]
+async fn who_leaves_while_it_waits_has_a_line_and_a_count() {
+    let (world, web) = (World::new().await, Recorder::new().await);
+    let busy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut it = refusing(web.address(), busy.local_addr().unwrap());
+    it.services.get_mut("held").unwrap().treatment.hold = Some(Hold { queue: 1, most_ms: 600_000 });
+    it.services.get_mut("late").unwrap().treatment.limits =
+        Limits { exchanges: 1, queue: 1, queue_ms: 600_000 };
+    let address = world.apply(&it).await;
+    let under_way = send(address, &get("/late/first", "")).await;
+    let mut instance = Wire::accept(&busy).await;
+    instance.request().await;
+    for (number, service) in ["held", "late"].into_iter().enumerate() {
+        let client = send(address, &get(&format!("/{service}/x"), "")).await;
+        soon("it waits", async {
+            while world.edge.stats(Some("dev")).await.environments["dev"].services[service].waiting != 1 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        drop(client);
+        let line = lines(&world, number + 1).await.pop().unwrap();
+        assert_eq!(
+            [&line["path"], &line["status"], &line["why"], &line["service"], &line["instance"]],
+            [
+                &format!("/{service}/x").into(),
+                &499.into(),
+                &"client_gone".into(),
+                &service.into(),
+                &Value::Null
+            ],
+            "{line}"
+        );
+        assert!(line["duration_ms"].as_f64().unwrap() > 0.0, "{line}");
+        let stats = world.edge.stats(Some("dev")).await;
+        let gone = OwnAnswers { code: "client_gone".into(), status: 499, count: 1 };
+        assert_eq!(stats.environments["dev"].services[service].own, [gone]);
+    }
+    drop((under_way, instance));
+}
+
 /// Where several environments listen and none of them is meant, the line names none.
 #[tokio::test]
 async fn a_listener_that_is_shared() {
