@@ -6,8 +6,8 @@
 //!   when the queue is full the span is dropped and counted. One thread collects batches and posts them, each on a
 //!   connection of its own, with a limit on every step. A collector that is slow or gone costs spans and nothing else.
 //! * **The table decides**: where to, and how many of the traces that begin here. A collector on this host or network
-//!   takes plain HTTP and carries the spans on. [`Settings::read`] understands the standard variables as well and names
-//!   each that it can't obey; the edge does not ask it yet.
+//!   takes plain HTTP and carries the spans on. The standard variables (`OTEL_…`) are not read: an edge serves several
+//!   environments, and what its process was started with says nothing about any of them.
 //! * **No library.** The protocol's JSON form is a page of the specification and a POST; the exporter of the
 //!   OpenTelemetry project brings an SDK, protobuf or gRPC and another HTTP client, for a data plane that wants to stay
 //!   small and quick to build.

@@ -37,20 +37,12 @@ pub(super) fn post(settings: &Settings, body: &[u8]) -> io::Result<Answer> {
     }
     let mut stream = stream?;
     let (authority, path) = (&endpoint.authority, &endpoint.path);
-    let mut head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {authority}\r\nuser-agent: fairway-edge\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n",
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {authority}\r\nuser-agent: fairway-edge\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
-    )
-    .into_bytes();
-    for (name, value) in &settings.headers {
-        head.extend_from_slice(name.as_str().as_bytes());
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(value.as_bytes());
-        head.extend_from_slice(b"\r\n");
-    }
-    head.extend_from_slice(b"\r\n");
+    );
     stream.set_write_timeout(Some(left()?))?;
-    stream.write_all(&head)?;
+    stream.write_all(head.as_bytes())?;
     stream.write_all(body)?;
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
