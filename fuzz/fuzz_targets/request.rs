@@ -28,6 +28,11 @@ struct Read {
 
 /// Reads one request from bytes that come in pieces of this size. None when it is refused or not complete.
 fn read(data: &[u8], piece: usize) -> Option<Read> {
+    read_fields(data, piece, FIELDS)
+}
+
+/// The same with at most so many fields.
+fn read_fields(data: &[u8], piece: usize, fields: usize) -> Option<Read> {
     let mut pieces = data.chunks(piece.max(1));
     let mut buffer = BytesMut::new();
     let mut scanner = HeadScanner::default();
@@ -51,7 +56,7 @@ fn read(data: &[u8], piece: usize) -> Option<Read> {
         more(&mut buffer, &mut given)?;
     };
     let bytes = buffer.split_to(end).freeze();
-    let head = request_head(&bytes, FIELDS).ok()?;
+    let head = request_head(&bytes, fields).ok()?;
     check(&bytes, head.headers.view(), head.framing);
     let mut decoder = BodyDecoder::new(head.framing);
     let mut body = Vec::new();
@@ -137,7 +142,8 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(Read { used: whole.used, ..pieces }, whole);
     // What is written has nothing before and nothing behind, and is read as what it was.
     let written = write(&whole);
-    let again = read(&written, usize::MAX).expect("what was accepted and written is accepted");
+    // With the host that was added it may have a field more.
+    let again = read_fields(&written, usize::MAX, FIELDS + 1).expect("what was accepted and written is accepted");
     assert_eq!(again.used, written.len());
     let strip = |headers: &HeaderMap| {
         let mut headers = headers.clone();
