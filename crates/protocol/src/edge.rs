@@ -488,11 +488,15 @@ mod tests {
             stand_in: false,
             problem: None,
             next_attempt: Some(1_897_000_000),
+            store_reached: None,
         };
         check(
             &certificate,
             r#"{"environment":"prod","names":["example.com"],"source":"acme","issuer":"E5, Let's Encrypt","not_after":1900000000,"serving":true,"next_attempt":1897000000}"#,
         );
+        let shared = CertificateStatus { store_reached: Some(false), ..certificate };
+        let json = serde_json::to_string(&shared).unwrap();
+        assert!(json.ends_with(r#","store_reached":false}"#), "{json}");
         let ejected =
             InstanceStats { standing: Standing::Ejected { for_ms: 1200 }, ejections: 2, ..instance };
         let json = serde_json::to_string(&ejected).unwrap();
