@@ -12,6 +12,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::h1::Sending;
+use crate::h2::Place;
 use crate::idle::Idle;
 use crate::pool::Lease;
 use crate::target::{Closing, Ending, Guard};
@@ -27,7 +28,11 @@ enum Inner {
     /// All that there was came with the head.
     Whole(Bytes),
     Http1(Box<Reading>),
-    Http2(Incoming),
+    Http2 {
+        body: Incoming,
+        /// Given back when the body goes.
+        _place: Place,
+    },
 }
 
 struct Open<G> {
@@ -130,9 +135,15 @@ impl<G: Guard> Body<G> {
         Self::open(Inner::Http1(Box::new(reading)), guard, idle, ends_on_close)
     }
 
-    pub(crate) fn http2(incoming: Incoming, guard: G, idle: Option<Duration>, ends_on_close: bool) -> Self {
+    pub(crate) fn http2(
+        incoming: Incoming,
+        place: Place,
+        guard: G,
+        idle: Option<Duration>,
+        ends_on_close: bool,
+    ) -> Self {
         let over = incoming.is_end_stream();
-        let mut body = Self::open(Inner::Http2(incoming), guard, idle, ends_on_close);
+        let mut body = Self::open(Inner::Http2 { body: incoming, _place: place }, guard, idle, ends_on_close);
         if over {
             body.finish(Ending::Complete);
         }
@@ -153,7 +164,7 @@ impl<G: Guard> Body<G> {
         if let Some(mut open) = self.open.take() {
             open.guard.ended(ending);
             // An HTTP/2 body still tells its length to whoever asks.
-            if matches!(self.inner, Inner::Http2(_)) {
+            if matches!(self.inner, Inner::Http2 { .. }) {
                 return;
             }
             if let Inner::Http1(reading) = std::mem::replace(&mut self.inner, Inner::Empty)
@@ -182,7 +193,7 @@ impl<G: Guard> HttpBody for Body<G> {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
             Inner::Http1(reading) => reading.poll_frame(cx).map_err(|error| BodyError::Broken(error.into())),
-            Inner::Http2(body) => {
+            Inner::Http2 { body, .. } => {
                 Pin::new(body).poll_frame(cx).map_err(|error| BodyError::Broken(error.into()))
             }
         };
@@ -193,7 +204,7 @@ impl<G: Guard> HttpBody for Body<G> {
                 // Whoever sends a body of known length does not ask again after its last piece.
                 let over = match &this.inner {
                     Inner::Http1(reading) => frame.is_trailers() || reading.decoder.is_over(),
-                    Inner::Http2(body) => body.is_end_stream(),
+                    Inner::Http2 { body, .. } => body.is_end_stream(),
                     Inner::Empty | Inner::Whole(_) => true,
                 };
                 if over {
@@ -230,7 +241,7 @@ impl<G: Guard> HttpBody for Body<G> {
             Inner::Empty => true,
             Inner::Whole(bytes) => bytes.is_empty(),
             Inner::Http1(reading) => self.open.is_none() || reading.decoder.is_over(),
-            Inner::Http2(body) => self.open.is_none() || body.is_end_stream(),
+            Inner::Http2 { body, .. } => self.open.is_none() || body.is_end_stream(),
         }
     }
 
@@ -239,7 +250,7 @@ impl<G: Guard> HttpBody for Body<G> {
             Inner::Empty => SizeHint::with_exact(0),
             Inner::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Inner::Http1(reading) => reading.decoder.left().map_or_else(SizeHint::new, SizeHint::with_exact),
-            Inner::Http2(body) => body.size_hint(),
+            Inner::Http2 { body, .. } => body.size_hint(),
         }
     }
 }

@@ -164,13 +164,14 @@ impl Forwarder {
                 }
                 Message::Http2(request, accept) => {
                     match Box::pin(h2::attempt(&self.pool, peer, *request, timeouts)).await {
-                        Ok(response) => match accept {
+                        Ok((response, place)) => match accept {
                             Some(accept) if response.status() == StatusCode::OK => {
                                 let upgrade = Upgrade { asked: upgrade, client, address };
-                                let opened = finish_websocket(response, accept, guard, upgrade, exchange);
+                                let opened =
+                                    finish_websocket(response, place, accept, guard, upgrade, exchange);
                                 return Box::pin(opened).await;
                             }
-                            _ => return Ok(finish_h2(response, guard, exchange)),
+                            _ => return Ok(finish_h2(response, place, guard, exchange)),
                         },
                         Err((failed, Some(unsent))) => {
                             message = Message::Http2(unsent, accept);
@@ -262,6 +263,7 @@ fn side_of(client: Option<OnUpgrade>) -> (Client, Option<Takeover>) {
 /// A WebSocket on a stream of HTTP/2, in the words of HTTP/1.1.
 async fn finish_websocket<G: Guard>(
     response: Response<hyper::body::Incoming>,
+    place: h2::Place,
     accept: HeaderValue,
     mut guard: G,
     upgrade: Upgrade,
@@ -285,12 +287,17 @@ async fn finish_websocket<G: Guard>(
     headers::response(&mut headers, present, version, true);
     guard.upgraded();
     let (client, takeover) = side_of(upgrade.client);
-    tokio::spawn(tunnel::run(client, stream, guard, true, exchange.timeouts.upgrade_idle));
+    let tunnel = tunnel::run(client, stream, guard, true, exchange.timeouts.upgrade_idle);
+    tokio::spawn(async move {
+        tunnel.await;
+        drop(place);
+    });
     Ok(Answer { status, dated: true, headers: headers.into(), body: Body::empty(), takeover })
 }
 
 fn finish_h2<G: Guard>(
     response: Response<hyper::body::Incoming>,
+    place: h2::Place,
     mut guard: G,
     exchange: &Exchange,
 ) -> Answer<G> {
@@ -299,7 +306,7 @@ fn finish_h2<G: Guard>(
     let present = Present::of(&parts.headers);
     headers::response(&mut parts.headers, present, parts.version, false);
     let ends_on_close = is_event_stream(&parts.headers);
-    let body = Body::http2(incoming, guard, exchange.timeouts.idle, ends_on_close);
+    let body = Body::http2(incoming, place, guard, exchange.timeouts.idle, ends_on_close);
     let dated = present.has(Present::DATE);
     Answer { status: parts.status, headers: parts.headers.into(), dated, body, takeover: None }
 }

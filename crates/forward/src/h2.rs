@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, SEC_WEBSOCKET_KEY};
@@ -20,22 +21,56 @@ use crate::exchange::Timeouts;
 use crate::h1::Failed;
 use crate::pool::Pool;
 use crate::request_body::{Progress, RequestBody, Stage};
-use crate::settings::{Overheard, TakesConnect};
+use crate::settings::{Heard, Overheard, Takes};
 use crate::stream::Peer;
 use crate::websocket;
 
 /// How much a target may send on one stream before the client has taken it.
 const WINDOW: u32 = 1024 * 1024;
 
-/// A connection that any number of exchanges share.
+/// How many streams are opened before it is known how many the target takes (RFC 9113, 6.5.2 asks for 100 at least).
+const UNHEARD: usize = 100;
+
+/// A connection that exchanges share, each with a stream of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     pub(crate) sender: SendRequest<RequestBody>,
-    connect: TakesConnect,
+    heard: Heard,
+    /// How many streams are in use.
+    streams: Arc<AtomicUsize>,
+}
+
+impl Link {
+    /// Whether the target takes another stream (RFC 9113, 5.1.2). One that is opened in spite of that waits, maybe for
+    /// as long as the others last.
+    pub(crate) fn has_room(&self) -> bool {
+        let most = self.heard.borrow().map_or(UNHEARD, |takes| takes.streams);
+        self.streams.load(Ordering::Relaxed) < most
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.streams.load(Ordering::Relaxed) == 0
+    }
+
+    /// Takes the room of a stream.
+    pub(crate) fn place(&self) -> Place {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        Place(Arc::clone(&self.streams))
+    }
+}
+
+/// The room of a stream, from the request to the end of the answer. Dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A request that is not sent comes back with the failure.
-pub(crate) type Attempted = Result<Response<Incoming>, (Failed, Option<Box<Request<RequestBody>>>)>;
+pub(crate) type Attempted = Result<(Response<Incoming>, Place), (Failed, Option<Box<Request<RequestBody>>>)>;
 
 pub(crate) async fn attempt(
     pool: &Arc<Pool>,
@@ -45,8 +80,8 @@ pub(crate) async fn attempt(
 ) -> Attempted {
     let mut request = request;
     let address = peer.address;
-    if let Some(link) = pool.shared(peer) {
-        match send(link, request, address, timeouts).await {
+    if let Some((link, place)) = pool.shared(peer) {
+        match send(link, place, request, address, timeouts).await {
             Err((Failed::Unsent(_), Some(unsent))) => {
                 pool.close_idle(address);
                 request = *unsent;
@@ -56,8 +91,9 @@ pub(crate) async fn attempt(
     }
     match dial(peer, timeouts.connect).await {
         Ok(link) => {
+            let place = link.place();
             pool.share(peer, link.clone());
-            let sent = send(link, request, address, timeouts).await;
+            let sent = send(link, place, request, address, timeouts).await;
             sent.map_err(|(failed, _)| (Failed::Lost(failed.into_error()), None))
         }
         Err(error) => Err((Failed::Unsent(error), Some(Box::new(request)))),
@@ -66,7 +102,7 @@ pub(crate) async fn attempt(
 
 async fn dial(peer: Peer<'_>, limit: Option<Duration>) -> Result<Link, Error> {
     let address = peer.address;
-    let (stream, connect) = Overheard::new(peer.connect(limit).await?);
+    let (stream, heard) = Overheard::new(peer.connect(limit).await?);
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -84,18 +120,19 @@ async fn dial(peer: Peer<'_>, limit: Option<Duration>) -> Result<Link, Error> {
             tracing::trace!(%address, %error, "connection to target ended");
         }
     });
-    Ok(Link { sender, connect })
+    Ok(Link { sender, heard, streams: Arc::default() })
 }
 
 async fn send(
     link: Link,
+    place: Place,
     mut request: Request<RequestBody>,
     address: SocketAddr,
     timeouts: Timeouts,
 ) -> Attempted {
-    let Link { mut sender, connect } = link;
+    let Link { mut sender, heard, .. } = link;
     if request.method() == Method::CONNECT
-        && let Err(error) = welcomes_connect(connect, address, timeouts).await
+        && let Err(error) = welcomes_connect(heard, address, timeouts).await
     {
         return Err((Failed::Lost(error), None));
     }
@@ -112,7 +149,7 @@ async fn send(
             return Err((Failed::Lost(error), None));
         }
     };
-    sent.map_err(|mut failed| {
+    sent.map(|response| (response, place)).map_err(|mut failed| {
         let unsent = failed.take_message();
         let source = io::Error::other(failed.into_error());
         match unsent {
@@ -124,18 +161,14 @@ async fn send(
 }
 
 /// Waits for the settings of the server, which come with the connection.
-async fn welcomes_connect(
-    mut connect: TakesConnect,
-    address: SocketAddr,
-    timeouts: Timeouts,
-) -> Result<(), Error> {
-    let told = async { connect.wait_for(Option::is_some).await.map(|told| *told) };
+async fn welcomes_connect(mut heard: Heard, address: SocketAddr, timeouts: Timeouts) -> Result<(), Error> {
+    let told = async { heard.wait_for(Option::is_some).await.map(|takes| *takes) };
     let told = match timeouts.connect {
         Some(after) => timeout(after, told).await.map_err(|_| Error::ConnectTimeout { address, after })?,
         None => told.await,
     };
     match told {
-        Ok(Some(true)) => Ok(()),
+        Ok(Some(Takes { connect: true, .. })) => Ok(()),
         Ok(_) => Err(Error::NoWebSocket { address }),
         Err(_) => Err(Error::Broken { address, source: io::ErrorKind::UnexpectedEof.into() }),
     }

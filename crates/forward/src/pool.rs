@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use crate::error::Error;
-use crate::h2::Link;
+use crate::h2::{Link, Place};
 use crate::stream::Peer;
 use crate::tls::Tls;
 use crate::wire::Wire;
@@ -29,8 +29,8 @@ pub(crate) struct Pool {
 #[derive(Debug, Default)]
 struct Shelves {
     by_address: BTreeMap<SocketAddr, Vec<Kept>>,
-    /// HTTP/2 connections; any number of exchanges share one.
-    shared: BTreeMap<SocketAddr, Shared>,
+    /// HTTP/2 connections; as many exchanges share one as the target takes.
+    shared: BTreeMap<SocketAddr, Vec<Shared>>,
     /// Whether a task is looking for connections that have been idle for too long.
     swept: bool,
 }
@@ -83,20 +83,27 @@ impl Pool {
         Ok(Lease { wire, address: peer.address, pool: Arc::clone(self) })
     }
 
-    /// The HTTP/2 connection to a target, if there is one that takes requests.
-    pub(crate) fn shared(&self, peer: Peer<'_>) -> Option<Link> {
+    /// An HTTP/2 connection to a target that has room for a stream, and that room.
+    pub(crate) fn shared(&self, peer: Peer<'_>) -> Option<(Link, Place)> {
         let mut shelves = self.lock();
-        let Shared { link, tls } = shelves.shared.get(&peer.address)?;
-        if link.sender.is_closed() || tls.as_ref() != peer.tls {
-            shelves.shared.remove(&peer.address);
-            return None;
-        }
-        Some(link.clone())
+        let links = shelves.shared.get_mut(&peer.address)?;
+        let mut found = None;
+        // Those behind the first with room are what a crowd has left; they go when they are empty.
+        links.retain(|Shared { link, tls }| {
+            let usable = !link.sender.is_closed() && tls.as_ref() == peer.tls;
+            if usable && found.is_none() && link.has_room() {
+                found = Some((link.clone(), link.place()));
+                return true;
+            }
+            usable && !link.is_empty()
+        });
+        found
     }
 
     /// Keeps an HTTP/2 connection for others.
     pub(crate) fn share(&self, peer: Peer<'_>, link: Link) {
-        self.lock().shared.insert(peer.address, Shared { link, tls: peer.tls.cloned() });
+        let shared = Shared { link, tls: peer.tls.cloned() };
+        self.lock().shared.entry(peer.address).or_default().push(shared);
     }
 
     /// Closes the idle connections to an address.

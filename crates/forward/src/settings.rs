@@ -1,4 +1,4 @@
-//! The first frame of a server of HTTP/2: whether it takes WebSockets on streams.
+//! The first frame of a server of HTTP/2: how many streams it takes, and whether WebSockets on them.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,11 +11,23 @@ use tokio::sync::watch;
 const HEAD: usize = 9;
 /// The type of frames with settings.
 const SETTINGS: u8 = 4;
+/// SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113, 6.5.2); without it there is no limit.
+const STREAMS: u16 = 3;
 /// SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441, 3).
 const CONNECT_PROTOCOL: u16 = 8;
 
-/// Becomes known with the server's first frame, which holds its settings (RFC 9113, 3.4).
-pub(crate) type TakesConnect = watch::Receiver<Option<bool>>;
+/// What a server takes on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Takes {
+    /// Streams at the same time.
+    pub(crate) streams: usize,
+    /// Whether WebSockets may be among them.
+    pub(crate) connect: bool,
+}
+
+/// Becomes known with the server's first frame, which holds its settings (RFC 9113, 3.4). What it says later is not
+/// heard.
+pub(crate) type Heard = watch::Receiver<Option<Takes>>;
 
 /// A stream whose first frame is looked at as it passes.
 pub(crate) struct Overheard<S> {
@@ -25,19 +37,19 @@ pub(crate) struct Overheard<S> {
 
 struct Ear {
     heard: Vec<u8>,
-    tell: watch::Sender<Option<bool>>,
+    tell: watch::Sender<Option<Takes>>,
 }
 
 impl<S> Overheard<S> {
-    pub(crate) fn new(stream: S) -> (Self, TakesConnect) {
-        let (tell, takes) = watch::channel(None);
-        (Self { stream, ear: Some(Ear { heard: Vec::new(), tell }) }, takes)
+    pub(crate) fn new(stream: S) -> (Self, Heard) {
+        let (tell, heard) = watch::channel(None);
+        (Self { stream, ear: Some(Ear { heard: Vec::new(), tell }) }, heard)
     }
 
     fn hear(&mut self, bytes: &[u8]) {
         let Some(ear) = &mut self.ear else { return };
         ear.heard.extend_from_slice(bytes);
-        if let Some(takes) = takes_connect(&ear.heard) {
+        if let Some(takes) = takes(&ear.heard) {
             ear.tell.send_replace(Some(takes));
             self.ear = None;
         }
@@ -45,15 +57,19 @@ impl<S> Overheard<S> {
 }
 
 /// What the first frame says; nothing as long as it is not whole.
-fn takes_connect(bytes: &[u8]) -> Option<bool> {
+fn takes(bytes: &[u8]) -> Option<Takes> {
     let (head, rest) = bytes.split_at_checked(HEAD)?;
     if head[3] != SETTINGS {
-        return Some(false);
+        return Some(Takes { streams: usize::MAX, connect: false });
     }
     let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-    let settings = rest.get(..length)?.chunks_exact(6);
-    let mut values = settings.filter(|it| it[..2] == CONNECT_PROTOCOL.to_be_bytes()).map(|it| &it[2..]);
-    Some(values.next_back().is_some_and(|value| value == [0, 0, 0, 1]))
+    let (settings, _) = rest.get(..length)?.as_chunks::<6>();
+    let last = |name: u16| {
+        let mut values = settings.iter().filter(|[a, b, ..]| [*a, *b] == name.to_be_bytes());
+        values.next_back().map(|[_, _, value @ ..]| u32::from_be_bytes(*value))
+    };
+    let streams = last(STREAMS).and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+    Some(Takes { streams, connect: last(CONNECT_PROTOCOL) == Some(1) })
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Overheard<S> {
@@ -112,20 +128,21 @@ mod tests {
 
     #[test]
     fn what_the_first_frame_says() {
-        let check = |frame: Vec<u8>, expect: bool| {
+        let check = |frame: Vec<u8>, streams: usize, connect: bool| {
+            let expect = Takes { streams, connect };
             for part in 0..frame.len() {
-                let early = takes_connect(&frame[..part]);
+                let early = takes(&frame[..part]);
                 assert!(early.is_none() || early == Some(expect) && frame[3] != SETTINGS, "{part}");
             }
-            assert_eq!(takes_connect(&frame), Some(expect), "{frame:?}");
-            assert_eq!(takes_connect(&[frame, vec![0; 20]].concat()), Some(expect));
+            assert_eq!(takes(&frame), Some(expect), "{frame:?}");
+            assert_eq!(takes(&[frame, vec![0; 20]].concat()), Some(expect));
         };
-        check(frame(SETTINGS, &[]), false);
-        check(frame(SETTINGS, &[(3, 100), (8, 1)]), true);
-        check(frame(SETTINGS, &[(8, 1), (4, 65_536)]), true);
-        check(frame(SETTINGS, &[(8, 0)]), false);
-        check(frame(SETTINGS, &[(8, 1), (8, 0)]), false);
-        check(frame(SETTINGS, &[(1, 8), (0x0108, 1)]), false);
-        check(frame(0, &[(8, 1)]), false);
+        check(frame(SETTINGS, &[]), usize::MAX, false);
+        check(frame(SETTINGS, &[(3, 100), (8, 1)]), 100, true);
+        check(frame(SETTINGS, &[(8, 1), (4, 65_536)]), usize::MAX, true);
+        check(frame(SETTINGS, &[(8, 0), (3, 7), (3, 0)]), 0, false);
+        check(frame(SETTINGS, &[(8, 1), (8, 0)]), usize::MAX, false);
+        check(frame(SETTINGS, &[(1, 8), (0x0108, 1)]), usize::MAX, false);
+        check(frame(0, &[(3, 1), (8, 1)]), usize::MAX, false);
     }
 }
