@@ -7,6 +7,7 @@ use crate::peer::{Kind, Peer, Setting, free_address};
 use crate::profile;
 use crate::row::{Outcome, Row, Spans};
 use anyhow::Context;
+use fairway_model::traffic::Upstream;
 use fairway_stories::measure::machine::{self, Cores};
 use fairway_stories::measure::process::{Place, Program, Running};
 use fairway_stories::measure::report::{self, Cell, Line, Unit, median, table, thousands};
@@ -14,6 +15,7 @@ use fairway_stories::measure::tools::{self, Shape, wrk};
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
+    fmt::Write as _,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -132,7 +134,7 @@ struct Comparison {
     version: Option<String>,
     outcomes: BTreeMap<(Row, Kind), Vec<Outcome>>,
     resident: BTreeMap<Kind, Resident>,
-    held: Option<Held>,
+    held: Vec<Held>,
 }
 
 impl Comparison {
@@ -154,7 +156,7 @@ impl Comparison {
             version: None,
             outcomes: BTreeMap::new(),
             resident: BTreeMap::new(),
-            held: None,
+            held: Vec::new(),
         }
     }
 
@@ -241,7 +243,7 @@ impl Comparison {
             }
         }
         if self.has(Row::Websockets) {
-            self.held = Some(memory::websockets(setting, descriptors).await?);
+            self.held = memory::websockets(setting, descriptors).await?;
         }
         Ok(())
     }
@@ -298,7 +300,7 @@ impl Comparison {
             table("per second (more is better)", &columns, &more),
             table("less is better", &columns, &less),
         ];
-        parts.extend(self.held.map(show_held));
+        parts.extend((!self.held.is_empty()).then(|| show_held(&self.held)));
         parts.push(self.notes());
         parts.retain(|part| !part.is_empty());
         parts.join("\n")
@@ -389,17 +391,25 @@ fn percents(found: &[(Kind, f64)]) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts for people")]
-fn show_held(held: Held) -> String {
-    let Held { tried, opened, echoed, resident, each } = held;
+fn show_held(held: &[Held]) -> String {
     let count = |count: usize| thousands(count as f64);
-    format!(
-        "| idle WebSockets tried | held | echoed after 5 s | resident | each |\n|---|---|---|---|---|\n| {} | {} | {} | {} | {} |\n",
-        count(tried),
-        count(opened),
-        count(echoed),
-        Unit::Megabytes.show(resident),
-        Unit::Kilobytes.show(each),
-    )
+    let mut table =
+        "| idle WebSockets, to an instance of | tried | held | echoed after 5 s | resident | each |\n\
+                     |---|---|---|---|---|---|\n"
+            .to_owned();
+    for Held { speaks, tried, opened, echoed, resident, each } in held {
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} | {} | {} | {} |",
+            if *speaks == Upstream::H2c { "HTTP/2" } else { "HTTP/1.1" },
+            count(*tried),
+            count(*opened),
+            count(*echoed),
+            Unit::Megabytes.show(*resident),
+            Unit::Kilobytes.show(*each),
+        );
+    }
+    table
 }
 
 #[cfg(test)]

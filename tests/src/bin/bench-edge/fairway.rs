@@ -3,6 +3,7 @@
 use crate::certificate::Certificate;
 use anyhow::Context;
 use fairway_edge::client::Client;
+use fairway_model::traffic::Upstream;
 use fairway_route::Table;
 use fairway_stories::measure::process::{Place, Program, Running};
 use serde_json::json;
@@ -86,6 +87,20 @@ impl Edge {
     /// Serves everything on this address from the upstream.
     pub(crate) async fn serve(&self, listen: SocketAddr, upstream: SocketAddr) -> anyhow::Result<()> {
         self.apply(table("plain", listen, upstream, &json!({}))?).await
+    }
+
+    /// The same, and speaks this with the upstream.
+    pub(crate) async fn serve_as(
+        &self,
+        speaks: Upstream,
+        listen: SocketAddr,
+        upstream: SocketAddr,
+    ) -> anyhow::Result<()> {
+        let mut table = table("plain", listen, upstream, &json!({}))?;
+        for service in table.services.values_mut() {
+            service.treatment.upstream = speaks;
+        }
+        self.apply(table).await
     }
 
     /// The same with a line in the access log for each exchange. False when this edge writes none.

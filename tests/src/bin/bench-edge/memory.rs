@@ -3,6 +3,7 @@
 use crate::fairway::Edge;
 use crate::peer::{Kind, Peer, Setting, free_address};
 use anyhow::{Context, ensure};
+use fairway_model::traffic::Upstream;
 use fairway_stories::measure::rate::exchange;
 use futures::{SinkExt, StreamExt, stream};
 use std::{net::SocketAddr, time::Duration};
@@ -60,6 +61,8 @@ async fn connection(address: SocketAddr) -> anyhow::Result<TcpStream> {
 /// What became of the WebSockets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Held {
+    /// What the edge speaks with the instance.
+    pub(crate) speaks: Upstream,
     /// How many were tried.
     pub(crate) tried: usize,
     /// How many were opened.
@@ -74,18 +77,28 @@ pub(crate) struct Held {
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// WebSockets to an instance of HTTP/1.1, and if there are not descriptors enough for all of them, to one of HTTP/2.
+pub(crate) async fn websockets(setting: &Setting<'_>, descriptors: u64) -> anyhow::Result<Vec<Held>> {
+    // The edge has some of its own.
+    let room = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(200);
+    let mut held = vec![hold(setting, Upstream::Http1, SOCKETS.min(room / 2)).await?];
+    if room / 2 < SOCKETS {
+        // Two for each there, and here little more than one.
+        held.push(hold(setting, Upstream::H2c, SOCKETS.min(room)).await?);
+    }
+    Ok(held)
+}
+
 /// Opens WebSockets through an edge of its own, leaves them alone for a while and asks each for an echo.
 #[expect(clippy::cast_precision_loss, reason = "kibibytes")]
-pub(crate) async fn websockets(setting: &Setting<'_>, descriptors: u64) -> anyhow::Result<Held> {
-    let directory = setting.directory.join("websockets");
+async fn hold(setting: &Setting<'_>, speaks: Upstream, tried: usize) -> anyhow::Result<Held> {
+    let directory = setting.directory.join(format!("websockets-{speaks:?}"));
     std::fs::create_dir_all(&directory)?;
     let mut edge = Edge::start(setting.edge, &directory, Some(setting.place)).await?;
     let address = free_address();
-    edge.serve(address, setting.upstream).await?;
+    edge.serve_as(speaks, address, setting.upstream).await?;
     edge.running.accepts(address).await?;
     let idle = edge.running.settled().await?;
-    // The edge has two descriptors for each, and some of its own.
-    let tried = SOCKETS.min(usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(200) / 2);
     let mut opening = stream::iter(0..tried).map(|_| open(address)).buffer_unordered(AT_ONCE);
     let mut sockets = Vec::with_capacity(tried);
     while let Some(opened) = opening.next().await {
@@ -105,6 +118,7 @@ pub(crate) async fn websockets(setting: &Setting<'_>, descriptors: u64) -> anyho
     let echoes = stream::iter(sockets).map(echo).buffer_unordered(AT_ONCE);
     let echoed = echoes.filter(|echoed| std::future::ready(*echoed)).count().await;
     Ok(Held {
+        speaks,
         tried,
         opened,
         echoed,

@@ -1,12 +1,15 @@
 //! What answers behind the proxies: as little work as HTTP allows, so that the proxy is what is measured.
 //!
 //! `/` has 100 bytes, `/16k` has 16 KiB, `/ws` echoes, `/events` sends an event ten times a second. Bodies of requests
-//! are read and forgotten.
+//! are read and forgotten. WebSockets are spoken over HTTP/2 as well (RFC 8441).
 
 use fairway_stories::measure::message::{content_length, head_end, header, second_word};
 use futures::{SinkExt, StreamExt};
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use http_body_util::Empty;
+use hyper::{Method, Request, Response, StatusCode, body::Incoming, ext::Protocol, server::conn::http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{
     WebSocketStream,
@@ -81,6 +84,10 @@ pub(crate) fn listener(address: SocketAddr) -> io::Result<tokio::net::TcpListene
 
 async fn exchange(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let mut start = [0; 3];
+    if stream.peek(&mut start).await? == 3 && start == *b"PRI" {
+        return multiplexed(stream).await;
+    }
     let mut buffer = vec![0; BUFFER];
     let mut filled = 0;
     loop {
@@ -140,6 +147,32 @@ async fn echo(mut stream: TcpStream, key: &str) -> io::Result<()> {
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {key}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await?;
+    talk(stream).await;
+    Ok(())
+}
+
+/// Streams of HTTP/2 that become WebSockets, and nothing else.
+async fn multiplexed(stream: TcpStream) -> io::Result<()> {
+    let service = hyper::service::service_fn(|request: Request<Incoming>| async move {
+        let mut response = Response::new(Empty::<bytes::Bytes>::new());
+        if request.method() == Method::CONNECT && request.extensions().get::<Protocol>().is_some() {
+            tokio::spawn(async move {
+                if let Ok(stream) = hyper::upgrade::on(request).await {
+                    talk(TokioIo::new(stream)).await;
+                }
+            });
+        } else {
+            *response.status_mut() = StatusCode::NOT_FOUND;
+        }
+        Ok::<_, Infallible>(response)
+    });
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.enable_connect_protocol();
+    builder.serve_connection(TokioIo::new(stream), service).await.map_err(io::Error::other)
+}
+
+/// Says what it is told.
+async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin) {
     // Ten thousand of them shall fit into a small machine.
     let config = WebSocketConfig::default().read_buffer_size(1024).write_buffer_size(0);
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
@@ -152,7 +185,6 @@ async fn echo(mut stream: TcpStream, key: &str) -> io::Result<()> {
             break;
         }
     }
-    Ok(())
 }
 
 async fn events(mut stream: TcpStream, version: &str) -> io::Result<()> {
