@@ -37,7 +37,7 @@ impl Conversation {
     where
         T: for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
-        let list = List { table: self.table, columns: self.columns, order: "created_at, id" };
+        let list = List { table: self.table, columns: self.columns, order: "created_at, id", ids: None };
         let page = list.page(pool, paging, |sql| {
             sql.push(" AND ").push(self.about).push(" = ").push_bind(about);
         });

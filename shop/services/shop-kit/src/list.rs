@@ -1,7 +1,7 @@
 //! Lists that are read in pages. What a page costs depends on its place and its size, hardly on how long the list is:
 //!
 //! * The rows of a page far down are looked for by their ids, which an index has in the list's order: rows before it
-//!   are passed over without being read.
+//!   are passed over without being read. So are those of any page of [`List::ids`].
 //! * Rows are counted up to [`COUNTED`] past the beginning of the page. So the total of a shorter list is exact, and
 //!   whoever pages on in a longer one always sees that there is more.
 
@@ -26,6 +26,10 @@ pub struct List {
     pub columns: &'static str,
     /// The order of the rows; no two have the same place.
     pub order: &'static str,
+    /// Where ids are looked for first, whatever the page: the table again, or a view that has what the list is narrowed
+    /// and ordered by. For a list that PostgreSQL would otherwise pick out of a longer one, as it does when it expects
+    /// the wanted rows to be spread evenly over it.
+    pub ids: Option<&'static str>,
 }
 
 impl List {
@@ -59,7 +63,7 @@ impl List {
         narrow: impl Fn(&mut QueryBuilder<Postgres>),
     ) -> sqlx::Result<i64> {
         let mut query = QueryBuilder::new("SELECT count(*) FROM (SELECT 1 FROM ");
-        query.push(self.table).push(" WHERE true");
+        query.push(self.ids.unwrap_or(self.table)).push(" WHERE true");
         narrow(&mut query);
         query.push(" LIMIT ").push_bind(paging.offset().saturating_add(COUNTED)).push(") AS counted");
         query.build_query_scalar().fetch_one(connection).await
@@ -82,17 +86,17 @@ impl List {
         if paging.offset() >= total {
             return Ok(Vec::new());
         }
-        let Self { table, columns, order } = self;
-        let far = paging.offset() >= FAR;
+        let Self { table, columns, order, ids } = self;
+        let ids = ids.or((paging.offset() >= FAR).then_some(*table));
         let mut query = QueryBuilder::new(format!("SELECT {columns} FROM {table} WHERE "));
-        if far {
-            query.push("id IN (SELECT id FROM ").push(table).push(" WHERE ");
+        if let Some(ids) = ids {
+            query.push("id IN (SELECT id FROM ").push(ids).push(" WHERE ");
         }
         query.push("true");
         narrow(&mut query);
         query.push(" ORDER BY ").push(order).push(" LIMIT ").push_bind(paging.size);
         query.push(" OFFSET ").push_bind(paging.offset());
-        if far {
+        if ids.is_some() {
             query.push(") ORDER BY ").push(order);
         }
         query.build_query_as().fetch_all(connection).await

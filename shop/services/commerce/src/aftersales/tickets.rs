@@ -30,7 +30,7 @@ macro_rules! columns {
 }
 
 const TICKETS: List =
-    List { table: "after_sales_tickets", columns: columns!(), order: "created_at DESC, id" };
+    List { table: "after_sales_tickets", columns: columns!(), order: "created_at DESC, id", ids: None };
 
 /// A ticket that the caller may see.
 ///
@@ -60,12 +60,14 @@ pub async fn list(
 ) -> ApiResult<Json<PagedAfterSalesTicketList>> {
     let paging = query.paging(20)?;
     let order = query.uuid("orderId")?;
-    let page = TICKETS.page(app.pool(), paging, |sql| {
+    let status = query.text("status");
+    let list = List { ids: status.map(|_| TICKETS.table), ..TICKETS };
+    let page = list.page(app.pool(), paging, |sql| {
         caller.narrow(sql);
         if let Some(order) = order {
             sql.push(" AND order_id = ").push_bind(order);
         }
-        if let Some(status) = query.text("status") {
+        if let Some(status) = status {
             sql.push(" AND status = ").push_bind(status.to_owned());
         }
     });

@@ -28,6 +28,7 @@ const PRODUCTS: List = List {
     table: "catalog_products",
     columns: "id, name, cover_image_url, category_id, status, tags",
     order: "catalog_status_rank(status), created_at DESC, id",
+    ids: None,
 };
 
 /// What a list is narrowed to.

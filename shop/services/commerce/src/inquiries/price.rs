@@ -27,7 +27,8 @@ macro_rules! columns {
     };
 }
 
-const INQUIRIES: List = List { table: "price_inquiries", columns: columns!(), order: "created_at DESC, id" };
+const INQUIRIES: List =
+    List { table: "price_inquiries", columns: columns!(), order: "created_at DESC, id", ids: None };
 
 fn only_visible(query: &mut QueryBuilder<Postgres>, caller: &Caller) {
     if let Some(id) = caller.only_own() {
@@ -65,9 +66,16 @@ pub async fn list(
     query: QueryParams,
 ) -> ApiResult<Json<PagedPriceInquiryList>> {
     let paging = query.paging(20)?;
-    let page = INQUIRIES.page(app.pool(), paging, |sql| {
-        only_visible(sql, &caller);
-        if let Some(status) = query.text("status") {
+    let status = query.text("status");
+    let sales_user = caller.only_owned();
+    let ids = sales_user.map(|_| "price_inquiries_of_sales_users").or(status.map(|_| INQUIRIES.table));
+    let list = List { ids, ..INQUIRIES };
+    let page = list.page(app.pool(), paging, |sql| {
+        match sales_user {
+            Some(id) => _ = sql.push(" AND sales_user_id = ").push_bind(id),
+            None => only_visible(sql, &caller),
+        }
+        if let Some(status) = status {
             sql.push(" AND status = ").push_bind(status.to_owned());
         }
     });

@@ -31,7 +31,7 @@ macro_rules! columns {
     };
 }
 
-const ORDERS: List = List { table: "orders o", columns: columns!(), order: "created_at DESC, id" };
+const ORDERS: List = List { table: "orders o", columns: columns!(), order: "created_at DESC, id", ids: None };
 
 /// What decisions about an order need: whose it is, and where.
 #[derive(Debug, Clone, Copy, FromRow)]
@@ -159,8 +159,9 @@ pub async fn list(
     let failed = "failed to list orders";
     let mut connection = app.pool().acquire().await.or_internal(failed)?;
     let total = count(&mut connection, &wanted).await.or_internal(failed)?;
+    let list = List { ids: wanted.status.as_ref().map(|_| ORDERS.table), ..ORDERS };
     let items =
-        ORDERS.rows(&mut connection, paging, total, |sql| wanted.narrow(sql)).await.or_internal(failed)?;
+        list.rows(&mut connection, paging, total, |sql| wanted.narrow(sql)).await.or_internal(failed)?;
     Ok(Json(PagedOrderList::of(items, paging, total)))
 }
 

@@ -28,7 +28,8 @@ macro_rules! columns {
     };
 }
 
-const REQUESTS: List = List { table: "product_requests", columns: columns!(), order: "created_at DESC, id" };
+const REQUESTS: List =
+    List { table: "product_requests", columns: columns!(), order: "created_at DESC, id", ids: None };
 
 fn moment(query: &QueryParams, name: &str) -> ApiResult<Option<OffsetDateTime>> {
     // A plus that was not escaped arrives as a blank.

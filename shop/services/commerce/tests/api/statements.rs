@@ -84,7 +84,7 @@ async fn more_things_take_no_more_statements() {
 }
 
 /// More of everything than a list may look at.
-const FILL: [&str; 5] = [
+const FILL: [&str; 7] = [
     "INSERT INTO catalog_products (name, category_id, status, created_at)
      SELECT 'p' || n, '66666666-6666-6666-6666-666666666666', (ARRAY['ACTIVE', 'DRAFT', 'INACTIVE'])[n % 3 + 1],
          now() - n * interval '1 second'
@@ -94,11 +94,22 @@ const FILL: [&str; 5] = [
          (ARRAY['SUBMITTED', 'PAID'])[n % 2 + 1], jsonb_build_object('receiverName', '', 'receiverPhone', '', 'detail', ''),
          now() - n * interval '1 second'
      FROM generate_series(1, 10000) AS n",
+    "INSERT INTO orders (customer_id, owner_sales_user_id, status, address, created_at)
+     SELECT 'dddddddd-dddd-dddd-dddd-dddddddddddd', 'bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb', 'SHIPPED',
+         jsonb_build_object('receiverName', '', 'receiverPhone', '', 'detail', ''), now() - n * interval '1 day'
+     FROM generate_series(1, 5000) AS n",
     "INSERT INTO order_items (order_id, position, sku_id, qty, unit_price_fen)
      SELECT id, 1, '33333333-3333-3333-3333-333333333301', 1, 1 FROM orders",
     "INSERT INTO after_sales_tickets (created_by_user_id, owner_sales_user_id, subject, description, created_at)
      SELECT 'dddddddd-dddd-dddd-dddd-dddddddddddd', 'bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb', 's', 'd',
          now() - n * interval '1 second'
+     FROM generate_series(1, 15000) AS n",
+    "INSERT INTO price_inquiries
+         (created_by_user_id, owner_sales_user_id, assigned_sales_user_id, status, message, created_at)
+     SELECT 'dddddddd-dddd-dddd-dddd-dddddddddddd',
+         CASE WHEN n > 14000 AND n % 2 = 0 THEN 'bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb'::uuid END,
+         CASE WHEN n > 14000 AND n % 3 = 0 THEN 'bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb'::uuid END,
+         CASE WHEN n > 12000 THEN 'CLOSED' ELSE 'OPEN' END, 'm' || n, now() - n * interval '1 second'
      FROM generate_series(1, 15000) AS n",
     "VACUUM ANALYZE",
 ];
@@ -130,9 +141,15 @@ async fn a_page_looks_at_a_page() {
     for person in [CUSTOMER, SALES, ADMIN] {
         check(person, "/orders", A_PAGE).await;
         check(person, "/orders?status=PAID&page=100", A_PAGE).await;
+        check(person, "/orders?status=SHIPPED", A_PAGE).await;
+        check(person, "/inquiries/price?status=CLOSED", 3_000).await;
         check(person, "/after-sales/tickets", 10_000).await;
         check(person, "/after-sales/tickets?status=OPEN&page=3", 10_040).await;
     }
+    check(SALES, "/inquiries/price", A_PAGE).await;
+    check(SALES, "/inquiries/price?page=26", A_PAGE).await;
+    let list = world.of(SALES).get("/inquiries/price?page=26").await.json();
+    assert_eq!((&list["total"], &list["items"][0]["message"]), (&json!(668), &json!("m14750")));
     check(CS, "/after-sales/tickets?page=96", 11_900).await;
     let list = world.of(CS).get("/after-sales/tickets?page=96").await.json();
     assert_eq!(list["total"], 11_900, "counted 10,000 past the beginning of the page");
