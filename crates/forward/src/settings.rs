@@ -1,4 +1,6 @@
-//! The first frame of a server of HTTP/2: how many streams it takes, and whether WebSockets on them.
+//! What a server of HTTP/2 says of itself: how many streams it takes, and whether WebSockets on them.
+//!
+//! hyper knows it and does not tell, so it is overheard.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -25,51 +27,103 @@ pub(crate) struct Takes {
     pub(crate) connect: bool,
 }
 
-/// Becomes known with the server's first frame, which holds its settings (RFC 9113, 3.4). What it says later is not
-/// heard.
-pub(crate) type Heard = watch::Receiver<Option<Takes>>;
-
-/// A stream whose first frame is looked at as it passes.
-pub(crate) struct Overheard<S> {
-    stream: S,
-    ear: Option<Ear>,
+impl Default for Takes {
+    fn default() -> Self {
+        Self { streams: usize::MAX, connect: false }
+    }
 }
 
-struct Ear {
-    heard: Vec<u8>,
+impl Takes {
+    /// After these settings; what they do not name stays.
+    fn changed(mut self, settings: &[u8]) -> Self {
+        let (settings, _) = settings.as_chunks::<6>();
+        for [a, b, value @ ..] in settings {
+            let value = u32::from_be_bytes(*value);
+            match u16::from_be_bytes([*a, *b]) {
+                STREAMS => self.streams = usize::try_from(value).unwrap_or(usize::MAX),
+                CONNECT_PROTOCOL => self.connect = value == 1,
+                _ => {}
+            }
+        }
+        self
+    }
+}
+
+/// Becomes known with the server's first frame, which holds its settings (RFC 9113, 3.4), and follows all that it says
+/// later.
+pub(crate) type Heard = watch::Receiver<Option<Takes>>;
+
+/// A stream whose frames are looked at as they pass.
+pub(crate) struct Overheard<S> {
+    stream: S,
+    ear: Ear,
     tell: watch::Sender<Option<Takes>>,
+}
+
+/// Tells settings from all else.
+#[derive(Default)]
+struct Ear {
+    /// What has come of a frame: its head, and the settings in it.
+    part: Vec<u8>,
+    /// How much passes unheard before the next frame.
+    passing: usize,
+    heard: Option<Takes>,
 }
 
 impl<S> Overheard<S> {
     pub(crate) fn new(stream: S) -> (Self, Heard) {
         let (tell, heard) = watch::channel(None);
-        (Self { stream, ear: Some(Ear { heard: Vec::new(), tell }) }, heard)
+        (Self { stream, ear: Ear::default(), tell }, heard)
     }
 
     fn hear(&mut self, bytes: &[u8]) {
-        let Some(ear) = &mut self.ear else { return };
-        ear.heard.extend_from_slice(bytes);
-        if let Some(takes) = takes(&ear.heard) {
-            ear.tell.send_replace(Some(takes));
-            self.ear = None;
+        let before = self.ear.heard;
+        self.ear.hear(bytes);
+        if self.ear.heard != before {
+            self.tell.send_replace(self.ear.heard);
         }
     }
 }
 
-/// What the first frame says; nothing as long as it is not whole.
-fn takes(bytes: &[u8]) -> Option<Takes> {
-    let (head, rest) = bytes.split_at_checked(HEAD)?;
-    if head[3] != SETTINGS {
-        return Some(Takes { streams: usize::MAX, connect: false });
+impl Ear {
+    fn hear(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.passing > 0 {
+                let passed = self.passing.min(bytes.len());
+                self.passing -= passed;
+                bytes = &bytes[passed..];
+                continue;
+            }
+            let missing = self.frame().map_or(HEAD, |(_, length)| HEAD + length) - self.part.len();
+            let (some, rest) = bytes.split_at(missing.min(bytes.len()));
+            self.part.extend_from_slice(some);
+            bytes = rest;
+            self.settle();
+        }
     }
-    let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-    let (settings, _) = rest.get(..length)?.as_chunks::<6>();
-    let last = |name: u16| {
-        let mut values = settings.iter().filter(|[a, b, ..]| [*a, *b] == name.to_be_bytes());
-        values.next_back().map(|[_, _, value @ ..]| u32::from_be_bytes(*value))
-    };
-    let streams = last(STREAMS).and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
-    Some(Takes { streams, connect: last(CONNECT_PROTOCOL) == Some(1) })
+
+    /// The type of the frame and the length of what follows its head.
+    fn frame(&self) -> Option<(u8, usize)> {
+        let [a, b, c, kind, ..] = *self.part.first_chunk::<HEAD>()?;
+        Some((kind, usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c)))
+    }
+
+    /// Goes on to the next frame if this one has been heard.
+    fn settle(&mut self) {
+        let Some((kind, length)) = self.frame() else { return };
+        if kind == SETTINGS && self.part.len() < HEAD + length {
+            return;
+        }
+        // A first frame of another type says nothing, which is an error of the server.
+        let takes = self.heard.unwrap_or_default();
+        if kind == SETTINGS {
+            self.heard = Some(takes.changed(&self.part[HEAD..]));
+        } else {
+            self.heard = Some(takes);
+            self.passing = length;
+        }
+        self.part.clear();
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Overheard<S> {
@@ -126,23 +180,47 @@ mod tests {
         bytes
     }
 
+    /// However the bytes come in pieces.
+    fn check(frames: &[Vec<u8>], streams: usize, connect: bool) {
+        let bytes = frames.concat();
+        for size in 1..=bytes.len() {
+            let mut ear = Ear::default();
+            for piece in bytes.chunks(size) {
+                ear.hear(piece);
+            }
+            assert_eq!(ear.heard, Some(Takes { streams, connect }), "{frames:?} by {size}");
+        }
+    }
+
     #[test]
     fn what_the_first_frame_says() {
-        let check = |frame: Vec<u8>, streams: usize, connect: bool| {
-            let expect = Takes { streams, connect };
-            for part in 0..frame.len() {
-                let early = takes(&frame[..part]);
-                assert!(early.is_none() || early == Some(expect) && frame[3] != SETTINGS, "{part}");
-            }
-            assert_eq!(takes(&frame), Some(expect), "{frame:?}");
-            assert_eq!(takes(&[frame, vec![0; 20]].concat()), Some(expect));
-        };
-        check(frame(SETTINGS, &[]), usize::MAX, false);
-        check(frame(SETTINGS, &[(3, 100), (8, 1)]), 100, true);
-        check(frame(SETTINGS, &[(8, 1), (4, 65_536)]), usize::MAX, true);
-        check(frame(SETTINGS, &[(8, 0), (3, 7), (3, 0)]), 0, false);
-        check(frame(SETTINGS, &[(8, 1), (8, 0)]), usize::MAX, false);
-        check(frame(SETTINGS, &[(1, 8), (0x0108, 1)]), usize::MAX, false);
-        check(frame(0, &[(3, 1), (8, 1)]), usize::MAX, false);
+        check(&[frame(SETTINGS, &[])], usize::MAX, false);
+        check(&[frame(SETTINGS, &[(3, 100), (8, 1)])], 100, true);
+        check(&[frame(SETTINGS, &[(8, 1), (4, 65_536)])], usize::MAX, true);
+        check(&[frame(SETTINGS, &[(8, 0), (3, 7), (3, 0)])], 0, false);
+        check(&[frame(SETTINGS, &[(8, 1), (8, 0)])], usize::MAX, false);
+        check(&[frame(SETTINGS, &[(1, 8), (0x0108, 1)])], usize::MAX, false);
+        check(&[frame(0, &[(3, 1), (8, 1)])], usize::MAX, false);
+    }
+
+    #[test]
+    fn nothing_is_known_before_the_first_frame_is_whole() {
+        let mut ear = Ear::default();
+        let (last, others) = frame(SETTINGS, &[(3, 1)]).split_last().map(|(l, o)| (*l, o.to_vec())).unwrap();
+        ear.hear(&others);
+        assert_eq!(ear.heard, None);
+        ear.hear(&[last]);
+        assert_eq!(ear.heard, Some(Takes { streams: 1, connect: false }));
+    }
+
+    #[test]
+    fn what_is_said_later_holds() {
+        let first = frame(SETTINGS, &[(3, 100), (8, 1)]);
+        // What is no frame with settings only looks like one inside.
+        let data = frame(0, &[(0x0000, 0x0604_0000), (0, 3), (0, 1)]);
+        let empty = frame(SETTINGS, &[]);
+        check(&[first.clone(), data.clone(), empty.clone()], 100, true);
+        check(&[first.clone(), data.clone(), frame(SETTINGS, &[(3, 1)]), data.clone()], 1, true);
+        check(&[first, frame(SETTINGS, &[(3, 0)]), empty, data, frame(SETTINGS, &[(3, 5)])], 5, true);
     }
 }
