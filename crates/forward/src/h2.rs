@@ -45,7 +45,12 @@ impl Link {
     /// as long as the others last.
     pub(crate) fn has_room(&self) -> bool {
         let most = self.heard.borrow().map_or(UNHEARD, |takes| takes.streams);
-        self.streams.load(Ordering::Relaxed) < most
+        !self.sender.is_closed() && self.streams.load(Ordering::Relaxed) < most
+    }
+
+    /// Whether both are the same connection.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.streams, &other.streams)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -81,9 +86,9 @@ pub(crate) async fn attempt(
     let mut request = request;
     let address = peer.address;
     if let Some((link, place)) = pool.shared(peer) {
-        match send(link, place, request, address, timeouts).await {
+        match send(link.clone(), place, request, address, timeouts).await {
             Err((Failed::Unsent(_), Some(unsent))) => {
-                pool.close_idle(address);
+                pool.unshare(address, &link);
                 request = *unsent;
             }
             other => return other,

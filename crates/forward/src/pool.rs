@@ -29,7 +29,7 @@ pub(crate) struct Pool {
 #[derive(Debug, Default)]
 struct Shelves {
     by_address: BTreeMap<SocketAddr, Vec<Kept>>,
-    /// HTTP/2 connections; as many exchanges share one as the target takes.
+    /// HTTP/2 connections, oldest first; as many exchanges share one as the target takes.
     shared: BTreeMap<SocketAddr, Vec<Shared>>,
     /// Whether a task is looking for connections that have been idle for too long.
     swept: bool,
@@ -39,13 +39,25 @@ struct Shelves {
 struct Shared {
     link: Link,
     tls: Option<Tls>,
+    unused: Unused,
 }
 
 #[derive(Debug)]
 struct Kept {
     wire: Box<Wire>,
-    /// How many sweeps have seen it.
-    sweeps: u32,
+    unused: Unused,
+}
+
+/// How many sweeps in a row have found a connection without use.
+#[derive(Debug, Default)]
+struct Unused(u32);
+
+impl Unused {
+    /// One sweep more: whether it may stay.
+    fn seen(&mut self, pause: Duration, idle_for: Duration) -> bool {
+        self.0 += 1;
+        pause * self.0 < idle_for
+    }
 }
 
 /// A connection in use. Dropping it closes it.
@@ -86,24 +98,29 @@ impl Pool {
     /// An HTTP/2 connection to a target that has room for a stream, and that room.
     pub(crate) fn shared(&self, peer: Peer<'_>) -> Option<(Link, Place)> {
         let mut shelves = self.lock();
-        let links = shelves.shared.get_mut(&peer.address)?;
-        let mut found = None;
-        // Those behind the first with room are what a crowd has left; they go when they are empty.
-        links.retain(|Shared { link, tls }| {
-            let usable = !link.sender.is_closed() && tls.as_ref() == peer.tls;
-            if usable && found.is_none() && link.has_room() {
-                found = Some((link.clone(), link.place()));
-                return true;
-            }
-            usable && !link.is_empty()
-        });
-        found
+        // The first with room: what a crowd has left behind it goes unused, and is closed.
+        let found = shelves.shared.get_mut(&peer.address)?.iter_mut().find(|shared| {
+            let Shared { link, tls, .. } = shared;
+            tls.as_ref() == peer.tls && link.has_room()
+        })?;
+        found.unused = Unused::default();
+        Some((found.link.clone(), found.link.place()))
     }
 
     /// Keeps an HTTP/2 connection for others.
-    pub(crate) fn share(&self, peer: Peer<'_>, link: Link) {
-        let shared = Shared { link, tls: peer.tls.cloned() };
-        self.lock().shared.entry(peer.address).or_default().push(shared);
+    pub(crate) fn share(self: &Arc<Self>, peer: Peer<'_>, link: Link) {
+        let shared = Shared { link, tls: peer.tls.cloned(), unused: Unused::default() };
+        let mut shelves = self.lock();
+        shelves.shared.entry(peer.address).or_default().push(shared);
+        self.have_swept(&mut shelves);
+    }
+
+    /// Nobody gets this connection any more.
+    pub(crate) fn unshare(&self, address: SocketAddr, link: &Link) {
+        let mut shelves = self.lock();
+        if let Some(links) = shelves.shared.get_mut(&address) {
+            links.retain(|shared| !shared.link.is(link));
+        }
     }
 
     /// Closes the idle connections to an address.
@@ -123,8 +140,12 @@ impl Pool {
         let mut shelves = self.lock();
         let shelf = shelves.by_address.entry(address).or_default();
         if shelf.len() < self.most_idle {
-            shelf.push(Kept { wire, sweeps: 0 });
+            shelf.push(Kept { wire, unused: Unused::default() });
         }
+        self.have_swept(&mut shelves);
+    }
+
+    fn have_swept(self: &Arc<Self>, shelves: &mut Shelves) {
         if !shelves.swept {
             shelves.swept = true;
             tokio::spawn(sweep(Arc::downgrade(self), self.idle_for));
@@ -143,14 +164,21 @@ async fn sweep(pool: Weak<Pool>, idle_for: Duration) {
         tokio::time::sleep(pause).await;
         let Some(pool) = pool.upgrade() else { return };
         let mut shelves = pool.lock();
-        for shelf in shelves.by_address.values_mut() {
-            shelf.retain_mut(|kept| {
-                kept.sweeps += 1;
-                pause * kept.sweeps < idle_for && kept.wire.is_quiet(false)
+        shelves.by_address.retain(|_, shelf| {
+            shelf.retain_mut(|Kept { wire, unused }| unused.seen(pause, idle_for) && wire.is_quiet(false));
+            !shelf.is_empty()
+        });
+        shelves.shared.retain(|_, links| {
+            links.retain_mut(|Shared { link, unused, .. }| {
+                if !link.is_empty() {
+                    *unused = Unused::default();
+                    return true;
+                }
+                !link.sender.is_closed() && unused.seen(pause, idle_for)
             });
-        }
-        shelves.by_address.retain(|_, shelf| !shelf.is_empty());
-        if shelves.by_address.is_empty() {
+            !links.is_empty()
+        });
+        if shelves.by_address.is_empty() && shelves.shared.is_empty() {
             shelves.swept = false;
             return;
         }

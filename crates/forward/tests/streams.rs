@@ -1,65 +1,110 @@
-//! Targets of HTTP/2 that take few streams on a connection.
+//! Targets of HTTP/2 that take few streams on a connection, and change their mind.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as loudly as the tests")]
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use fairway_forward::{Body, Exchange, Forwarder, Protocol, RequestBody, Settings};
-use futures::stream;
 use http::{Request, Response};
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Frame;
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpListener;
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use http_body_util::BodyExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+
+const ACK: u8 = 1;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
 
 async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("nothing happened for too long")
 }
 
-/// What happens to a server's connections.
-#[derive(Debug, PartialEq, Eq)]
-enum Event {
-    Opened,
-    Closed,
+/// The server's side of a connection, frame by frame.
+struct Connection(TcpStream);
+
+impl Connection {
+    /// The next connection, on which so many streams are taken.
+    async fn accept(listener: &TcpListener, streams: u32) -> Self {
+        let (mut socket, _) = within(listener.accept()).await.unwrap();
+        let mut preface = [0; 24];
+        within(socket.read_exact(&mut preface)).await.unwrap();
+        let mut connection = Self(socket);
+        connection.send(SETTINGS, 0, 0, &limit(streams)).await;
+        connection
+    }
+
+    async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+        self.0.write_all(&[&head, payload].concat()).await.unwrap();
+    }
+
+    /// The stream of the next frame with this type and this flag.
+    async fn receive(&mut self, kind: u8, flag: u8) -> u32 {
+        loop {
+            let mut head = [0; 9];
+            within(self.0.read_exact(&mut head)).await.unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; usize::try_from(length).unwrap()];
+            within(self.0.read_exact(&mut payload)).await.unwrap();
+            if head[3] == kind && head[4] & flag == flag {
+                return u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+            }
+        }
+    }
+
+    /// Begins to answer the next request.
+    async fn begin(&mut self) -> u32 {
+        let stream = self.receive(HEADERS, END_HEADERS).await;
+        // :status: 200 (RFC 7541, appendix A)
+        self.send(HEADERS, END_HEADERS, stream, &[0x88]).await;
+        stream
+    }
+
+    async fn end(&mut self, stream: u32) {
+        self.send(DATA, END_STREAM, stream, &[]).await;
+    }
+
+    /// Takes so many streams from now on, and the client knows.
+    async fn take(&mut self, streams: u32) {
+        self.receive(SETTINGS, ACK).await;
+        self.send(SETTINGS, 0, 0, &limit(streams)).await;
+        self.receive(SETTINGS, ACK).await;
+    }
+
+    /// Takes no more streams, and the client knows.
+    async fn go_away(&mut self) {
+        self.send(GOAWAY, 0, 0, &[0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]).await;
+        self.send(PING, 0, 0, &[7; 8]).await;
+        self.receive(PING, ACK).await;
+    }
+
+    async fn closed(mut self) {
+        within(self.0.read_to_end(&mut Vec::new())).await.unwrap();
+    }
 }
 
-/// A server that takes one stream on each connection. What it answers ends when the sender of its body is dropped.
-async fn server() -> (SocketAddr, UnboundedReceiver<Event>, UnboundedReceiver<UnboundedSender<Bytes>>) {
+/// SETTINGS_MAX_CONCURRENT_STREAMS
+fn limit(streams: u32) -> Vec<u8> {
+    [&[0, 3][..], &streams.to_be_bytes()].concat()
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (tell, events) = mpsc::unbounded_channel();
-    let (give, answers) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let (tell, give) = (tell.clone(), give.clone());
-            tokio::spawn(async move {
-                let _ = tell.send(Event::Opened);
-                let service = service_fn(|_: Request<hyper::body::Incoming>| {
-                    let (sender, receiver) = mpsc::unbounded_channel::<Bytes>();
-                    let _ = give.send(sender);
-                    async {
-                        let pieces = stream::unfold(receiver, |mut pieces| async {
-                            let piece = pieces.recv().await?;
-                            Some((Ok::<_, Infallible>(Frame::data(piece)), pieces))
-                        });
-                        Ok::<_, Infallible>(Response::new(StreamBody::new(pieces)))
-                    }
-                });
-                let mut builder = http2::Builder::new(TokioExecutor::new());
-                builder.max_concurrent_streams(1);
-                let _ = builder.serve_connection(TokioIo::new(socket), service).await;
-                let _ = tell.send(Event::Closed);
-            });
-        }
-    });
-    (address, events, answers)
+    (listener, address)
+}
+
+/// A forwarder that keeps what nobody uses for this long.
+fn forwarder(idle_for: Duration) -> Forwarder {
+    Forwarder::new(Settings { idle_for, ..Settings::default() })
 }
 
 async fn ask(forwarder: &Forwarder, address: SocketAddr) -> Response<Body> {
@@ -68,30 +113,114 @@ async fn ask(forwarder: &Forwarder, address: SocketAddr) -> Response<Body> {
     within(forwarder.forward(request, address, &exchange)).await.unwrap()
 }
 
+async fn whole(response: Response<Body>) {
+    within(response.into_body().collect()).await.unwrap();
+}
+
+/// An answer that has begun.
+struct Open {
+    response: Response<Body>,
+    stream: u32,
+}
+
+impl Open {
+    /// On a new connection.
+    async fn anew(
+        forwarder: &Forwarder,
+        address: SocketAddr,
+        listener: &TcpListener,
+        streams: u32,
+    ) -> (Connection, Self) {
+        let served = async {
+            let mut connection = Connection::accept(listener, streams).await;
+            let stream = connection.begin().await;
+            (connection, stream)
+        };
+        let (response, (connection, stream)) = tokio::join!(ask(forwarder, address), served);
+        (connection, Self { response, stream })
+    }
+
+    /// On a connection that there is.
+    async fn on(connection: &mut Connection, forwarder: &Forwarder, address: SocketAddr) -> Self {
+        let (response, stream) = tokio::join!(ask(forwarder, address), connection.begin());
+        Self { response, stream }
+    }
+
+    async fn end(self, connection: &mut Connection) {
+        connection.end(self.stream).await;
+        whole(self.response).await;
+    }
+}
+
 #[tokio::test]
 async fn who_finds_no_room_on_a_connection_gets_another_one() {
-    let (address, mut events, mut answers) = server().await;
-    let forwarder = Forwarder::new(Settings::default());
+    let (listener, address) = listen().await;
+    let forwarder = forwarder(PATIENCE);
     // Long answers: the second would wait for the end of the first.
-    let mut open = Vec::new();
-    for _ in 0..3 {
-        let response = ask(&forwarder, address).await;
-        assert_eq!(within(events.recv()).await, Some(Event::Opened));
-        open.push((response, within(answers.recv()).await.unwrap()));
-    }
-    for (at, (response, answer)) in open.into_iter().enumerate() {
-        answer.send(Bytes::from(vec![b'x'; at + 1])).unwrap();
-        drop(answer);
-        assert_eq!(within(response.into_body().collect()).await.unwrap().to_bytes().len(), at + 1);
-    }
-    // One of the connections is enough again, and the others go.
-    for _ in 0..2 {
-        let response = ask(&forwarder, address).await;
-        drop(within(answers.recv()).await.unwrap());
-        assert!(within(response.into_body().collect()).await.unwrap().to_bytes().is_empty());
-    }
-    assert_eq!(within(events.recv()).await, Some(Event::Closed));
-    assert_eq!(within(events.recv()).await, Some(Event::Closed));
+    let (mut first, long) = Open::anew(&forwarder, address, &listener, 1).await;
+    let (mut second, longer) = Open::anew(&forwarder, address, &listener, 1).await;
+    long.end(&mut first).await;
+    longer.end(&mut second).await;
+    // Both stay for the next crowd.
+    let again = Open::on(&mut first, &forwarder, address).await;
+    Open::on(&mut second, &forwarder, address).await.end(&mut second).await;
+    again.end(&mut first).await;
     drop(forwarder);
-    assert_eq!(within(events.recv()).await, Some(Event::Closed));
+    first.closed().await;
+    second.closed().await;
+}
+
+#[tokio::test]
+async fn connections_that_nobody_uses_close_by_themselves() {
+    let (listener, address) = listen().await;
+    let forwarder = forwarder(Duration::from_millis(20));
+    let (mut first, one) = Open::anew(&forwarder, address, &listener, 1).await;
+    let (mut second, two) = Open::anew(&forwarder, address, &listener, 1).await;
+    let (mut third, three) = Open::anew(&forwarder, address, &listener, 1).await;
+    one.end(&mut first).await;
+    three.end(&mut third).await;
+    first.closed().await;
+    third.closed().await;
+    // What is in use stays, and goes after its last use.
+    two.end(&mut second).await;
+    second.closed().await;
+    // Whoever comes then is looked after, too.
+    let (mut fourth, four) = Open::anew(&forwarder, address, &listener, 1).await;
+    four.end(&mut fourth).await;
+    fourth.closed().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_no_more_leaves_the_others_shared() {
+    let (listener, address) = listen().await;
+    let forwarder = forwarder(PATIENCE);
+    let (mut first, one) = Open::anew(&forwarder, address, &listener, 2).await;
+    let two = Open::on(&mut first, &forwarder, address).await;
+    let (mut second, three) = Open::anew(&forwarder, address, &listener, 2).await;
+    one.end(&mut first).await;
+    first.go_away().await;
+    let (mut third, four) = Open::anew(&forwarder, address, &listener, 1).await;
+    let five = Open::on(&mut second, &forwarder, address).await;
+    // What had begun on it comes to its end.
+    two.end(&mut first).await;
+    first.closed().await;
+    three.end(&mut second).await;
+    five.end(&mut second).await;
+    four.end(&mut third).await;
+}
+
+#[tokio::test]
+async fn how_many_streams_are_taken_may_change() {
+    let (listener, address) = listen().await;
+    let forwarder = forwarder(PATIENCE);
+    let (mut first, one) = Open::anew(&forwarder, address, &listener, 2).await;
+    first.take(1).await;
+    let (mut second, two) = Open::anew(&forwarder, address, &listener, 1).await;
+    second.take(3).await;
+    let three = Open::on(&mut second, &forwarder, address).await;
+    let four = Open::on(&mut second, &forwarder, address).await;
+    one.end(&mut first).await;
+    for open in [two, three, four] {
+        open.end(&mut second).await;
+    }
 }
