@@ -3,8 +3,8 @@
 use super::*;
 use crate::conformance::assignment;
 use fairway_model::{
-    Artifact, ArtifactDigest, ArtifactKind, Digest, Limits, Probes, ProcessSpec, Program, RELEASE_FORMAT,
-    Release, Resources, ServiceSpec, SystemName,
+    Artifact, ArtifactDigest, ArtifactKind, Assignment, Digest, Limits, Probes, ProcessSpec, Program,
+    RELEASE_FORMAT, Release, Resources, ServiceSpec, SystemName,
 };
 use proptest::prelude::*;
 
