@@ -14,12 +14,9 @@ use crate::pair::{Pair, PairError};
 /// No certificate is larger; what is there instead is not read into memory.
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// How both files looked when they were read.
+/// How files looked when they were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    chain: FileStamp,
-    key: FileStamp,
-}
+pub struct Stamp(Vec<FileStamp>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FileStamp {
@@ -31,8 +28,11 @@ struct FileStamp {
 
 impl Stamp {
     /// How they look now, following links.
-    fn of(chain: &Path, key: &Path) -> io::Result<Self> {
-        let one = |path: &Path| {
+    ///
+    /// # Errors
+    /// When one of them can't be looked at.
+    pub fn of(files: &[&Path]) -> io::Result<Self> {
+        let one = |path: &&Path| {
             std::fs::metadata(path).map(|m| FileStamp {
                 identity: (m.dev(), m.ino()),
                 size: m.size(),
@@ -40,13 +40,13 @@ impl Stamp {
                 changed: (m.ctime(), m.ctime_nsec()),
             })
         };
-        Ok(Self { chain: one(chain)?, key: one(key)? })
+        files.iter().map(one).collect::<io::Result<_>>().map(Self)
     }
 
     /// Whether a later write would certainly show. File systems keep times in steps; two writes within one look alike.
-    fn settled(&self) -> bool {
+    pub fn settled(&self) -> bool {
         let now = i64::try_from(clock::now()).unwrap_or(i64::MAX);
-        [&self.chain, &self.key].iter().all(|f| f.changed.0.saturating_add(2) < now)
+        self.0.iter().all(|f| f.changed.0.saturating_add(2) < now)
     }
 }
 
@@ -76,7 +76,7 @@ pub(crate) enum Look {
 
 /// Looks at the files, and reads them unless they look as they did. A stamp of None reads in any case.
 pub(crate) fn look(chain: &Path, key: &Path, seen: Option<&Stamp>) -> Result<Look, FilesError> {
-    let now = Stamp::of(chain, key);
+    let now = Stamp::of(&[chain, key]);
     if let (Ok(now), Some(seen)) = (&now, seen)
         && now == seen
     {

@@ -49,6 +49,7 @@ mod worker;
 
 pub use accept::AcceptError;
 pub use certificates::{Certificates, StartError};
+pub use files::Stamp;
 pub use plan::{Attempts, When, plan_renewal};
 pub use roots::{Roots, RootsError};
 pub use settings::Settings;

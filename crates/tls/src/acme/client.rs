@@ -14,13 +14,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient, Problem};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 
 use super::AcmeError;
 use crate::clock;
 use crate::pair::provider;
+use crate::roots::Roots;
 
 /// How long one request may take. ACME servers answer at once and have the client ask again.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -36,7 +34,7 @@ impl Https {
     pub(crate) fn new(roots: Option<&Path>) -> Result<Self, AcmeError> {
         let connector = hyper_rustls::HttpsConnectorBuilder::new();
         let connector = match roots {
-            Some(path) => connector.with_tls_config(with_roots(path)?),
+            Some(_) => connector.with_tls_config(Roots::read(roots)?.client_config()),
             None => connector.with_provider_and_platform_verifier(provider().clone()).map_err(|error| {
                 AcmeError::Server {
                     doing: "the system's roots could not be read".to_owned(),
@@ -92,24 +90,6 @@ impl HttpClient for Https {
             Ok(BytesResponse::from(answer))
         })
     }
-}
-
-fn with_roots(path: &Path) -> Result<ClientConfig, AcmeError> {
-    let bad = |reason: String| AcmeError::Roots { path: path.to_owned(), reason };
-    let content = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&content) {
-        let certificate = certificate.map_err(|error| bad(error.to_string()))?;
-        roots.add(certificate).map_err(|error| bad(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(bad("there is no certificate in it".to_owned()));
-    }
-    Ok(ClientConfig::builder_with_provider(provider().clone())
-        .with_safe_default_protocol_versions()
-        .expect("the provider has suites for both versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth())
 }
 
 /// What a server says in a problem document, as one line.

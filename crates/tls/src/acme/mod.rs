@@ -25,14 +25,15 @@ pub(crate) use stored::{Failures, Records, load};
 pub(crate) use turn::{Head, Turn};
 
 use crate::pair::PairError;
+use crate::roots::RootsError;
 use crate::storage::StorageError;
 
 /// Why an attempt gave no certificate.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AcmeError {
-    /// The roots to check the server with can't be used.
-    #[error("the roots of the ACME server, {}, can't be used: {reason}", path.display())]
-    Roots { path: std::path::PathBuf, reason: String },
+    /// There is nothing to check the server with.
+    #[error("the ACME server can't be asked: {0}")]
+    Roots(#[from] RootsError),
     /// The server refused, could not be reached or answered nonsense.
     #[error("{doing}: {}", words(.source))]
     Server {
