@@ -82,7 +82,12 @@ impl Edge {
         };
         let mut changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
         let table = Arc::new(table);
-        let new = Placed { table: Arc::clone(&table), compiled: Arc::new(compiled), problems: Vec::new() };
+        let new = Placed {
+            table: Arc::clone(&table),
+            compiled: Arc::new(compiled),
+            problems: Vec::new(),
+            doubts: outdated.clone(),
+        };
         placed.insert(environment.clone(), new);
         let (state, clashes) = build(&placed, &mut shared.registry());
         let result = async {
@@ -156,7 +161,7 @@ impl Edge {
     }
 
     /// Reads whom the services of a table trust.
-    async fn recognise(&self, compiled: &Compiled) -> Doubts {
+    pub(crate) async fn recognise(&self, compiled: &Compiled) -> Doubts {
         let wanted = trust::wanted(&compiled.services);
         if wanted.is_empty() {
             return Doubts::default();

@@ -54,6 +54,7 @@ mod proxy;
 mod queue;
 mod record;
 mod regime;
+mod reread;
 mod restore;
 mod settings;
 mod state;

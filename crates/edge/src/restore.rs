@@ -10,8 +10,9 @@ use crate::edge::{Edge, Shared};
 use crate::error::EdgeError;
 use crate::handover::Inheritance;
 use crate::listener::Bound;
+use crate::reread;
 use crate::state::{DoorKey, Placed, State, build};
-use crate::trust::{self, Doubts};
+use crate::trust;
 
 /// How often listeners that could not be bound at the start are tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -66,7 +67,7 @@ impl Edge {
                 environment,
                 generation = table.generation,
                 revision = table.revision,
-                problems = placed.problems.join("; "),
+                problems = [placed.problems.as_slice(), &placed.doubts].concat().join("; "),
                 "stored table serves"
             );
         }
@@ -77,6 +78,7 @@ impl Edge {
         if missing {
             tokio::spawn(bind_later(Arc::downgrade(shared)));
         }
+        tokio::spawn(reread::watch(Arc::downgrade(shared)));
         Ok(())
     }
 
@@ -111,12 +113,11 @@ impl Edge {
         for (environment, decoded) in found.tables {
             let compiled = Compiled::new(&decoded.table);
             let problems = decoded.problems.iter().chain(&compiled.problems);
-            let mut problems: Vec<String> = problems.map(ToString::to_string).collect();
+            let problems = problems.map(ToString::to_string).collect();
             let found = trust::read(trust::wanted(&compiled.services));
-            let Doubts { blind, outdated } = self.shared.registry().trust.renew(&compiled.services, &found);
-            problems.extend(blind.into_iter().chain(outdated));
-            let table = Arc::new(decoded.table);
-            placed.insert(environment, Placed { table, compiled: Arc::new(compiled), problems });
+            let doubts = self.shared.registry().trust.renew(&compiled.services, &found).into_lines();
+            let (table, compiled) = (Arc::new(decoded.table), Arc::new(compiled));
+            placed.insert(environment, Placed { table, compiled, problems, doubts });
         }
         let (state, clashes) = build(&placed, &mut self.shared.registry());
         for clash in clashes {

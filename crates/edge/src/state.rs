@@ -204,6 +204,8 @@ pub(crate) struct Placed {
     pub(crate) compiled: Arc<Compiled>,
     /// What of a stored table could not be used.
     pub(crate) problems: Vec<String>,
+    /// Whose roots can't be read.
+    pub(crate) doubts: Vec<String>,
 }
 
 impl Placed {

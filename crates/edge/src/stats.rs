@@ -18,7 +18,7 @@ impl Edge {
         let mut tables = BTreeMap::new();
         for (environment, placed) in &control.placed {
             let listeners = control.bound(placed);
-            let mut problems = placed.problems.clone();
+            let mut problems = [placed.problems.as_slice(), &placed.doubts].concat();
             for (name, address) in &placed.compiled.listeners {
                 if !listeners.contains_key(name) {
                     problems.push(format!("listeners.{name}: {address} is taken by another program"));

@@ -1,7 +1,7 @@
 //! TLS towards instances: whom the edge takes them for.
 //!
-//! Roots are read with every change of tables. As long as they say the same, connections and sessions stay of use; other
-//! roots make new connections.
+//! Roots are read with every change of tables, and files of them when they change (`reread`). As long as they say the same,
+//! connections and sessions stay of use; other roots make new connections.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -60,7 +60,7 @@ pub(crate) fn protocol(upstream: Upstream) -> Protocol {
 }
 
 /// How instances are spoken to in TLS, for everything that services of any environment say.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Trust(BTreeMap<Terms, (Roots, Tls)>);
 
 /// What could not be read, by service.
@@ -70,6 +70,12 @@ pub(crate) struct Doubts {
     pub(crate) blind: Vec<String>,
     /// The roots from before are trusted on.
     pub(crate) outdated: Vec<String>,
+}
+
+impl Doubts {
+    pub(crate) fn into_lines(self) -> Vec<String> {
+        self.blind.into_iter().chain(self.outdated).collect()
+    }
 }
 
 impl Trust {

@@ -239,3 +239,42 @@ async fn roots_are_read_with_every_table() {
     assert_eq!(ask(listener).await.text(), "new HTTP/1.1 /a 2");
     edge.shutdown(Duration::from_secs(5)).await;
 }
+
+/// A file of roots that changes needs no table: who is not of them any more gets no request.
+#[tokio::test]
+async fn files_of_roots_are_read_when_they_change() {
+    let (world, first, second) = (World::new().await, Authority::new(), Authority::new());
+    let roots = world.home.path().join("roots.pem");
+    fs::write(&roots, &first.root).unwrap();
+    let web = first.instance("web", "web.internal", &[]).await;
+    let address =
+        world.apply(&recognised(1, &[("web-1", web.address)], Upstream::Https, &roots, |_| {})).await;
+    let answers = async |begin: &str| {
+        let look = async {
+            while !ask(address).await.text().starts_with(begin) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        within(look).await;
+    };
+    let problems = async |expect: &[String]| {
+        let look = async {
+            while world.edge.tables().await.tables["dev"].problems != expect {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        within(look).await;
+    };
+    answers("web").await;
+    fs::write(&roots, &second.root).unwrap();
+    answers("{").await;
+    fs::write(&roots, "nothing").unwrap();
+    let doubt = format!(
+        "services.web: there is no certificate in {} (`-----BEGIN CERTIFICATE-----`); those from before are trusted on",
+        roots.display()
+    );
+    problems(&[doubt]).await;
+    fs::write(&roots, &first.root).unwrap();
+    answers("web").await;
+    problems(&[]).await;
+}
