@@ -29,6 +29,7 @@ pub(crate) const FLOORS: &[Floor] = &[
     Floor {
         pure: false,
         crates: &[
+            "fairway-test-authority",
             "fairway-supervisor",
             "fairway-postgres",
             "fairway-store",

@@ -18,9 +18,10 @@ use fairway_edge::{Edge, Settings};
 use fairway_model::traffic::{Outliers, Probe, Treatment, Upstream, UpstreamTls};
 use fairway_protocol::edge::{ProblemCode, Standing};
 use fairway_route::Table;
+use fairway_test_authority::Authority;
 use futures::{SinkExt, StreamExt};
 use raw::{Message, Wire};
-use secure::Authority;
+use secure::Instance;
 use support::{World, nobody, table, within};
 use tokio::net::TcpStream;
 use tokio_tungstenite::client_async;
@@ -64,13 +65,13 @@ fn refusal(answer: &Message) -> (u16, String, String) {
 async fn both_versions_of_http() {
     let (world, authority) = (World::new().await, Authority::new());
     let roots = world.home.path().join("roots.pem");
-    fs::write(&roots, &authority.root).unwrap();
+    fs::write(&roots, authority.root()).unwrap();
     for (generation, upstream, protocols, version) in [
         (1, Upstream::Https, &[][..], "HTTP/1.1"),
         (2, Upstream::Https, &[&b"h2"[..], b"http/1.1"], "HTTP/1.1"),
         (3, Upstream::H2, &[b"h2"], "HTTP/2.0"),
     ] {
-        let web = authority.instance("web", "web.internal", protocols).await;
+        let web = Instance::in_tls(&authority, "web", "web.internal", protocols).await;
         let instances = [("web-1", web.address)];
         let address = world.apply(&recognised(generation, &instances, upstream, &roots, |_| {})).await;
         for _ in 0..3 {
@@ -85,8 +86,8 @@ async fn both_versions_of_http() {
 async fn a_websocket_in_tls_is_told_to_come_back() {
     let (world, authority) = (World::new().await, Authority::new());
     let roots = world.home.path().join("roots.pem");
-    fs::write(&roots, &authority.root).unwrap();
-    let web = authority.instance("web", "web.internal", &[b"http/1.1"]).await;
+    fs::write(&roots, authority.root()).unwrap();
+    let web = Instance::in_tls(&authority, "web", "web.internal", &[b"http/1.1"]).await;
     let speaks = |generation, instances: &[(&str, SocketAddr)]| {
         recognised(generation, instances, Upstream::Https, &roots, |_| {})
     };
@@ -122,10 +123,10 @@ async fn an_impostor_gets_no_request() {
     .await;
     let (authority, stranger) = (Authority::new(), Authority::new());
     let roots = home.path().join("roots.pem");
-    fs::write(&roots, &authority.root).unwrap();
-    let web = authority.instance("web", "web.internal", &[]).await;
-    let impostor = stranger.instance("impostor", "web.internal", &[]).await;
-    let other = authority.instance("other", "other.internal", &[]).await;
+    fs::write(&roots, authority.root()).unwrap();
+    let web = Instance::in_tls(&authority, "web", "web.internal", &[]).await;
+    let impostor = Instance::in_tls(&stranger, "impostor", "web.internal", &[]).await;
+    let other = Instance::in_tls(&authority, "other", "other.internal", &[]).await;
     let never_out =
         |it: &mut Treatment| it.outliers = Outliers { consecutive_failures: 0, ..Outliers::default() };
     let speaks = |generation, upstream, instances: &[(&str, SocketAddr)]| {
@@ -164,9 +165,9 @@ async fn an_impostor_gets_no_request() {
 async fn probes_look_at_certificates() {
     let (world, authority, stranger) = (World::new().await, Authority::new(), Authority::new());
     let roots = world.home.path().join("roots.pem");
-    fs::write(&roots, &authority.root).unwrap();
-    let web = authority.instance("web", "web.internal", &[b"h2"]).await;
-    let impostor = stranger.instance("impostor", "web.internal", &[b"h2"]).await;
+    fs::write(&roots, authority.root()).unwrap();
+    let web = Instance::in_tls(&authority, "web", "web.internal", &[b"h2"]).await;
+    let impostor = Instance::in_tls(&stranger, "impostor", "web.internal", &[b"h2"]).await;
     let probed = |it: &mut Treatment| {
         it.probe = Some(Probe {
             path: "/up".into(),
@@ -192,8 +193,8 @@ async fn roots_are_read_with_every_table() {
     let edge = Edge::start(Settings::new(home.path())).await.unwrap();
     let (first, second) = (Authority::new(), Authority::new());
     let roots = home.path().join("roots.pem");
-    let old = first.instance("old", "web.internal", &[]).await;
-    let new = second.instance("new", "web.internal", &[]).await;
+    let old = Instance::in_tls(&first, "old", "web.internal", &[]).await;
+    let new = Instance::in_tls(&second, "new", "web.internal", &[]).await;
     let listener = nobody().await;
     let speaks = |generation, address| {
         let mut it = recognised(generation, &[("web-1", address)], Upstream::Https, &roots, |_| {});
@@ -209,7 +210,7 @@ async fn roots_are_read_with_every_table() {
     );
     assert_eq!(problem.entries, std::slice::from_ref(&words));
 
-    fs::write(&roots, &first.root).unwrap();
+    fs::write(&roots, first.root()).unwrap();
     edge.apply(speaks(1, old.address)).await.unwrap();
     assert_eq!(ask(listener).await.text(), "old HTTP/1.1 /a 2");
 
@@ -222,7 +223,7 @@ async fn roots_are_read_with_every_table() {
     );
     assert_eq!(ask(listener).await.text(), "old HTTP/1.1 /a 2");
 
-    fs::write(&roots, &second.root).unwrap();
+    fs::write(&roots, second.root()).unwrap();
     edge.apply(speaks(3, old.address)).await.unwrap();
     assert_eq!(refusal(&ask(listener).await).1, "upstream_tls");
     edge.apply(speaks(4, new.address)).await.unwrap();
@@ -234,7 +235,7 @@ async fn roots_are_read_with_every_table() {
     let edge = Edge::start(Settings::new(home.path())).await.unwrap();
     assert_eq!(refusal(&ask(listener).await).1, "upstream_tls");
     assert_eq!(edge.tables().await.tables["dev"].problems, [words]);
-    fs::write(&roots, &second.root).unwrap();
+    fs::write(&roots, second.root()).unwrap();
     edge.apply(speaks(5, new.address)).await.unwrap();
     assert_eq!(ask(listener).await.text(), "new HTTP/1.1 /a 2");
     edge.shutdown(Duration::from_secs(5)).await;
@@ -245,8 +246,8 @@ async fn roots_are_read_with_every_table() {
 async fn files_of_roots_are_read_when_they_change() {
     let (world, first, second) = (World::new().await, Authority::new(), Authority::new());
     let roots = world.home.path().join("roots.pem");
-    fs::write(&roots, &first.root).unwrap();
-    let web = first.instance("web", "web.internal", &[]).await;
+    fs::write(&roots, first.root()).unwrap();
+    let web = Instance::in_tls(&first, "web", "web.internal", &[]).await;
     let address =
         world.apply(&recognised(1, &[("web-1", web.address)], Upstream::Https, &roots, |_| {})).await;
     let answers = async |begin: &str| {
@@ -266,7 +267,7 @@ async fn files_of_roots_are_read_when_they_change() {
         within(look).await;
     };
     answers("web").await;
-    fs::write(&roots, &second.root).unwrap();
+    fs::write(&roots, second.root()).unwrap();
     answers("{").await;
     fs::write(&roots, "nothing").unwrap();
     let doubt = format!(
@@ -274,7 +275,7 @@ async fn files_of_roots_are_read_when_they_change() {
         roots.display()
     );
     problems(&[doubt]).await;
-    fs::write(&roots, &first.root).unwrap();
+    fs::write(&roots, first.root()).unwrap();
     answers("web").await;
     problems(&[]).await;
 }

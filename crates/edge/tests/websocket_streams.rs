@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use fairway_model::traffic::{Upstream, UpstreamTls};
 use fairway_route::Table;
+use fairway_test_authority::Authority;
 use futures::{SinkExt, StreamExt};
 use http::{Method, Request, StatusCode};
 use hyper::client::conn::http2;
 use hyper::ext::Protocol;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use raw::Wire;
-use secure::{Authority, Instance};
+use secure::Instance;
 use support::wire::{none, text};
 use support::{World, table, within};
 use tokio::net::TcpStream;
@@ -83,9 +84,9 @@ async fn clients_of_both_versions() {
     let world = World::new().await;
     let authority = Authority::new();
     let roots = world.home.path().join("roots.pem");
-    std::fs::write(&roots, &authority.root).unwrap();
+    std::fs::write(&roots, authority.root()).unwrap();
     let clear = Instance::in_clear("clear", true).await;
-    let secure = authority.instance("secure", "localhost", &[b"h2"]).await;
+    let secure = Instance::in_tls(&authority, "secure", "localhost", &[b"h2"]).await;
     for (generation, id, address, upstream) in
         [(1, "clear", clear.address, Upstream::H2c), (2, "secure", secure.address, Upstream::H2)]
     {

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use fairway_forward::{
     BodyError, Error, Exchange, Forwarder, Protocol, RequestBody, Settings, Timeouts, Tls, TlsFault,
 };
+use fairway_test_authority::Authority;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::{ClientConfig, HandshakeKind, RootCertStore, ServerConfig};
+use rustls::HandshakeKind;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -27,50 +27,16 @@ async fn within<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("nothing happened for too long")
 }
 
-/// Signs certificates.
-struct Authority {
-    root: CertificateDer<'static>,
-    issuer: Issuer<'static, KeyPair>,
+/// A server with a certificate for `web.test` that is valid until then and offers these protocols.
+fn acceptor(authority: &Authority, until: i32, protocols: &[&[u8]]) -> TlsAcceptor {
+    authority
+        .server_with("web.test", protocols, |params| params.not_after = rcgen::date_time_ymd(until, 1, 1))
+        .into()
 }
 
-impl Authority {
-    fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let root = params.self_signed(&key).unwrap().der().clone();
-        Self { root, issuer: Issuer::new(params, key) }
-    }
-
-    /// A server with a certificate for `web.test` that is valid until then and offers these protocols.
-    fn server(&self, until: i32, protocols: &[&[u8]]) -> TlsAcceptor {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(["web.test".to_owned()]).unwrap();
-        params.not_after = rcgen::date_time_ymd(until, 1, 1);
-        let chain = vec![params.signed_by(&key, &self.issuer).unwrap().der().clone()];
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
-            .unwrap();
-        config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
-        TlsAcceptor::from(Arc::new(config))
-    }
-
-    /// Trusts what this signed for that name.
-    fn trusted(&self, name: &'static str, protocol: Protocol) -> Tls {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.root.clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Tls::new(config, ServerName::try_from(name).unwrap(), protocol)
-    }
+/// Trusts what the authority signed for that name.
+fn trusted(authority: &Authority, name: &'static str, protocol: Protocol) -> Tls {
+    Tls::new(authority.client(), ServerName::try_from(name).unwrap(), protocol)
 }
 
 /// A server that does on each connection what a function says.
@@ -156,7 +122,7 @@ async fn a_connection_is_used_again_by_those_who_trust_the_same() {
     let authority = Authority::new();
     let handshakes: Notes<HandshakeKind> = Arc::default();
     let seen = handshakes.clone();
-    let address = secured(authority.server(2100, &[]), move |mut stream| {
+    let address = secured(acceptor(&authority, 2100, &[]), move |mut stream| {
         seen.lock().unwrap().push(stream.get_ref().1.handshake_kind().unwrap());
         async move {
             while head(&mut stream).await.is_some() {
@@ -166,14 +132,14 @@ async fn a_connection_is_used_again_by_those_who_trust_the_same() {
     })
     .await;
     let forwarder = forwarder();
-    let tls = authority.trusted("web.test", Protocol::Http1);
+    let tls = trusted(&authority, "web.test", Protocol::Http1);
     for _ in 0..3 {
         assert_eq!(ask(&forwarder, address, &over(&tls, Protocol::Http1)).await, "ok");
         assert_eq!(forwarder.idle(), 1);
     }
     assert_eq!(*handshakes.lock().unwrap(), [HandshakeKind::Full]);
 
-    let others = authority.trusted("web.test", Protocol::Http1);
+    let others = trusted(&authority, "web.test", Protocol::Http1);
     assert_eq!(ask(&forwarder, address, &over(&others, Protocol::Http1)).await, "ok");
     assert_eq!(*handshakes.lock().unwrap(), [HandshakeKind::Full; 2]);
     // A server of TLS understands no plain text, and gets none on the connection that is kept.
@@ -187,7 +153,7 @@ async fn sessions_are_resumed() {
     let authority = Authority::new();
     let handshakes: Notes<HandshakeKind> = Arc::default();
     let seen = handshakes.clone();
-    let address = secured(authority.server(2100, &[b"http/1.1"]), move |mut stream| {
+    let address = secured(acceptor(&authority, 2100, &[b"http/1.1"]), move |mut stream| {
         seen.lock().unwrap().push(stream.get_ref().1.handshake_kind().unwrap());
         async move {
             head(&mut stream).await;
@@ -197,7 +163,7 @@ async fn sessions_are_resumed() {
         }
     })
     .await;
-    let tls = authority.trusted("web.test", Protocol::Http1);
+    let tls = trusted(&authority, "web.test", Protocol::Http1);
     let forwarder = forwarder();
     for _ in 0..3 {
         assert_eq!(ask(&forwarder, address, &over(&tls, Protocol::Http1)).await, "bye");
@@ -212,7 +178,7 @@ async fn sessions_are_resumed() {
 async fn large_bodies_go_both_ways() {
     const SIZE: usize = 4 << 20;
     let authority = Authority::new();
-    let address = secured(authority.server(2100, &[b"http/1.1"]), |mut stream| async move {
+    let address = secured(acceptor(&authority, 2100, &[b"http/1.1"]), |mut stream| async move {
         let mut body = head(&mut stream).await.unwrap();
         while body.len() < SIZE {
             assert!(stream.read_buf(&mut body).await.unwrap() > 0);
@@ -222,7 +188,7 @@ async fn large_bodies_go_both_ways() {
         head(&mut stream).await;
     })
     .await;
-    let tls = authority.trusted("web.test", Protocol::Http1);
+    let tls = trusted(&authority, "web.test", Protocol::Http1);
     let sent: Bytes = (0..SIZE).map(|at| u8::try_from(at % 251).unwrap()).collect::<Vec<_>>().into();
     let forwarder = forwarder();
     let exchange = over(&tls, Protocol::Http1);
@@ -236,7 +202,7 @@ async fn large_bodies_go_both_ways() {
 #[tokio::test]
 async fn nothing_stays_behind() {
     let authority = Authority::new();
-    let acceptor = authority.server(2100, &[b"http/1.1"]);
+    let acceptor = acceptor(&authority, 2100, &[b"http/1.1"]);
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
@@ -256,7 +222,7 @@ async fn nothing_stays_behind() {
             send(&mut stream, b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
         }
     });
-    let exchange = over(&authority.trusted("web.test", Protocol::Http1), Protocol::Http1);
+    let exchange = over(&trusted(&authority, "web.test", Protocol::Http1), Protocol::Http1);
     let forwarder = forwarder();
     for length in (24..72).map(|it| it * 56 * 1024) {
         let mut body = vec![b'x'; length];
@@ -288,21 +254,21 @@ async fn nobody_else_is_spoken_to() {
         let _ = stream.read(&mut [0; 1024]).await;
     });
     let mute = server(|_| async {});
-    let good = secured(authority.server(2100, &[]), |mut stream| async move {
+    let good = secured(acceptor(&authority, 2100, &[]), |mut stream| async move {
         head(&mut stream).await;
         send(&mut stream, OK).await;
     })
     .await;
-    let h1 = authority.trusted("web.test", Protocol::Http1);
-    let h2 = authority.trusted("web.test", Protocol::Http2);
-    let other = authority.trusted("other.test", Protocol::Http1);
+    let h1 = trusted(&authority, "web.test", Protocol::Http1);
+    let h2 = trusted(&authority, "web.test", Protocol::Http2);
+    let other = trusted(&authority, "other.test", Protocol::Http1);
     for (address, tls, fault) in [
-        (serve(stranger.server(2100, &[])).await, &h1, TlsFault::Authority),
-        (serve(authority.server(2100, &[])).await, &other, TlsFault::Name),
-        (serve(authority.server(2001, &[])).await, &h1, TlsFault::Dates),
-        (serve(authority.server(2100, &[b"h2"])).await, &h1, TlsFault::Protocol),
-        (serve(authority.server(2100, &[b"http/1.1"])).await, &h2, TlsFault::Protocol),
-        (serve(authority.server(2100, &[])).await, &h2, TlsFault::Protocol),
+        (serve(acceptor(&stranger, 2100, &[])).await, &h1, TlsFault::Authority),
+        (serve(acceptor(&authority, 2100, &[])).await, &other, TlsFault::Name),
+        (serve(acceptor(&authority, 2001, &[])).await, &h1, TlsFault::Dates),
+        (serve(acceptor(&authority, 2100, &[b"h2"])).await, &h1, TlsFault::Protocol),
+        (serve(acceptor(&authority, 2100, &[b"http/1.1"])).await, &h2, TlsFault::Protocol),
+        (serve(acceptor(&authority, 2100, &[])).await, &h2, TlsFault::Protocol),
         (plain.await, &h1, TlsFault::NotTls),
         (mute.await, &h1, TlsFault::Handshake),
     ] {
@@ -329,7 +295,7 @@ async fn a_handshake_has_the_time_of_a_connection() {
         let _ = stream.read_to_end(&mut read).await;
     })
     .await;
-    let tls = Authority::new().trusted("web.test", Protocol::Http1);
+    let tls = trusted(&Authority::new(), "web.test", Protocol::Http1);
     let after = Duration::from_millis(50);
     let timeouts = Timeouts { connect: Some(after), ..Timeouts::default() };
     let exchange = over(&tls, Protocol::Http1).with_timeouts(timeouts);
@@ -343,7 +309,7 @@ async fn http2_in_tls() {
     let authority = Authority::new();
     let handshakes: Notes<()> = Arc::default();
     let seen = handshakes.clone();
-    let address = secured(authority.server(2100, &[b"h2"]), move |stream| {
+    let address = secured(acceptor(&authority, 2100, &[b"h2"]), move |stream| {
         seen.lock().unwrap().push(());
         async move {
             let service = hyper::service::service_fn(|request: Request<hyper::body::Incoming>| async move {
@@ -357,14 +323,14 @@ async fn http2_in_tls() {
         }
     })
     .await;
-    let tls = authority.trusted("web.test", Protocol::Http2);
+    let tls = trusted(&authority, "web.test", Protocol::Http2);
     let forwarder = forwarder();
     for _ in 0..3 {
         let answer = ask(&forwarder, address, &over(&tls, Protocol::Http2)).await;
         assert_eq!(answer, "HTTP/2.0 https://shop.test/ 1");
     }
     assert_eq!(handshakes.lock().unwrap().len(), 1);
-    let others = authority.trusted("web.test", Protocol::Http2);
+    let others = trusted(&authority, "web.test", Protocol::Http2);
     ask(&forwarder, address, &over(&others, Protocol::Http2)).await;
     assert_eq!(handshakes.lock().unwrap().len(), 2);
 }
@@ -374,7 +340,7 @@ async fn http2_in_tls() {
 async fn a_closed_connection_is_noticed() {
     let authority = Authority::new();
     let (closed, mut closes) = tokio::sync::mpsc::unbounded_channel();
-    let address = secured(authority.server(2100, &[]), move |mut stream| {
+    let address = secured(acceptor(&authority, 2100, &[]), move |mut stream| {
         let closed = closed.clone();
         async move {
             head(&mut stream).await;
@@ -385,7 +351,7 @@ async fn a_closed_connection_is_noticed() {
         }
     })
     .await;
-    let exchange = over(&authority.trusted("web.test", Protocol::Http1), Protocol::Http1);
+    let exchange = over(&trusted(&authority, "web.test", Protocol::Http1), Protocol::Http1);
     let forwarder = forwarder();
     for _ in 0..3 {
         assert_eq!(ask(&forwarder, address, &exchange).await, "ok");
@@ -397,12 +363,12 @@ async fn a_closed_connection_is_noticed() {
 #[tokio::test]
 async fn an_answer_that_is_cut_off_is_not_whole() {
     let authority = Authority::new();
-    let address = secured(authority.server(2100, &[]), |mut stream| async move {
+    let address = secured(acceptor(&authority, 2100, &[]), |mut stream| async move {
         head(&mut stream).await;
         send(&mut stream, b"HTTP/1.1 200 OK\r\n\r\nhalf").await;
     })
     .await;
-    let exchange = over(&authority.trusted("web.test", Protocol::Http1), Protocol::Http1);
+    let exchange = over(&trusted(&authority, "web.test", Protocol::Http1), Protocol::Http1);
     let forwarder = forwarder();
     let response = forwarder.forward(request(Method::GET, ()), address, &exchange);
     let error = within(within(response).await.unwrap().into_body().collect()).await.unwrap_err();

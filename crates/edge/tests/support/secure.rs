@@ -1,11 +1,11 @@
-//! Instances that speak both versions of HTTP, in TLS or not, and those who sign their certificates.
+//! Instances that speak both versions of HTTP, in TLS or not.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use bytes::Bytes;
+use fairway_test_authority::Authority;
 use futures::{SinkExt, StreamExt};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
@@ -15,38 +15,26 @@ use hyper::service::service_fn;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
-use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::support::wire::{AnyBody, full, none};
 
-/// Signs certificates of instances.
-pub struct Authority {
-    /// Its root in PEM.
-    pub root: String,
-    issuer: Issuer<'static, KeyPair>,
+/// A running instance.
+pub struct Instance {
+    pub address: SocketAddr,
+    accepting: tokio::task::JoinHandle<()>,
 }
 
-impl Authority {
-    pub fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let root = params.self_signed(&key).unwrap().pem();
-        Self { root, issuer: Issuer::new(params, key) }
-    }
-
-    /// An instance with a certificate for this name that offers these protocols; it says its own name in answers.
-    pub async fn instance(&self, own: &'static str, name: &str, protocols: &[&[u8]]) -> Instance {
-        let acceptor = self.acceptor(name, protocols);
-        Instance::accepting(move |stream| {
+impl Instance {
+    /// One with a certificate for this name that offers these protocols; it says its own name in answers.
+    pub async fn in_tls(authority: &Authority, own: &'static str, name: &str, protocols: &[&[u8]]) -> Self {
+        let acceptor = TlsAcceptor::from(authority.server(name, protocols));
+        Self::accepting(move |stream| {
             let acceptor = acceptor.clone();
             async move {
                 if let Ok(stream) = acceptor.accept(stream).await {
@@ -57,29 +45,6 @@ impl Authority {
         .await
     }
 
-    fn acceptor(&self, name: &str, protocols: &[&[u8]]) -> TlsAcceptor {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
-        let chain = vec![params.signed_by(&key, &self.issuer).unwrap().der().clone()];
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
-            .unwrap();
-        config.alpn_protocols = protocols.iter().map(|it| it.to_vec()).collect();
-        TlsAcceptor::from(Arc::new(config))
-    }
-}
-
-/// A running instance.
-pub struct Instance {
-    pub address: SocketAddr,
-    accepting: tokio::task::JoinHandle<()>,
-}
-
-impl Instance {
     /// One that speaks plain text, and says whether it takes WebSockets on streams of HTTP/2.
     pub async fn in_clear(own: &'static str, connect: bool) -> Self {
         Self::accepting(move |stream| serve(own, stream, connect)).await
