@@ -347,9 +347,13 @@ pub(crate) fn build(placed: &BTreeMap<String, Placed>, registry: &mut Registry) 
     (state, clashes)
 }
 
-/// The port that clients of an environment are sent to for HTTPS: 443 if it listens there or nowhere (something in front
-/// of the edge speaks TLS then), else the first port with TLS. A port that the edge is yet to choose is not known here.
+/// The port that clients of an environment are sent to for HTTPS: the one it names, else 443 if it listens there or
+/// nowhere (something in front of the edge speaks TLS then), else the first port with TLS. A port that the edge is yet to
+/// choose is not known here.
 fn https_port(table: &Table) -> u16 {
+    if let Some(port) = table.options.https_port {
+        return port.get();
+    }
     let ports = table.tls.keys().filter_map(|name| table.listeners.get(name)).map(SocketAddr::port);
     let ports: Vec<u16> = ports.filter(|port| *port != 0).collect();
     if ports.contains(&443) { 443 } else { ports.first().copied().unwrap_or(443) }
@@ -412,6 +416,8 @@ fn timeouts(from: fairway_route::Timeouts) -> Timeouts {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+
     use fairway_forward::Guard as _;
 
     use super::*;
@@ -451,8 +457,9 @@ mod tests {
 
     #[test]
     fn where_https_is() {
-        let check = |listeners: &[(&str, u16, bool)], expect: u16| {
+        let check = |listeners: &[(&str, u16, bool)], outside: u16, expect: u16| {
             let mut table = Table::empty("dev", 1, 0);
+            table.options.https_port = NonZeroU16::new(outside);
             for (name, port, tls) in listeners {
                 table.listeners.insert((*name).into(), ([127, 0, 0, 1], *port).into());
                 if *tls {
@@ -461,10 +468,12 @@ mod tests {
             }
             assert_eq!(https_port(&table), expect, "{listeners:?}");
         };
-        check(&[("public", 80, false)], 443);
-        check(&[("public", 80, false), ("public-tls", 8443, true)], 8443);
-        check(&[("a", 8443, true), ("b", 443, true)], 443);
-        check(&[("a", 0, true)], 443);
+        check(&[("public", 80, false)], 0, 443);
+        check(&[("public", 80, false), ("public-tls", 8443, true)], 0, 8443);
+        check(&[("a", 8443, true), ("b", 443, true)], 0, 443);
+        check(&[("a", 0, true)], 0, 443);
+        check(&[("public", 8080, false), ("public-tls", 8443, true)], 443, 443);
+        check(&[("public", 80, false)], 8443, 8443);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
 use fairway_model::Millis;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{fmt, net::SocketAddr, num::NonZeroU16, str::FromStr};
 
 /// One place where the system runs, or with `per`, one for each pull request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,6 +56,12 @@ pub struct Environment {
     /// do not all come back at once.
     #[serde(default = "goodbye_spread")]
     pub goodbye_spread: Duration,
+
+    /// The port at which clients from outside reach HTTPS, for `redirect_https`: where another port is mapped to that of
+    /// `tls.listen`, or a proxy speaks TLS on another one than 443.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [443]))]
+    pub https_port: Option<NonZeroU16>,
 
     /// The domain of the environment, for `{environment.domain}`. With `per: pull-request` it may contain `{number}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

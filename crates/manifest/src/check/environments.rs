@@ -135,6 +135,7 @@ fn without_effect(check: &mut Check<'_>, name: &str, environment: &Environment) 
         access_log: _,
         otlp: _,
         goodbye_spread: _,
+        https_port,
         domain,
         ephemeral,
         per,
@@ -146,6 +147,12 @@ fn without_effect(check: &mut Check<'_>, name: &str, environment: &Environment) 
         data,
     } = environment;
     let unused = [
+        (
+            "https_port",
+            https_port.is_some() && !environment.has_https(),
+            "`https_port` has no effect: nothing speaks TLS here",
+            "write `tls`, or `trusted` for a proxy that does it in front of the edge",
+        ),
         (
             "ephemeral",
             *ephemeral,

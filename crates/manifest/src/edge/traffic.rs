@@ -100,8 +100,8 @@ pub struct InstanceTls {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "server-name", "examples" = ["web.internal"]))]
     pub server_name: Option<String>,
-    /// A PEM file on the host with the roots that their certificates are checked against, read again with every change
-    /// of the routes; those of the system when left out.
+    /// A PEM file on the host with the roots that their certificates are checked against, read again when it
+    /// changes; those of the system when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "absolute-path", "pattern" = "^/", "examples" = ["/etc/ssl/internal.pem"]))]
     pub roots: Option<String>,

@@ -156,6 +156,7 @@ impl Lowering<'_> {
             access_log: written.access_log.as_ref().and_then(Switch::spec),
             otlp: written.otlp.as_ref().map(Otlp::spec),
             goodbye_spread_ms: written.goodbye_spread.0.0,
+            https_port: written.https_port,
         };
         EdgeSpec { tls: self.tls(domain, services), options }
     }

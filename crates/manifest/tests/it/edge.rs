@@ -71,6 +71,7 @@ environments:
     trusted: [192.0.2.0/24]
     access_log: { one_in: 10 }
     goodbye_spread: 5s
+    https_port: 443
 "#;
 
 const SET: [(&str, &str); 2] =
@@ -356,7 +357,7 @@ fn bad_guards() {
             "guards that do nothing",
             with(
                 "path: /",
-                "  e: { target: local, listen: \"127.0.0.1:0\", guard: { redirect_https: true, hsts: true } }\n  \
+                "  e: { target: local, listen: \"127.0.0.1:0\", https_port: 443, guard: { redirect_https: true, hsts: true } }\n  \
                  f: { target: local, guard: { body: 1Ki } }\n  \
                  g: { target: local, listen: \"127.0.0.1:0\", trusted: [\"::/0\"] }\n",
             ),

@@ -119,6 +119,8 @@ fn both_refuse_the_same() {
             true,
         ),
         (json!({ "access_log": true, "trusted": ["10.0.0.0/8"], "goodbye_spread": "1s", "guard": {} }), true),
+        (json!({ "https_port": 8443 }), true),
+        (json!({ "https_port": 0 }), false),
         (json!({ "access_log": { "one_in": 0 } }), false),
         (json!({ "tls": { "minimum": "1.3" } }), false),
         (json!({ "tls": { "listen": "0.0.0.0:443", "certificates": [] } }), false),

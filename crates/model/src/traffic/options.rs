@@ -1,5 +1,7 @@
 //! What holds for all requests of an environment.
 
+use std::num::NonZeroU16;
+
 use serde::{Deserialize, Serialize};
 
 use super::network::Network;
@@ -19,11 +21,20 @@ pub struct Options {
     /// Over how many milliseconds the goodbyes to WebSockets and HTTP/2 connections are spread, so that their clients
     /// do not all come back at once. Default 2 s.
     pub goodbye_spread_ms: u64,
+    /// The port at which clients from outside reach HTTPS. Absent: that of the listener with TLS, 443 without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub https_port: Option<NonZeroU16>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { trusted: Network::LOOPBACK.into(), access_log: None, otlp: None, goodbye_spread_ms: 2_000 }
+        Self {
+            trusted: Network::LOOPBACK.into(),
+            access_log: None,
+            otlp: None,
+            goodbye_spread_ms: 2_000,
+            https_port: None,
+        }
     }
 }
 

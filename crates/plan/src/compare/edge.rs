@@ -252,7 +252,7 @@ pub(super) fn environment(differences: &mut Differences, from: Option<&EdgeSpec>
     let usual = EdgeSpec::default();
     let from = from.unwrap_or(&usual);
     let EdgeSpec { tls, options } = to;
-    let Options { trusted, access_log, otlp, goodbye_spread_ms } = options;
+    let Options { trusted, access_log, otlp, goodbye_spread_ms, https_port } = options;
     tls_words(differences, from.tls.as_ref(), tls.as_ref());
     differences.value("trusted", Some(&from.options.trusted), Some(trusted), |trusted| {
         networks(trusted).unwrap_or_else(|| "nobody".to_owned())
@@ -269,6 +269,8 @@ pub(super) fn environment(differences: &mut Differences, from: Option<&EdgeSpec>
     differences.value("otlp", from.options.otlp.as_ref(), otlp.as_ref(), spans);
     let spread = (Some(&from.options.goodbye_spread_ms), Some(goodbye_spread_ms));
     differences.value("goodbye_spread", spread.0, spread.1, |spread| millis(*spread));
+    let port = (from.options.https_port.as_ref(), https_port.as_ref());
+    differences.value("https_port", port.0, port.1, ToString::to_string);
 }
 
 fn tls_words(differences: &mut Differences, from: Option<&TlsSpec>, to: Option<&TlsSpec>) {

@@ -10,6 +10,7 @@ use fairway_model::{
     },
 };
 use fairway_plan::describe;
+use std::num::NonZeroU16;
 
 /// The shop with something else about its gateway.
 fn bff(change: impl FnOnce(&mut fairway_model::ServiceSpec)) -> Release {
@@ -235,6 +236,10 @@ fn every_part_of_the_environment() {
     assert_eq!(
         told(&with_edge(|edge| edge.options.goodbye_spread_ms = 500)),
         ["goodbye_spread | 2s | 500ms"]
+    );
+    assert_eq!(
+        told(&with_edge(|edge| edge.options.https_port = NonZeroU16::new(443))),
+        ["https_port |  | 443"]
     );
     let acme = |challenge| Acme {
         directory: "https://acme.test/directory".to_owned(),
