@@ -1,7 +1,7 @@
 //! End-to-end stories: the real binary, real services, real PostgreSQL, real traffic.
 //!
 //! [`World`] is a copy of the shop in a directory of its own, with its own ports and its own PostgreSQL, driven through
-//! the `fairway` binary as a user would. [`Load`] is traffic that remembers every request that failed. [`measure`] is what
+//! the `fairway` binary as a user would; a story may have a small system of its own instead. [`Load`] is traffic that remembers every request that failed. [`measure`] is what
 //! the benchmarks are made of.
 
 mod load;

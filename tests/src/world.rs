@@ -84,6 +84,16 @@ impl World {
     /// # Errors
     /// When something cannot be copied or a program has not been built.
     pub fn new() -> anyhow::Result<Self> {
+        let world = Self::empty()?;
+        world.build()?;
+        Ok(world)
+    }
+
+    /// A directory for a system of the story's own; nothing is in it.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn empty() -> anyhow::Result<Self> {
         let test = std::env::current_exe()?;
         let directory = test.parent().context("the test stands in a directory")?;
         let programs = if directory.ends_with("deps") {
@@ -96,13 +106,28 @@ impl World {
             port: free_port(),
             programs: programs.to_owned(),
         };
-        world.build()?;
+        // PostgreSQL runs as another user when the test runs as root, and must be able to walk here.
+        fs::set_permissions(world.root(), fs::Permissions::from_mode(0o755))?;
+        fs::create_dir(world.root().join("bin"))?;
         Ok(world)
     }
 
+    /// Copies a program that has been built to `bin`.
+    ///
+    /// # Errors
+    /// When it has not been built.
+    pub fn take_program(&self, name: &str) -> anyhow::Result<()> {
+        let program = self.programs.join(name);
+        ensure!(
+            program.is_file(),
+            "{} has not been built: run `cargo build --workspace --bins`",
+            program.display()
+        );
+        fs::copy(program, self.root().join("bin").join(name))?;
+        Ok(())
+    }
+
     fn build(&self) -> anyhow::Result<()> {
-        // PostgreSQL runs as another user when the test runs as root, and must be able to walk here.
-        fs::set_permissions(self.root(), fs::Permissions::from_mode(0o755))?;
         let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shop");
         for part in [
             "contracts",
@@ -119,18 +144,11 @@ impl World {
         let (services, _) =
             manifest.split_once("\nenvironments:").context("the shop's manifest has environments")?;
         let mut text = String::new();
-        fs::create_dir(self.root().join("bin"))?;
         for line in services.lines() {
             if let Some(name) =
                 line.trim().strip_prefix("build: { cargo: ").and_then(|rest| rest.strip_suffix(" }"))
             {
-                let program = self.programs.join(name);
-                ensure!(
-                    program.is_file(),
-                    "{} has not been built: run `cargo build --workspace --bins`",
-                    program.display()
-                );
-                fs::copy(program, self.root().join("bin").join(name))?;
+                self.take_program(name)?;
                 let indent = &line[..line.len() - line.trim_start().len()];
                 text.push_str(&format!("{indent}build: {{ command: [\"true\"], output: bin/{name} }}\n"));
             } else {

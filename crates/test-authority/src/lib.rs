@@ -32,6 +32,20 @@ impl Authority {
         self.root.pem()
     }
 
+    /// A certificate for this name and its key, in PEM.
+    #[must_use]
+    pub fn issue(&self, name: &str) -> String {
+        let (certificate, key) = self.sign(name, |_| {});
+        certificate.pem() + &key.serialize_pem()
+    }
+
+    fn sign(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (Certificate, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        change(&mut params);
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
     /// A server with a certificate for this name that offers these protocols.
     #[must_use]
     pub fn server(&self, name: &str, protocols: &[&[u8]]) -> Arc<ServerConfig> {
@@ -49,10 +63,8 @@ impl Authority {
         protocols: &[&[u8]],
         change: impl FnOnce(&mut CertificateParams),
     ) -> Arc<ServerConfig> {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        change(&mut params);
-        let chain = vec![params.signed_by(&key, &self.issuer).unwrap().der().clone()];
+        let (certificate, key) = self.sign(name, change);
+        let chain = vec![certificate.der().clone()];
         let mut config =
             ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
                 .with_safe_default_protocol_versions()
