@@ -2,10 +2,19 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Advice, fadvise};
+
 use super::Limits;
+
+/// So many bytes at a time are handed to the disk and, later, forgotten.
+const STRIDE: u64 = 1 << 20;
+
+/// So many bytes, the last ones, stay in memory for whoever follows the file.
+const RECENT: u64 = 8 << 20;
 
 /// The current file and what is known about it.
 pub(super) struct LogFile {
@@ -21,6 +30,8 @@ struct Open {
     identity: (u64, u64),
     /// Whether the last line has no end.
     torn: bool,
+    /// So many of its bytes were handed to the disk.
+    handed: u64,
 }
 
 /// A batch that is not in the file as a whole.
@@ -72,6 +83,7 @@ impl LogFile {
                 (fitting, _) => &rest[..fitting],
             };
             open.write(piece, written)?;
+            open.settle();
         }
         Ok(())
     }
@@ -98,7 +110,8 @@ impl LogFile {
             file.read_exact_at(&mut last, about.len() - 1)?;
         }
         let identity = (about.dev(), about.ino());
-        self.open = Some(Open { file, size: about.len(), identity, torn: last != [b'\n'] });
+        let size = about.len();
+        self.open = Some(Open { file, size, identity, torn: last != [b'\n'], handed: size });
         Ok(())
     }
 
@@ -147,9 +160,47 @@ impl Open {
         }
         Ok(())
     }
+
+    /// Has the disk take what is new, and gives back the memory of what it took long ago: the next lines find it warm,
+    /// and a busy log does not push the files of others out. Twice the same advice (posix_fadvise(2)): what is not on
+    /// the disk yet is sent there, and what is there is forgotten.
+    fn settle(&mut self) {
+        while let Some((new, old)) = due(&mut self.handed, self.size) {
+            for from in [Some(new), old].into_iter().flatten() {
+                // Pipes have no memory to give back.
+                let _ = fadvise(&self.file, from, NonZeroU64::new(STRIDE), Advice::DontNeed);
+            }
+        }
+    }
+}
+
+/// Where the next stride begins that goes to the disk, and the one that is forgotten, of a file that has this size.
+fn due(handed: &mut u64, size: u64) -> Option<(u64, Option<u64>)> {
+    let new = *handed;
+    (size.saturating_sub(new) >= STRIDE).then(|| {
+        *handed += STRIDE;
+        (new, new.checked_sub(RECENT))
+    })
 }
 
 /// Where the last whole line ends; 0 when there is none.
 fn last_end(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_bytes_stay_in_memory_and_the_rest_goes() {
+        const MIB: u64 = 1 << 20;
+        let mut handed = 0;
+        assert_eq!(due(&mut handed, MIB - 1), None);
+        let strides: Vec<_> = std::iter::from_fn(|| due(&mut handed, 10 * MIB + 1)).collect();
+        let (new, old): (Vec<_>, Vec<_>) = strides.into_iter().unzip();
+        assert_eq!(new, (0..10).map(|at| at * MIB).collect::<Vec<_>>());
+        assert_eq!(old.into_iter().flatten().collect::<Vec<_>>(), [0, MIB]);
+        assert_eq!(due(&mut handed, 0), None, "somebody has emptied it");
+    }
 }

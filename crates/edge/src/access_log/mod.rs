@@ -12,6 +12,9 @@
 //!   [`BATCH`] or 256 KiB, so a line is in the file about a tenth of a second after its exchange.
 //! * **Order.** Lines of one thread are in the order of their ends. Between threads the order is that of batches; a
 //!   reader that needs one sorts by `time`.
+//! * **A busy log takes no memory from others.** The last 8 MiB stay in the page cache for whoever follows the file;
+//!   what is older is given back as soon as it is on the disk. Pages that come back warm are also much cheaper to
+//!   write to than ever new ones.
 //! * **Rotation by size**: `access.log`, then `access.log.1` and so on, the oldest removed. No signal is needed to
 //!   begin a new file: before each batch the thread looks whether `access.log` still is the file it writes to, and
 //!   opens it again when somebody has moved or removed it. That also lets an edge and its successor append to one
@@ -22,6 +25,7 @@
 //! What is written is decided by [`Line`]: no query strings, no headers, no bodies, no names of users.
 
 mod file;
+mod json;
 mod line;
 mod stamp;
 mod writer;

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::line::{ascii, digits};
+use super::json::{ascii, digits};
 
 const DAY: u64 = 86_400;
 
