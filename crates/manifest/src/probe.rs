@@ -22,7 +22,7 @@ pub struct ProbeSettings {
     /// The path to `GET`, with a query if need be: any 2xx is a success, redirects are not followed.
     #[schemars(extend("format" = "probe-path", "pattern" = "^/", "examples" = ["/ready"]))]
     pub path: String,
-    /// Time between two probes: 250ms for `ready` and 5s for `health` when left out.
+    /// Time between two probes: 1s for `ready` and 5s for `health` when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<Duration>,
     /// Time after which a probe counts as failed.
@@ -38,8 +38,8 @@ pub struct ProbeSettings {
     pub fall: u32,
 }
 
-// A release waits for `ready`, so it is asked often; `health` only finds processes that hang.
-const READY_INTERVAL: Millis = Millis(250);
+// What starts is asked much more often, and a process that ends is seen at once; `health` only finds those that hang.
+const READY_INTERVAL: Millis = Millis::from_secs(1);
 const LIVE_INTERVAL: Millis = Millis::from_secs(5);
 
 fn timeout() -> Duration {
