@@ -80,6 +80,32 @@ async fn a_killed_postgres_comes_back() -> anyhow::Result<()> {
 }
 
 /// The command line dies in the phase; afterwards the same change is applied again by somebody else.
+/// Nobody is told that a service has one process only, and that it is being started again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_program_is_waited_for() -> anyhow::Result<()> {
+    let Some(world) = started().await? else { return Ok(()) };
+    // However slow the machine is.
+    let patient = "run: [gateway-bff, serve]\n    traffic: { retries: { patience: 60s } }";
+    world.edit("fairway.yaml", "run: [gateway-bff, serve]", patient)?;
+    world.run(&["apply", ENV, "--yes"]).await?.expect(0)?;
+    let pid = async || {
+        let status = world.status().await?;
+        let instances = status["observed"]["instances"]["known"].as_array().cloned().unwrap_or_default();
+        let gateway = instances.iter().find(|it| it["service"] == "gateway-bff");
+        Ok::<_, anyhow::Error>(gateway.and_then(|it| it["pid"].as_u64()))
+    };
+    let first = pid().await?.expect("the gateway runs");
+    kill_process(first)?;
+    let (status, body) = eventually("another gateway", async || {
+        let answer = world.get("/health").await?;
+        assert_eq!(answer.0, 200, "{}", answer.1);
+        Ok(pid().await?.filter(|now| *now != first).map(|_| answer))
+    })
+    .await?;
+    assert_eq!((status, body.as_str()), (200, "OK"));
+    settled(&world, "one").await
+}
+
 async fn command_line_dies_in(phase: &str) -> anyhow::Result<()> {
     let Some(mut underway) = Underway::start(phase).await? else { return Ok(()) };
     underway.apply.start_kill()?;

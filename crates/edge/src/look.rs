@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fairway_forward::{Inbound, Scheme};
 use fairway_guard::{
@@ -41,6 +41,8 @@ pub(crate) enum Way {
     Hold(Arc<Routed>),
     /// It waits until an instance has room.
     Queue(Arc<Routed>),
+    /// It waits until there is an instance, at most so long.
+    Absence(Arc<Routed>, Duration),
     Go(Go),
 }
 
@@ -135,6 +137,9 @@ pub(crate) fn look(asking: &Asking<'_>, request: &Inbound, visit: &mut Visit, wa
             }
             Pick::AllBusy => return Way::Queue(Arc::clone(routed)),
             Pick::Nobody | Pick::AllTried => {
+                if let Some(left) = waits.patience(service) {
+                    return Way::Absence(Arc::clone(routed), left);
+                }
                 service.counters.no_instance.fetch_add(1, Ordering::Relaxed);
                 complain(&door.shared, service, "no_instance", "no instance takes requests", None);
                 let words = format!("service `{}` has no instance that takes requests", service.name);

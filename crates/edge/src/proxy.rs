@@ -78,6 +78,12 @@ pub(crate) async fn answer(asking: Asking<'_>, mut request: Box<Inbound>) -> Rep
                 waiting.over();
                 (routed, waited)
             }
+            Way::Absence(routed, left) => {
+                let waiting = Waiting::begin(door, &mut request, &routed, waits.since());
+                Box::pin(waits.absence(&door.shared, &routed.service, left)).await;
+                waiting.over();
+                (routed, Ok(()))
+            }
             Way::Queue(routed) => {
                 let waiting = Waiting::begin(door, &mut request, &routed, waits.since());
                 let waited = Box::pin(waits.queue(&routed.service)).await;

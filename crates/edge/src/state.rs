@@ -106,7 +106,7 @@ pub(crate) struct ServiceCounters {
     pub(crate) budget: Budget,
     /// Requests that wait for an instance that is at its limit.
     pub(crate) queue: Arc<Queue>,
-    /// Requests that are held.
+    /// Requests that are held, or wait for an instance to be there.
     pub(crate) held: Arc<Crowd>,
 }
 

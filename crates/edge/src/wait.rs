@@ -1,4 +1,4 @@
-//! Where a request waits: while its service is held, and until an instance has room for it.
+//! Where a request waits: while its service is held, while no instance is there, and until one has room for it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +17,8 @@ pub(crate) struct Waits {
     began: Option<Instant>,
     held: Option<(Member, Instant)>,
     queued: Option<(Place, Instant)>,
+    /// The place is none when all were taken.
+    absent: Option<(Option<Member>, Instant)>,
 }
 
 impl Waits {
@@ -36,7 +38,7 @@ impl Waits {
     /// Waits until the service is let go, or something else about it changes. The time that this takes is none in a
     /// queue.
     pub(crate) async fn hold(&mut self, shared: &Shared, service: &Service) -> Result<(), Refusal<'static>> {
-        self.queued = None;
+        (self.queued, self.absent) = (None, None);
         let Some(hold) = service.treatment.hold else { return Ok(()) };
         let refuse = |status, code, words: &str| {
             Err(Refusal::new(status, code, format!("service `{}` is held: {words}", service.name)))
@@ -67,7 +69,7 @@ impl Waits {
 
     /// Waits until it is its turn and one of the instances may have room. The place is kept from one call to the next.
     pub(crate) async fn queue(&mut self, service: &Service) -> Result<(), Refusal<'static>> {
-        self.held = None;
+        (self.held, self.absent) = (None, None);
         let limits = service.treatment.limits;
         let refuse = |code, words: &str| {
             let words = format!("every instance of service `{}` is at its limit: {words}", service.name);
@@ -87,6 +89,33 @@ impl Waits {
             return Ok(());
         }
         refuse("queue_timeout", "none had room in time")
+    }
+
+    /// How much longer it waits for a service without instances, as one is whose only process is being started again;
+    /// none when it has waited long enough.
+    pub(crate) fn patience(&self, service: &Service) -> Option<Duration> {
+        let patience = Duration::from_millis(service.treatment.retries.patience_ms);
+        let left = match &self.absent {
+            None => patience,
+            Some((Some(_), since)) => patience.saturating_sub(since.elapsed()),
+            Some((None, _)) => return None,
+        };
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// Waits until something about the service changes, at most so long.
+    pub(crate) async fn absence(&mut self, shared: &Shared, service: &Service, left: Duration) {
+        (self.held, self.queued) = (None, None);
+        let crowd = &service.counters.held;
+        if self.absent.is_none() {
+            self.absent = Some((crowd.join(service.treatment.limits.queue), self.now()));
+        }
+        let moved = crowd.moved();
+        // Another table may serve since the one without instances was looked at.
+        let has_place = matches!(self.absent, Some((Some(_), _)));
+        if has_place && serves(shared, service) {
+            queue::wait(moved, left).await;
+        }
     }
 
     fn now(&mut self) -> Instant {

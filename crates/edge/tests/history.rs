@@ -112,7 +112,9 @@ fn table(
         weight: weights[number],
         ..support::backend(NAMES[number], upstreams[number].address, generation)
     });
-    table.services.insert("web".into(), Service { instances: instances.collect(), ..Service::default() });
+    let mut service = Service { instances: instances.collect(), ..Service::default() };
+    service.treatment.retries.patience_ms = 0;
+    table.services.insert("web".into(), service);
     table.routes.push(route(Some(&format!("host-{environment}.test")), "/", "web"));
     table
 }

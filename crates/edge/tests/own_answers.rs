@@ -48,6 +48,7 @@ fn refusing(web: SocketAddr, busy: SocketAddr) -> Table {
         ("full", Service { instances: vec![backend("full-1", busy, 7)], ..Service::default() }),
         ("late", Service { instances: vec![backend("late-1", busy, 7)], ..Service::default() }),
     ];
+    others[1].1.treatment.retries.patience_ms = 1;
     others[2].1.treatment.hold = Some(Hold { queue: 1, most_ms: 1 });
     others[3].1.treatment.limits = Limits { exchanges: 1, queue: 0, queue_ms: 60_000 };
     others[4].1.treatment.limits = Limits { exchanges: 1, queue: 10, queue_ms: 1 };

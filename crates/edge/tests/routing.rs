@@ -52,6 +52,7 @@ async fn a_miss_names_what_is_missing() {
     let world = World::new().await;
     let mut it = table(3, &[]);
     it.routes = vec![route(Some("shop.test"), "/api", "web")];
+    it.services.get_mut("web").unwrap().treatment.retries.patience_ms = 0;
     let address = world.apply(&it).await;
     let mut client = Client::connect(address).await;
 

@@ -249,6 +249,7 @@ async fn metrics_that_prometheus_reads() {
     }
     it.routes = vec![route(None, "/", "web"), route(None, "/missing", "empty")];
     it.services.insert("empty".into(), Service::default());
+    it.services.get_mut("empty").unwrap().treatment.retries.patience_ms = 0;
     it.generation = 8;
     client.apply(&it).await.unwrap();
     ask(address, "GET", "/missing", "").await;

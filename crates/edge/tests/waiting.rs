@@ -1,5 +1,5 @@
-//! Requests that wait at the edge: for an instance with room, in the order in which they came, and while their service is
-//! held.
+//! Requests that wait at the edge: for an instance with room, in the order in which they came, while their service is
+//! held, and while none of its instances is there.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as loudly as the tests")]
 
 #[path = "support/raw.rs"]
@@ -157,6 +157,54 @@ async fn who_waits_follows_the_table() {
     for client in &mut clients {
         assert_eq!(client.response("GET").await.head.status(), 200);
     }
+}
+
+/// As happens when its only process ends and is started again.
+#[tokio::test]
+async fn a_service_without_instances_is_waited_for() {
+    let (world, web) = (World::new().await, Upstream::named("web").await);
+    let absent = |generation| {
+        let mut it = table(generation, &[]);
+        it.services.get_mut("web").unwrap().treatment.retries.patience_ms = 600_000;
+        it
+    };
+    let address = world.apply(&absent(1)).await;
+    let mut client = send(address, "/").await;
+    until_waiting(&world, 1).await;
+    // A table that changes something else does not end the wait, and it is still one wait.
+    world.apply(&absent(2)).await;
+    until_waiting(&world, 1).await;
+    world.apply(&table(3, &[("web-1", web.address)])).await;
+    assert_eq!(client.response("GET").await.text(), "web");
+    until_waiting(&world, 0).await;
+    assert_eq!(world.edge.stats(Some("dev")).await.environments["dev"].services["web"].no_instance, 0);
+}
+
+/// As many wait as may, those who leave make room, and nobody waits for ever.
+#[tokio::test]
+async fn a_wait_for_instances_is_bounded() {
+    let world = World::new().await;
+    let with = |generation, patience_ms| {
+        let mut it = table(generation, &[]);
+        let treatment = &mut it.services.get_mut("web").unwrap().treatment;
+        treatment.retries.patience_ms = patience_ms;
+        treatment.limits.queue = 1;
+        it
+    };
+    let address = world.apply(&with(1, 600_000)).await;
+    let first = send(address, "/").await;
+    until_waiting(&world, 1).await;
+    let refused = send(address, "/").await.response("GET").await;
+    assert_eq!(code(&refused), (503, "no_instance".into()));
+    drop(first);
+    until_waiting(&world, 0).await;
+    let mut second = send(address, "/").await;
+    until_waiting(&world, 1).await;
+    // Its patience is that of the table that serves now, and over.
+    world.apply(&with(2, 1)).await;
+    assert_eq!(code(&second.response("GET").await), (503, "no_instance".into()));
+    let stats = world.edge.stats(Some("dev")).await;
+    assert_eq!(stats.environments["dev"].services["web"].no_instance, 2);
 }
 
 /// However the end of a hold and the arrival of a request meet, nobody is forgotten: the hold would last an hour.
