@@ -26,6 +26,7 @@ pub mod sheets;
 pub mod shipments;
 pub mod text;
 pub mod upload;
+pub mod variables;
 
 /// The schema, embedded so that the program that needs it can create it.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");

@@ -8,6 +8,8 @@ use shop_kit::database::{Database, DatabaseError};
 use shop_kit::settings::{BaseUrl, Environment, Secret, SettingError};
 use thiserror::Error;
 
+use crate::variables::*;
+
 /// Settings that can't be used.
 #[derive(Debug, Error)]
 pub enum SettingsError {
@@ -84,44 +86,34 @@ impl Settings {
     /// # Errors
     /// When one of them can't be used.
     pub fn read(env: &Environment) -> Result<Self, SettingsError> {
-        let dsn = env.secret(
-            "COMMERCE_DB_DSN",
-            "postgres://commerce:commerce@localhost:5432/commerce?sslmode=disable",
-        );
-        let authorization = if env.switch("COMMERCE_AUTH_ENABLED", true)? {
+        let dsn = env.secret(COMMERCE_DB_DSN);
+        let authorization = if env.switch(COMMERCE_AUTH_ENABLED)? {
             Authorization::Identity {
-                base: env.base_url("COMMERCE_IDENTITY_BASE_URL", "http://localhost:8081")?,
-                secret: env.secret("COMMERCE_JWT_SECRET", "dev-secret"),
-                issuer: env.optional("COMMERCE_JWT_ISSUER"),
-                ttl: env.duration("COMMERCE_AUTHORIZE_TTL", Duration::from_secs(3))?,
+                base: env.base_url(COMMERCE_IDENTITY_BASE_URL)?,
+                secret: env.secret(COMMERCE_JWT_SECRET),
+                issuer: env.optional(COMMERCE_JWT_ISSUER),
+                ttl: env.duration(COMMERCE_AUTHORIZE_TTL)?,
             }
         } else {
             tracing::warn!("COMMERCE_AUTH_ENABLED is off; every caller is an administrator");
             Authorization::Off
         };
         Ok(Self {
-            address: env.address("COMMERCE_HTTP_ADDR", ":8082")?,
-            database: Database::at("COMMERCE_DB_DSN", &dsn)?,
+            address: env.address(COMMERCE_HTTP_ADDR)?,
+            database: Database::at(COMMERCE_DB_DSN.name, &dsn)?,
             authorization,
             media: MediaSettings {
-                directory: env.text("MEDIA_LOCAL_OUTPUT_DIR", "./media").into(),
-                base_url: env
-                    .text("MEDIA_PUBLIC_BASE_URL", "http://localhost:8080/assets/media")
-                    .trim_end_matches('/')
-                    .to_owned(),
+                directory: env.text(MEDIA_LOCAL_OUTPUT_DIR).into(),
+                base_url: env.text(MEDIA_PUBLIC_BASE_URL).trim_end_matches('/').to_owned(),
             },
-            sync_token: env.optional("COMMERCE_INTERNAL_SYNC_TOKEN").map(Secret::new),
+            sync_token: env.optional(COMMERCE_INTERNAL_SYNC_TOKEN).map(Secret::new),
             timing: Timing {
-                poll: env.duration("COMMERCE_JOBS_EVERY", Duration::from_secs(2))?,
-                lease: env.duration("COMMERCE_JOBS_LEASE", Duration::from_secs(60))?,
-                delivered_after: env.duration("COMMERCE_AUTO_DELIVERY_AFTER", hours(168))?,
-                delivered_every: env.duration("COMMERCE_AUTO_DELIVERY_EVERY", hours(1))?,
+                poll: env.duration(COMMERCE_JOBS_EVERY)?,
+                lease: env.duration(COMMERCE_JOBS_LEASE)?,
+                delivered_after: env.duration(COMMERCE_AUTO_DELIVERY_AFTER)?,
+                delivered_every: env.duration(COMMERCE_AUTO_DELIVERY_EVERY)?,
             },
-            seed_reset: env.switch("COMMERCE_SEED_RESET", false)?,
+            seed_reset: env.switch(COMMERCE_SEED_RESET)?,
         })
     }
-}
-
-const fn hours(n: u64) -> Duration {
-    Duration::from_secs(n * 3600)
 }

@@ -20,3 +20,4 @@ pub mod proxy;
 pub mod routing;
 pub mod settings;
 pub mod upstreams;
+pub mod variables;

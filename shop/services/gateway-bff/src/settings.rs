@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fairway_model::traffic::{Cors, Network, RateKey, RateLimit};
-use shop_kit::settings::{BaseUrl, Environment, SettingError};
+use shop_kit::settings::{BaseUrl, Environment, SettingError, Variable};
 use thiserror::Error;
 
 use crate::routing::Boundary;
+use crate::variables::*;
 
 /// Settings that can't be used.
 #[derive(Debug, Error)]
@@ -58,41 +59,41 @@ impl Settings {
     /// When one of them can't be used.
     pub fn read(env: &Environment) -> Result<Self, SettingsError> {
         let mut upstreams = BTreeMap::new();
-        for (boundary, name, default) in [
-            (Boundary::Identity, "GATEWAY_IDENTITY_BASE_URL", "http://localhost:8081"),
-            (Boundary::Commerce, "GATEWAY_COMMERCE_BASE_URL", "http://localhost:8082"),
-            (Boundary::Payment, "GATEWAY_PAYMENT_BASE_URL", "http://localhost:8083"),
-            (Boundary::Admin, "GATEWAY_ADMIN_BASE_URL", ""),
-            (Boundary::Ai, "GATEWAY_AI_BASE_URL", ""),
+        for (boundary, variable) in [
+            (Boundary::Identity, GATEWAY_IDENTITY_BASE_URL),
+            (Boundary::Commerce, GATEWAY_COMMERCE_BASE_URL),
+            (Boundary::Payment, GATEWAY_PAYMENT_BASE_URL),
+            (Boundary::Admin, GATEWAY_ADMIN_BASE_URL),
+            (Boundary::Ai, GATEWAY_AI_BASE_URL),
         ] {
-            if let Some(base) = env.base_url(name, default)? {
+            if let Some(base) = env.base_url(variable)? {
                 upstreams.insert(boundary, base);
             }
         }
         Ok(Self {
-            address: env.address("GATEWAY_HTTP_ADDR", ":8080")?,
+            address: env.address(GATEWAY_HTTP_ADDR)?,
             upstreams,
-            upstream_timeout: env.duration("GATEWAY_UPSTREAM_TIMEOUT", Duration::from_secs(10))?,
-            feature_flags_ttl: env.duration("GATEWAY_FEATURE_FLAGS_TTL", Duration::from_secs(3))?,
-            max_body_bytes: env.number("GATEWAY_MAX_BODY_BYTES", 32 << 20)?,
+            upstream_timeout: env.duration(GATEWAY_UPSTREAM_TIMEOUT)?,
+            feature_flags_ttl: env.duration(GATEWAY_FEATURE_FLAGS_TTL)?,
+            max_body_bytes: env.number(GATEWAY_MAX_BODY_BYTES)?,
             protection: protection(env)?,
         })
     }
 }
 
 fn protection(env: &Environment) -> Result<Protection, SettingsError> {
-    let small = |name: &str| {
-        let number = env.number(name, 0)?;
+    let small = |variable: Variable| {
+        let number = env.number(variable)?;
         u32::try_from(number).map_err(|_| SettingError {
-            name: name.to_owned(),
+            name: variable.name.to_owned(),
             value: number.to_string(),
             expected: "a number below 4294967296",
             example: "100",
         })
     };
-    let requests = small("GATEWAY_RATE_REQUESTS")?;
-    let burst = small("GATEWAY_RATE_BURST")?;
-    let per = env.duration("GATEWAY_RATE_PER", Duration::from_secs(1))?;
+    let requests = small(GATEWAY_RATE_REQUESTS)?;
+    let burst = small(GATEWAY_RATE_BURST)?;
+    let per = env.duration(GATEWAY_RATE_PER)?;
     let rate_limit = (requests > 0).then(|| RateLimit {
         requests,
         per_ms: u64::try_from(per.as_millis()).unwrap_or(u64::MAX),
@@ -102,7 +103,7 @@ fn protection(env: &Environment) -> Result<Protection, SettingsError> {
     let words = |text: &str| -> Vec<String> {
         text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
     };
-    let origins = words(&env.text("GATEWAY_CORS_ORIGINS", ""));
+    let origins = words(&env.text(GATEWAY_CORS_ORIGINS));
     let cors = (!origins.is_empty()).then(|| Cors {
         origins,
         methods: ["GET", "POST", "PUT", "PATCH", "DELETE"].map(str::to_owned).into(),
@@ -113,7 +114,7 @@ fn protection(env: &Environment) -> Result<Protection, SettingsError> {
         credentials: false,
         max_age_s: 600,
     });
-    let trusted = words(&env.text("GATEWAY_TRUSTED_PROXIES", "127.0.0.0/8,::1"))
+    let trusted = words(&env.text(GATEWAY_TRUSTED_PROXIES))
         .into_iter()
         .map(|word| word.parse().map_err(|_| SettingsError::Network(word)))
         .collect::<Result<_, _>>()?;

@@ -31,6 +31,7 @@ pub mod session;
 pub mod settings;
 pub mod staff;
 pub mod users;
+pub mod variables;
 
 /// The schema, embedded so that the program that needs it can create it.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use provider_kit::alipay::Gateway;
 use provider_kit::http::ProviderClient;
 use provider_kit::keys::{KeyError, SigningKey, VerifyingKey};
-use shop_kit::settings::{Environment, SettingError};
+use shop_kit::settings::{Environment, SettingError, Variable};
 use thiserror::Error;
 use tokio::sync::Mutex;
 use url::Url;
@@ -16,6 +16,7 @@ use crate::platform::alipay::Alipay;
 use crate::platform::mock::Mock;
 use crate::platform::real::{Configured, Real};
 use crate::platform::weapp::WeChat;
+use crate::variables::*;
 
 /// How long a platform may take to answer.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -56,7 +57,7 @@ pub enum PlatformSettingsError {
 /// # Errors
 /// When a variable can't be used.
 pub fn read(env: &Environment) -> Result<Arc<dyn Platforms>, PlatformSettingsError> {
-    let mode = env.text("IDENTITY_LOGIN_MODE", "mock");
+    let mode = env.text(IDENTITY_LOGIN_MODE);
     let weapp = weapp(env)?;
     let alipay = alipay(env)?;
     match mode.trim() {
@@ -76,17 +77,17 @@ pub fn read(env: &Environment) -> Result<Arc<dyn Platforms>, PlatformSettingsErr
 type Prepared<T> = Configured<Box<dyn FnOnce(ProviderClient) -> T>>;
 
 fn weapp(env: &Environment) -> Result<Prepared<WeChat>, PlatformSettingsError> {
-    let (id, secret) = (env.optional("IDENTITY_WEAPP_APPID"), env.optional("IDENTITY_WEAPP_APPSECRET"));
+    let (id, secret) = (env.optional(IDENTITY_WEAPP_APPID), env.optional(IDENTITY_WEAPP_APPSECRET));
     let secret = secret.map(shop_kit::settings::Secret::new);
-    let missing =
-        missing(&[("IDENTITY_WEAPP_APPID", id.is_some()), ("IDENTITY_WEAPP_APPSECRET", secret.is_some())]);
-    let session_url =
-        address(env, "IDENTITY_WEAPP_SESSION_URL", "https://api.weixin.qq.com/sns/jscode2session")?;
-    let token_url = address(env, "IDENTITY_WEAPP_TOKEN_URL", "https://api.weixin.qq.com/cgi-bin/token")?;
-    let picture_url =
-        address(env, "IDENTITY_WEAPP_QRCODE_URL", "https://api.weixin.qq.com/wxa/getwxacodeunlimit")?;
-    let page = env.text("IDENTITY_WEAPP_SALES_QR_PAGE", "pages/index/index");
-    let width = env.number("IDENTITY_WEAPP_QR_WIDTH", 256)?;
+    let missing = missing(&[
+        (IDENTITY_WEAPP_APPID.name, id.is_some()),
+        (IDENTITY_WEAPP_APPSECRET.name, secret.is_some()),
+    ]);
+    let session_url = address(env, IDENTITY_WEAPP_SESSION_URL)?;
+    let token_url = address(env, IDENTITY_WEAPP_TOKEN_URL)?;
+    let picture_url = address(env, IDENTITY_WEAPP_QRCODE_URL)?;
+    let page = env.text(IDENTITY_WEAPP_SALES_QR_PAGE);
+    let width = env.number(IDENTITY_WEAPP_QR_WIDTH)?;
     let (Some(app_id), Some(secret)) = (id, secret) else { return Ok(Err(missing)) };
     Ok(Ok(Box::new(move |client| WeChat {
         client,
@@ -102,24 +103,24 @@ fn weapp(env: &Environment) -> Result<Prepared<WeChat>, PlatformSettingsError> {
 }
 
 fn alipay(env: &Environment) -> Result<Prepared<Alipay>, PlatformSettingsError> {
-    let id = env.optional("IDENTITY_ALIPAY_APP_ID");
-    let key = env.optional("IDENTITY_ALIPAY_PRIVATE_KEY");
-    let platform = env.optional("IDENTITY_ALIPAY_PUBLIC_KEY");
+    let id = env.optional(IDENTITY_ALIPAY_APP_ID);
+    let key = env.optional(IDENTITY_ALIPAY_PRIVATE_KEY);
+    let platform = env.optional(IDENTITY_ALIPAY_PUBLIC_KEY);
     let missing = missing(&[
-        ("IDENTITY_ALIPAY_APP_ID", id.is_some()),
-        ("IDENTITY_ALIPAY_PRIVATE_KEY", key.is_some()),
-        ("IDENTITY_ALIPAY_PUBLIC_KEY", platform.is_some()),
+        (IDENTITY_ALIPAY_APP_ID.name, id.is_some()),
+        (IDENTITY_ALIPAY_PRIVATE_KEY.name, key.is_some()),
+        (IDENTITY_ALIPAY_PUBLIC_KEY.name, platform.is_some()),
     ]);
-    let gateway_url = address(env, "IDENTITY_ALIPAY_GATEWAY_URL", "https://openapi.alipay.com/gateway.do")?;
-    let sign_type = env.text("IDENTITY_ALIPAY_SIGN_TYPE", "RSA2");
+    let gateway_url = address(env, IDENTITY_ALIPAY_GATEWAY_URL)?;
+    let sign_type = env.text(IDENTITY_ALIPAY_SIGN_TYPE);
     if sign_type.trim() != "RSA2" {
         return Err(PlatformSettingsError::SignType(sign_type));
     }
-    let page = env.text("IDENTITY_ALIPAY_SALES_QR_PAGE", "pages/index/index");
+    let page = env.text(IDENTITY_ALIPAY_SALES_QR_PAGE);
     let (Some(app_id), Some(key), Some(platform)) = (id, key, platform) else { return Ok(Err(missing)) };
     let unusable = |name| move |source| PlatformSettingsError::Key { name, source };
-    let key = SigningKey::read(&key).map_err(unusable("IDENTITY_ALIPAY_PRIVATE_KEY"))?;
-    let platform = VerifyingKey::read(&platform).map_err(unusable("IDENTITY_ALIPAY_PUBLIC_KEY"))?;
+    let key = SigningKey::read(&key).map_err(unusable(IDENTITY_ALIPAY_PRIVATE_KEY.name))?;
+    let platform = VerifyingKey::read(&platform).map_err(unusable(IDENTITY_ALIPAY_PUBLIC_KEY.name))?;
     Ok(Ok(Box::new(move |client| Alipay {
         gateway: Gateway { client, app_id, key, platform, url: gateway_url },
         page,
@@ -130,10 +131,10 @@ fn missing(settings: &[(&'static str, bool)]) -> Vec<&'static str> {
     settings.iter().filter(|(_, given)| !given).map(|(name, _)| *name).collect()
 }
 
-fn address(env: &Environment, name: &'static str, default: &str) -> Result<Url, PlatformSettingsError> {
-    let url = Url::parse(env.text(name, default).trim()).ok();
+fn address(env: &Environment, variable: Variable) -> Result<Url, PlatformSettingsError> {
+    let url = Url::parse(env.text(variable).trim()).ok();
     url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or(PlatformSettingsError::Address { name })
+        .ok_or(PlatformSettingsError::Address { name: variable.name })
 }
 
 #[cfg(test)]

@@ -11,9 +11,7 @@ use thiserror::Error;
 
 use crate::platform::Platforms;
 use crate::platform_settings::{self, PlatformSettingsError};
-
-/// The secret that development uses; the log warns when it is in use.
-const DEVELOPMENT_SECRET: &str = "dev-secret";
+use crate::variables::*;
 
 /// Settings that can't be used.
 #[derive(Debug, Error)]
@@ -51,7 +49,7 @@ pub struct Settings {
 impl Settings {
     /// Says in the log what is fit for development only.
     pub fn warn(&self) {
-        if self.jwt_secret.reveal() == DEVELOPMENT_SECRET {
+        if self.jwt_secret.reveal() == IDENTITY_JWT_SECRET.default {
             tracing::warn!("IDENTITY_JWT_SECRET is the development secret; anybody can sign tokens");
         }
         if self.platforms.capabilities().login_mode == MiniLoginCapabilitiesLoginMode::Mock {
@@ -64,19 +62,16 @@ impl Settings {
     /// # Errors
     /// When one of them can't be used.
     pub fn read(env: &Environment) -> Result<Self, SettingsError> {
-        let dsn = env.secret(
-            "IDENTITY_DB_DSN",
-            "postgres://commerce:commerce@localhost:5432/identity?sslmode=disable",
-        );
-        let jwt_secret = env.secret("IDENTITY_JWT_SECRET", DEVELOPMENT_SECRET);
+        let dsn = env.secret(IDENTITY_DB_DSN);
+        let jwt_secret = env.secret(IDENTITY_JWT_SECRET);
         Ok(Self {
-            address: env.address("IDENTITY_HTTP_ADDR", ":8081")?,
-            database: Database::at("IDENTITY_DB_DSN", &dsn)?,
+            address: env.address(IDENTITY_HTTP_ADDR)?,
+            database: Database::at(IDENTITY_DB_DSN.name, &dsn)?,
             jwt_secret,
-            jwt_issuer: env.text("IDENTITY_JWT_ISSUER", "tmo-identity"),
-            token_ttl: env.duration("IDENTITY_ACCESS_TOKEN_TTL", Duration::from_secs(168 * 3600))?,
+            jwt_issuer: env.text(IDENTITY_JWT_ISSUER),
+            token_ttl: env.duration(IDENTITY_ACCESS_TOKEN_TTL)?,
             platforms: platform_settings::read(env)?,
-            seed_reset: env.switch("IDENTITY_SEED_RESET", false)?,
+            seed_reset: env.switch(IDENTITY_SEED_RESET)?,
         })
     }
 }

@@ -33,6 +33,14 @@ async fn from_an_empty_database_to_the_end() {
 }
 
 #[tokio::test]
+async fn it_says_what_it_can_be_told() {
+    let done = finish(IDENTITY, &["settings"], &[("IDENTITY_LOG_LEVEL", "=loud=")]).await;
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let begin = "# where to listen; `:8081`, `127.0.0.1:0`\nIDENTITY_HTTP_ADDR=:8081\n";
+    assert!(done.stdout.starts_with(begin), "{}", done.stdout);
+}
+
+#[tokio::test]
 async fn what_stops_the_start() {
     let check = async |arguments: &[&str], environment: &[(&str, &str)], code: i32, expect: &str| {
         let done = finish(IDENTITY, arguments, environment).await;
@@ -42,7 +50,8 @@ async fn what_stops_the_start() {
             "{arguments:?} {environment:?}"
         );
     };
-    let usage = "identity has no command `sow`; nothing was done. usage: identity serve|migrate|seed";
+    let usage =
+        "identity has no command `sow`; nothing was done. usage: identity serve|migrate|seed|settings";
     check(&["sow"], &[], 3, usage).await;
     let level = "IDENTITY_LOG_LEVEL: `=loud=` is not a log level (error, warn, info, debug, trace); nothing was started";
     check(&["serve"], &[("IDENTITY_LOG_LEVEL", "=loud=")], 3, level).await;

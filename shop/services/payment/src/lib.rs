@@ -28,6 +28,7 @@ pub mod seed;
 pub mod settings;
 pub mod state;
 pub mod sync;
+pub mod variables;
 pub mod wechat;
 
 pub use provider_kit::{http, keys};

@@ -3,10 +3,8 @@
 //! A channel is configured when its keys are all there; some of them without the others stop the start, because a
 //! channel that is half configured is a mistake that customers would find.
 
-use std::time::Duration;
-
 use provider_kit::alipay::Gateway;
-use shop_kit::settings::{Environment, Secret, SettingError};
+use shop_kit::settings::{Environment, Secret, SettingError, Variable};
 use thiserror::Error;
 use url::Url;
 
@@ -14,6 +12,7 @@ use crate::alipay::Alipay;
 use crate::http::ProviderClient;
 use crate::keys::{KeyError, SigningKey, VerifyingKey};
 use crate::provider::Providers;
+use crate::variables::*;
 use crate::wechat::WeChat;
 use crate::wechat::sign::{API_KEY_LENGTH, Merchant, Platform};
 
@@ -78,25 +77,24 @@ pub enum ProviderSettingsError {
     Trust(#[source] std::io::Error),
 }
 
-const WECHAT: [&str; 7] = [
-    "PAYMENT_WECHAT_APP_ID",
-    "PAYMENT_WECHAT_APP_SECRET",
-    "PAYMENT_WECHAT_MCH_ID",
-    "PAYMENT_WECHAT_SERIAL_NO",
-    "PAYMENT_WECHAT_PRIVATE_KEY",
-    "PAYMENT_WECHAT_API_V3_KEY",
-    "PAYMENT_WECHAT_PLATFORM_KEY",
+const WECHAT: [Variable; 7] = [
+    PAYMENT_WECHAT_APP_ID,
+    PAYMENT_WECHAT_APP_SECRET,
+    PAYMENT_WECHAT_MCH_ID,
+    PAYMENT_WECHAT_SERIAL_NO,
+    PAYMENT_WECHAT_PRIVATE_KEY,
+    PAYMENT_WECHAT_API_V3_KEY,
+    PAYMENT_WECHAT_PLATFORM_KEY,
 ];
 
-const ALIPAY: [&str; 3] =
-    ["PAYMENT_ALIPAY_APP_ID", "PAYMENT_ALIPAY_PRIVATE_KEY", "PAYMENT_ALIPAY_PUBLIC_KEY"];
+const ALIPAY: [Variable; 3] = [PAYMENT_ALIPAY_APP_ID, PAYMENT_ALIPAY_PRIVATE_KEY, PAYMENT_ALIPAY_PUBLIC_KEY];
 
 /// Reads who moves the money: those that have keys, or nobody.
 ///
 /// # Errors
 /// When a variable can't be used, or one is missing.
 pub fn read(env: &Environment) -> Result<Providers, ProviderSettingsError> {
-    let mode = env.optional("PAYMENT_PROVIDER_MODE");
+    let mode = env.optional(PAYMENT_PROVIDER_MODE);
     match mode.as_deref() {
         Some("mock") => return Ok(Providers::Mock),
         None | Some("live") => {}
@@ -107,9 +105,9 @@ pub fn read(env: &Environment) -> Result<Providers, ProviderSettingsError> {
     if !with_wechat && !with_alipay {
         return if mode.is_some() { Err(ProviderSettingsError::Nobody) } else { Ok(Providers::Mock) };
     }
-    let limit = env.duration("PAYMENT_PROVIDER_TIMEOUT", Duration::from_secs(8))?;
+    let limit = env.duration(PAYMENT_PROVIDER_TIMEOUT)?;
     let client = ProviderClient::new(limit).map_err(ProviderSettingsError::Trust)?;
-    let public = url(env, "PAYMENT_PUBLIC_BASE_URL", "")?;
+    let public = url(env, PAYMENT_PUBLIC_BASE_URL)?;
     let report_to = |path: &str| format!("{}{path}", public.as_str().trim_end_matches('/'));
     let wechat = if with_wechat {
         Some(Box::new(wechat(env, client.clone(), report_to("/payments/wechat/notify"))?))
@@ -127,12 +125,13 @@ pub fn read(env: &Environment) -> Result<Providers, ProviderSettingsError> {
 fn complete(
     env: &Environment,
     channel: &'static str,
-    names: &[&'static str],
+    variables: &[Variable],
 ) -> Result<bool, ProviderSettingsError> {
-    let missing: Vec<_> = names.iter().copied().filter(|name| env.optional(name).is_none()).collect();
+    let missing = variables.iter().filter(|variable| env.optional(**variable).is_none());
+    let missing: Vec<_> = missing.map(|variable| variable.name).collect();
     if missing.is_empty() {
         Ok(true)
-    } else if missing.len() == names.len() {
+    } else if missing.len() == variables.len() {
         Ok(false)
     } else {
         Err(ProviderSettingsError::Partial { channel, missing })
@@ -144,29 +143,29 @@ fn wechat(
     client: ProviderClient,
     notify_url: String,
 ) -> Result<WeChat, ProviderSettingsError> {
-    let key = env.text("PAYMENT_WECHAT_API_V3_KEY", "");
+    let key = env.text(PAYMENT_WECHAT_API_V3_KEY);
     let api_key: [u8; API_KEY_LENGTH] = key.trim().as_bytes().try_into().map_err(|_| {
-        ProviderSettingsError::Form { name: "PAYMENT_WECHAT_API_V3_KEY", expected: "a text of 32 bytes" }
+        ProviderSettingsError::Form { name: PAYMENT_WECHAT_API_V3_KEY.name, expected: "a text of 32 bytes" }
     })?;
-    let named = env.optional("PAYMENT_WECHAT_PLATFORM_KEY_ID");
-    let platform = keys(env, "PAYMENT_WECHAT_PLATFORM_KEY")?
+    let named = env.optional(PAYMENT_WECHAT_PLATFORM_KEY_ID);
+    let platform = keys(env, PAYMENT_WECHAT_PLATFORM_KEY)?
         .into_iter()
         .map(|(key, serial)| Some((serial.or_else(|| named.clone())?, key)))
         .collect::<Option<Vec<_>>>()
         .ok_or(ProviderSettingsError::Nameless)?;
     Ok(WeChat {
         client,
-        app_id: env.optional("PAYMENT_WECHAT_APP_ID").unwrap_or_default(),
-        app_secret: env.secret("PAYMENT_WECHAT_APP_SECRET", ""),
+        app_id: env.optional(PAYMENT_WECHAT_APP_ID).unwrap_or_default(),
+        app_secret: env.secret(PAYMENT_WECHAT_APP_SECRET),
         merchant: Merchant {
-            id: word(env, "PAYMENT_WECHAT_MCH_ID")?,
-            serial: word(env, "PAYMENT_WECHAT_SERIAL_NO")?,
-            key: private_key(env, "PAYMENT_WECHAT_PRIVATE_KEY")?,
+            id: word(env, PAYMENT_WECHAT_MCH_ID)?,
+            serial: word(env, PAYMENT_WECHAT_SERIAL_NO)?,
+            key: private_key(env, PAYMENT_WECHAT_PRIVATE_KEY)?,
         },
         platform: Platform(platform),
         api_key,
-        api_url: url(env, "PAYMENT_WECHAT_API_URL", "https://api.mch.weixin.qq.com")?,
-        session_url: url(env, "PAYMENT_WECHAT_SESSION_URL", "https://api.weixin.qq.com/sns/jscode2session")?,
+        api_url: url(env, PAYMENT_WECHAT_API_URL)?,
+        session_url: url(env, PAYMENT_WECHAT_SESSION_URL)?,
         notify_url,
     })
 }
@@ -176,55 +175,63 @@ fn alipay(
     client: ProviderClient,
     notify_url: String,
 ) -> Result<Alipay, ProviderSettingsError> {
-    let name = "PAYMENT_ALIPAY_PUBLIC_KEY";
-    let platform = VerifyingKey::read(&text(env, name)?);
+    let variable = PAYMENT_ALIPAY_PUBLIC_KEY;
+    let platform = VerifyingKey::read(&text(env, variable)?);
     let gateway = Gateway {
         client,
-        app_id: env.optional("PAYMENT_ALIPAY_APP_ID").unwrap_or_default(),
-        key: private_key(env, "PAYMENT_ALIPAY_PRIVATE_KEY")?,
-        platform: platform.map_err(|source| ProviderSettingsError::Key { name, source })?,
-        url: url(env, "PAYMENT_ALIPAY_GATEWAY_URL", "https://openapi.alipay.com/gateway.do")?,
+        app_id: env.optional(PAYMENT_ALIPAY_APP_ID).unwrap_or_default(),
+        key: private_key(env, PAYMENT_ALIPAY_PRIVATE_KEY)?,
+        platform: platform.map_err(unusable(variable))?,
+        url: url(env, PAYMENT_ALIPAY_GATEWAY_URL)?,
     };
     Ok(Alipay { gateway, notify_url })
 }
 
 /// The value of a variable, or of the file that it names with an `@`.
-fn text(env: &Environment, name: &'static str) -> Result<String, ProviderSettingsError> {
-    let value = env.optional(name).unwrap_or_default();
+fn text(env: &Environment, variable: Variable) -> Result<String, ProviderSettingsError> {
+    let value = env.optional(variable).unwrap_or_default();
     match value.strip_prefix('@') {
         Some(path) => {
+            let name = variable.name;
             std::fs::read_to_string(path).map_err(|source| ProviderSettingsError::File { name, source })
         }
         None => Ok(value),
     }
 }
 
-fn private_key(env: &Environment, name: &'static str) -> Result<SigningKey, ProviderSettingsError> {
-    let text = Secret::new(text(env, name)?);
-    SigningKey::read(text.reveal()).map_err(|source| ProviderSettingsError::Key { name, source })
+fn unusable(variable: Variable) -> impl FnOnce(KeyError) -> ProviderSettingsError {
+    move |source| ProviderSettingsError::Key { name: variable.name, source }
+}
+
+fn private_key(env: &Environment, variable: Variable) -> Result<SigningKey, ProviderSettingsError> {
+    let text = Secret::new(text(env, variable)?);
+    SigningKey::read(text.reveal()).map_err(unusable(variable))
 }
 
 fn keys(
     env: &Environment,
-    name: &'static str,
+    variable: Variable,
 ) -> Result<Vec<(VerifyingKey, Option<String>)>, ProviderSettingsError> {
-    VerifyingKey::read_all(&text(env, name)?).map_err(|source| ProviderSettingsError::Key { name, source })
+    VerifyingKey::read_all(&text(env, variable)?).map_err(unusable(variable))
 }
 
 /// A value that goes into a header between quotes.
-fn word(env: &Environment, name: &'static str) -> Result<String, ProviderSettingsError> {
-    let value = env.optional(name).unwrap_or_default();
+fn word(env: &Environment, variable: Variable) -> Result<String, ProviderSettingsError> {
+    let value = env.optional(variable).unwrap_or_default();
     if value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         Ok(value)
     } else {
-        Err(ProviderSettingsError::Form { name, expected: "made of letters and digits" })
+        Err(ProviderSettingsError::Form { name: variable.name, expected: "made of letters and digits" })
     }
 }
 
-fn url(env: &Environment, name: &'static str, default: &str) -> Result<Url, ProviderSettingsError> {
-    let url = Url::parse(env.text(name, default).trim()).ok();
+fn url(env: &Environment, variable: Variable) -> Result<Url, ProviderSettingsError> {
+    let url = Url::parse(env.text(variable).trim()).ok();
     url.filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host() && url.query().is_none())
-        .ok_or(ProviderSettingsError::Form { name, expected: "an https:// address without a query" })
+        .ok_or(ProviderSettingsError::Form {
+            name: variable.name,
+            expected: "an https:// address without a query",
+        })
 }
 
 #[cfg(test)]

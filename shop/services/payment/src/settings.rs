@@ -11,10 +11,7 @@ use crate::flags::FeatureFlags;
 use crate::provider::Providers;
 use crate::provider_settings::{self, ProviderSettingsError};
 use crate::recheck::Recheck;
-
-/// The secrets that development uses; the log warns when they are in use.
-const DEVELOPMENT_SECRET: &str = "dev-secret";
-const DEVELOPMENT_TOKEN: &str = "dev-payment-sync-token";
+use crate::variables::*;
 
 /// Settings that can't be used.
 #[derive(Debug, Error)]
@@ -110,47 +107,46 @@ impl Settings {
     /// # Errors
     /// When one of them can't be used.
     pub fn read(env: &Environment) -> Result<Self, SettingsError> {
-        let dsn = env
-            .secret("PAYMENT_DB_DSN", "postgres://commerce:commerce@localhost:5432/payment?sslmode=disable");
-        let authentication = if env.switch("PAYMENT_AUTH_ENABLED", true)? {
+        let dsn = env.secret(PAYMENT_DB_DSN);
+        let authentication = if env.switch(PAYMENT_AUTH_ENABLED)? {
             Authentication::Token {
-                secret: env.secret("PAYMENT_JWT_SECRET", DEVELOPMENT_SECRET),
-                issuer: env.optional("PAYMENT_JWT_ISSUER"),
+                secret: env.secret(PAYMENT_JWT_SECRET),
+                issuer: env.optional(PAYMENT_JWT_ISSUER),
             }
         } else {
             Authentication::Off
         };
         Ok(Self {
-            address: env.address("PAYMENT_HTTP_ADDR", ":8083")?,
-            database: Database::at("PAYMENT_DB_DSN", &dsn)?,
+            address: env.address(PAYMENT_HTTP_ADDR)?,
+            database: Database::at(PAYMENT_DB_DSN.name, &dsn)?,
             authentication,
             flags: Flags {
-                identity: env.base_url("PAYMENT_IDENTITY_BASE_URL", "http://localhost:8081")?,
-                timeout: env.duration("PAYMENT_FEATURE_FLAGS_TIMEOUT", Duration::from_secs(2))?,
-                ttl: env.duration("PAYMENT_FEATURE_FLAGS_TTL", Duration::from_secs(3))?,
+                identity: env.base_url(PAYMENT_IDENTITY_BASE_URL)?,
+                timeout: env.duration(PAYMENT_FEATURE_FLAGS_TIMEOUT)?,
+                ttl: env.duration(PAYMENT_FEATURE_FLAGS_TTL)?,
                 fallback: FeatureFlags {
-                    payment_enabled: env.switch("PAYMENT_ENABLED", false)?,
-                    wechat_pay_enabled: env.switch("PAYMENT_WECHAT_PAY_ENABLED", false)?,
-                    alipay_pay_enabled: env.switch("PAYMENT_ALIPAY_PAY_ENABLED", false)?,
+                    payment_enabled: env.switch(PAYMENT_ENABLED)?,
+                    wechat_pay_enabled: env.switch(PAYMENT_WECHAT_PAY_ENABLED)?,
+                    alipay_pay_enabled: env.switch(PAYMENT_ALIPAY_PAY_ENABLED)?,
                 },
             },
             commerce: Commerce {
-                base: env.base_url("PAYMENT_COMMERCE_BASE_URL", "http://localhost:8082")?,
-                timeout: env.duration("PAYMENT_COMMERCE_TIMEOUT", Duration::from_secs(2))?,
-                token: env.secret("PAYMENT_COMMERCE_SYNC_TOKEN", DEVELOPMENT_TOKEN),
-                every: env.duration("PAYMENT_SYNC_EVERY", Duration::from_secs(1))?,
+                base: env.base_url(PAYMENT_COMMERCE_BASE_URL)?,
+                timeout: env.duration(PAYMENT_COMMERCE_TIMEOUT)?,
+                token: env.secret(PAYMENT_COMMERCE_SYNC_TOKEN),
+                every: env.duration(PAYMENT_SYNC_EVERY)?,
             },
             providers: provider_settings::read(env)?,
-            mock_notifications: match env.switch("PAYMENT_MOCK_NOTIFY_ANONYMOUS", false)? {
+            mock_notifications: match env.switch(PAYMENT_MOCK_NOTIFY_ANONYMOUS)? {
                 true => MockNotifications::Anonymous,
                 false => MockNotifications::Refused,
             },
             recheck: Recheck {
-                after: env.duration("PAYMENT_RECHECK_AFTER", Duration::from_secs(5 * 60))?,
-                every: env.duration("PAYMENT_RECHECK_EVERY", Duration::from_secs(30))?,
+                after: env.duration(PAYMENT_RECHECK_AFTER)?,
+                every: env.duration(PAYMENT_RECHECK_EVERY)?,
             },
-            session_ttl: env.duration("PAYMENT_SESSION_TTL", Duration::from_secs(15 * 60))?,
-            seed_reset: env.switch("PAYMENT_SEED_RESET", false)?,
+            session_ttl: env.duration(PAYMENT_SESSION_TTL)?,
+            seed_reset: env.switch(PAYMENT_SEED_RESET)?,
         })
     }
 
@@ -160,12 +156,12 @@ impl Settings {
             Authentication::Off => {
                 tracing::warn!("PAYMENT_AUTH_ENABLED is off; everybody may open payments");
             }
-            Authentication::Token { secret, .. } if secret.reveal() == DEVELOPMENT_SECRET => {
+            Authentication::Token { secret, .. } if secret.reveal() == PAYMENT_JWT_SECRET.default => {
                 tracing::warn!("PAYMENT_JWT_SECRET is the development secret; anybody can sign tokens");
             }
             Authentication::Token { .. } => {}
         }
-        if self.commerce.token.reveal() == DEVELOPMENT_TOKEN {
+        if self.commerce.token.reveal() == PAYMENT_COMMERCE_SYNC_TOKEN.default {
             tracing::warn!(
                 "PAYMENT_COMMERCE_SYNC_TOKEN is the development token; anybody can report payments"
             );

@@ -3,9 +3,10 @@
 //! A service is a router and a few settings; everything around them is here, once, so that the services
 //! look alike from outside:
 //!
-//! * [`program`] reads the subcommand (`serve`, `migrate`, `seed`), starts logging and turns a failure into
+//! * [`program`] reads the subcommand (`serve`, `migrate`, `seed`, `settings`), starts logging and turns a failure into
 //!   one readable line and an exit code.
-//! * [`settings`] reads the environment as a value; nothing else looks at the process environment.
+//! * [`settings`] reads the environment as a value, variable by declared variable; nothing else looks at the process
+//!   environment.
 //! * [`layers::dress`] puts the same coat on every router: request id, error envelope, caught panics, one
 //!   log line per request, `/health` and `/ready`.
 //! * [`metrics`] counts requests and serves the numbers on a port and a thread of their own.

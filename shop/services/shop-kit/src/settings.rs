@@ -1,12 +1,12 @@
 //! Settings come from the environment, which is passed as a value.
 //!
-//! Every reader takes the variable's name and its default, and answers with a [`SettingError`] that names
-//! the variable, shows what it held and what would have been accepted.
+//! A program declares its [`Variable`]s in one table ([`variables!`](crate::variables)), which its documentation is made
+//! of. Every reader takes one of them, and answers with a [`SettingError`] that names the variable, shows what it held
+//! and what would have been accepted.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -16,16 +16,34 @@ use url::Url;
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
-    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
-/// A variable that was asked for, and what stands for it when it is not set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// The variable.
-    pub name: String,
-    /// Its default as one would write it; nothing when there is none.
-    pub default: Option<String>,
+/// A variable that a program reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What stands for it when it is not set, as one would write it; empty when nothing does.
+    pub default: &'static str,
+    /// What it says, for whoever sets it.
+    pub meaning: &'static str,
+}
+
+/// Declares every variable of a program, each as a constant of its own name, and all of them as `VARIABLES`, in this
+/// order.
+#[macro_export]
+macro_rules! variables {
+    ($($name:ident = $default:literal, $meaning:literal;)*) => {
+        $(
+            pub(crate) const $name: $crate::settings::Variable = $crate::settings::Variable {
+                name: stringify!($name), default: $default, meaning: $meaning,
+            };
+        )*
+        /// Every variable.
+        pub const VARIABLES: &[$crate::settings::Variable] = &[$(
+            $crate::settings::Variable { name: stringify!($name), default: $default, meaning: $meaning },
+        )*];
+    };
 }
 
 /// A variable that can't be used. The program stops before it opens a port or a connection.
@@ -70,94 +88,76 @@ impl Environment {
         let values = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
             .collect();
-        Self { values, asked: Arc::default() }
+        Self { values }
     }
 
-    /// Every variable that was asked for so far, in that order: what documentation has to name.
-    pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn ask(&self, name: &str, default: Option<&str>) -> Option<String> {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if !asked.iter().any(|a| a.name == name) {
-            let default = default.filter(|d| !d.is_empty()).map(str::to_owned);
-            asked.push(Asked { name: name.to_owned(), default });
-        }
-        self.values.get(name).cloned()
-    }
-
-    fn given(&self, name: &str, default: Option<&str>) -> Option<String> {
-        self.ask(name, default).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+    /// The text of a variable without blanks around it, or its default when it is unset or blank.
+    fn trimmed(&self, variable: Variable) -> &str {
+        let given = self.values.get(variable.name).map(|value| value.trim());
+        given.filter(|value| !value.is_empty()).unwrap_or(variable.default)
     }
 
     /// An environment made of the given pairs.
     pub fn from_pairs<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         let values = pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
-        Self { values, asked: Arc::default() }
+        Self { values }
     }
 
-    /// The text of a variable, or `default` when it is not set. An empty variable counts as set.
-    pub fn text(&self, name: &str, default: &str) -> String {
-        self.ask(name, Some(default)).unwrap_or_else(|| default.to_owned())
+    /// The text of a variable, or its default when it is not set. An empty variable counts as set.
+    pub fn text(&self, variable: Variable) -> String {
+        self.values.get(variable.name).map_or(variable.default, String::as_str).to_owned()
     }
 
     /// The text of a variable, or nothing when it is unset or blank.
-    pub fn optional(&self, name: &str) -> Option<String> {
-        self.given(name, None)
+    pub fn optional(&self, variable: Variable) -> Option<String> {
+        Some(self.trimmed(variable)).filter(|value| !value.is_empty()).map(str::to_owned)
     }
 
     /// A value that must not be printed.
-    pub fn secret(&self, name: &str, default: &str) -> Secret {
-        Secret::new(self.given(name, Some(default)).unwrap_or_else(|| default.to_owned()))
+    pub fn secret(&self, variable: Variable) -> Secret {
+        Secret::new(self.trimmed(variable))
     }
 
     /// An address to listen on: `:8081` (every interface), `127.0.0.1:0` or `localhost:8081`.
     ///
     /// # Errors
     /// When the text is not such an address.
-    pub fn address(&self, name: &str, default: &str) -> Result<SocketAddr, SettingError> {
-        let value = self.given(name, Some(default)).unwrap_or_else(|| default.to_owned());
-        let full = if value.starts_with(':') { format!("0.0.0.0{value}") } else { value.clone() };
+    pub fn address(&self, variable: Variable) -> Result<SocketAddr, SettingError> {
+        let value = self.trimmed(variable);
+        let full = if value.starts_with(':') { format!("0.0.0.0{value}") } else { value.to_owned() };
         let resolved = match full.parse() {
             Ok(address) => Some(address),
             Err(_) => full.to_socket_addrs().ok().and_then(|mut all| all.next()),
         };
-        resolved.ok_or_else(|| wrong(name, value, "an address to listen on", ":8081"))
+        resolved.ok_or_else(|| wrong(variable, value, "an address to listen on", ":8081"))
     }
 
     /// An address to listen on, when one is given.
     ///
     /// # Errors
     /// When the text is not such an address.
-    pub fn optional_address(&self, name: &str) -> Result<Option<SocketAddr>, SettingError> {
-        match self.given(name, None) {
-            Some(value) => self.address(name, &value).map(Some),
-            None => Ok(None),
-        }
+    pub fn optional_address(&self, variable: Variable) -> Result<Option<SocketAddr>, SettingError> {
+        self.optional(variable).map(|_| self.address(variable)).transpose()
     }
 
     /// A duration such as `10s`, `250ms`, `168h` or `1h30m`.
     ///
     /// # Errors
     /// When the text is not a duration.
-    pub fn duration(&self, name: &str, default: Duration) -> Result<Duration, SettingError> {
-        match self.given(name, Some(&duration_text(default))) {
-            None => Ok(default),
-            Some(value) => parse_duration(&value).ok_or_else(|| wrong(name, value, "a duration", "10s")),
-        }
+    pub fn duration(&self, variable: Variable) -> Result<Duration, SettingError> {
+        let value = self.trimmed(variable);
+        parse_duration(value).ok_or_else(|| wrong(variable, value, "a duration", "10s"))
     }
 
     /// A switch: `true`, `false`, `1` or `0`.
     ///
     /// # Errors
     /// When the text is anything else.
-    pub fn switch(&self, name: &str, default: bool) -> Result<bool, SettingError> {
-        match self.given(name, Some(&default.to_string())).as_deref() {
-            None => Ok(default),
-            Some("true" | "TRUE" | "True" | "t" | "1") => Ok(true),
-            Some("false" | "FALSE" | "False" | "f" | "0") => Ok(false),
-            Some(other) => Err(wrong(name, other.to_owned(), "true or false", "true")),
+    pub fn switch(&self, variable: Variable) -> Result<bool, SettingError> {
+        match self.trimmed(variable) {
+            "true" | "TRUE" | "True" | "t" | "1" => Ok(true),
+            "false" | "FALSE" | "False" | "f" | "0" => Ok(false),
+            other => Err(wrong(variable, other, "true or false", "true")),
         }
     }
 
@@ -165,11 +165,9 @@ impl Environment {
     ///
     /// # Errors
     /// When the text is not a number that fits.
-    pub fn number(&self, name: &str, default: u64) -> Result<u64, SettingError> {
-        match self.given(name, Some(&default.to_string())) {
-            None => Ok(default),
-            Some(value) => value.parse().map_err(|_| wrong(name, value, "a whole number", "33554432")),
-        }
+    pub fn number(&self, variable: Variable) -> Result<u64, SettingError> {
+        let value = self.trimmed(variable);
+        value.parse().map_err(|_| wrong(variable, value, "a whole number", "33554432"))
     }
 
     /// The address of another service, without a trailing slash. A variable that is set but empty means
@@ -177,14 +175,15 @@ impl Environment {
     ///
     /// # Errors
     /// When the text is not an `http://` address.
-    pub fn base_url(&self, name: &str, default: &str) -> Result<Option<BaseUrl>, SettingError> {
-        let value = self.text(name, default).trim().to_owned();
+    pub fn base_url(&self, variable: Variable) -> Result<Option<BaseUrl>, SettingError> {
+        let text = self.text(variable);
+        let value = text.trim();
         if value.is_empty() {
             return Ok(None);
         }
-        BaseUrl::parse(&value)
-            .map(Some)
-            .ok_or_else(|| wrong(name, value, "the http:// address of a service", "http://localhost:8081"))
+        BaseUrl::parse(value).map(Some).ok_or_else(|| {
+            wrong(variable, value, "the http:// address of a service", "http://localhost:8081")
+        })
     }
 }
 
@@ -230,20 +229,8 @@ impl fmt::Display for BaseUrl {
     }
 }
 
-fn wrong(name: &str, value: String, expected: &'static str, example: &'static str) -> SettingError {
-    SettingError { name: name.to_owned(), value, expected, example }
-}
-
-/// A duration as one would write it.
-fn duration_text(duration: Duration) -> String {
-    let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
-    match (seconds, millis) {
-        (0, millis @ 1..) => format!("{millis}ms"),
-        (seconds, 0) if seconds > 0 && seconds % 3600 == 0 => format!("{}h", seconds / 3600),
-        (seconds, 0) if seconds > 0 && seconds % 60 == 0 => format!("{}m", seconds / 60),
-        (seconds, 0) => format!("{seconds}s"),
-        (seconds, millis) => format!("{seconds}s{millis}ms"),
-    }
+fn wrong(variable: Variable, value: &str, expected: &'static str, example: &'static str) -> SettingError {
+    SettingError { name: variable.name.to_owned(), value: value.to_owned(), expected, example }
 }
 
 /// Reads a sequence of `<number><unit>` with the units `ms`, `s`, `m` and `h`.
@@ -273,6 +260,10 @@ fn parse_duration(text: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    fn variable(name: &'static str, default: &'static str) -> Variable {
+        Variable { name, default, meaning: "" }
+    }
+
     #[test]
     fn durations() {
         let check = |text: &str, expect: Option<u64>| {
@@ -292,7 +283,8 @@ mod tests {
     #[test]
     fn addresses() {
         let check = |text: &str, expect: Result<&str, ()>| {
-            let got = Environment::from_pairs([("A", text)]).address("A", ":1").map(|a| a.to_string());
+            let got =
+                Environment::from_pairs([("A", text)]).address(variable("A", ":1")).map(|a| a.to_string());
             assert_eq!(got.as_deref().map_err(|_| ()), expect, "{text:?}");
         };
         check(":8081", Ok("0.0.0.0:8081"));
@@ -306,10 +298,10 @@ mod tests {
     #[test]
     fn an_empty_base_url_means_none() {
         let env = Environment::from_pairs([("A", ""), ("B", "http://h:1/x/"), ("C", "localhost:1")]);
-        assert_eq!(env.base_url("A", "http://d").unwrap(), None);
-        assert_eq!(env.base_url("B", "").unwrap().unwrap().join("/p?q=1"), "http://h:1/x/p?q=1");
-        assert_eq!(env.base_url("D", "http://d:2").unwrap().unwrap().as_str(), "http://d:2");
-        let error = env.base_url("C", "").unwrap_err().to_string();
+        assert_eq!(env.base_url(variable("A", "http://d")).unwrap(), None);
+        assert_eq!(env.base_url(variable("B", "")).unwrap().unwrap().join("/p?q=1"), "http://h:1/x/p?q=1");
+        assert_eq!(env.base_url(variable("D", "http://d:2")).unwrap().unwrap().as_str(), "http://d:2");
+        let error = env.base_url(variable("C", "")).unwrap_err().to_string();
         assert_eq!(
             error,
             "C is `localhost:1`, which is not the http:// address of a service; nothing was started. Set C like \
@@ -329,20 +321,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_is_known_with_its_default() {
-        let env = Environment::from_pairs([("A", "1s")]);
-        env.duration("A", Duration::from_secs(5400)).unwrap();
-        env.clone().switch("B", false).unwrap();
-        env.optional("C");
-        env.secret("D", "dev");
-        env.optional_address("E").unwrap();
-        let asked: Vec<_> =
-            env.asked().into_iter().map(|a| (a.name, a.default.unwrap_or_default())).collect();
-        let expect = [("A", "90m"), ("B", "false"), ("C", ""), ("D", "dev"), ("E", "")];
-        assert_eq!(asked, expect.map(|(name, default)| (name.to_owned(), default.to_owned())));
-        for text in ["250ms", "10s", "1s500ms", "168h"] {
-            assert_eq!(duration_text(parse_duration(text).unwrap()), text);
+    fn what_is_not_given_is_the_default() {
+        let env = Environment::from_pairs([("BLANK", " "), ("GIVEN", " 5s ")]);
+        for name in ["BLANK", "UNSET"] {
+            assert_eq!(env.duration(variable(name, "90m")).unwrap(), Duration::from_secs(5400));
+            assert_eq!(env.secret(variable(name, "dev")).reveal(), "dev");
+            assert_eq!(env.optional(variable(name, "")), None);
+            assert_eq!(env.optional_address(variable(name, "")).unwrap(), None);
         }
+        assert_eq!(env.duration(variable("GIVEN", "90m")).unwrap(), Duration::from_secs(5));
+        assert_eq!(env.text(variable("BLANK", "x")), " ", "empty is something here");
     }
 
     #[test]

@@ -1,11 +1,10 @@
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use gateway_bff::settings::Settings;
 use serde_json::json;
 use shop_kit::health::Health;
 use shop_kit::layers::dress;
-use shop_kit::settings::Environment;
 use shop_kit::testing::TestServer;
 
 use crate::world::{contracts, gateway, refusal, service};
@@ -76,8 +75,7 @@ async fn ready_answers_in_time_whatever_the_boundaries_do() {
 }
 
 #[test]
-fn the_readme_names_every_variable() {
-    let environment = Environment::default();
-    Settings::read(&environment).unwrap();
-    shop_kit::testing::check_readme("GATEWAY", include_str!("../../README.md"), &environment);
+fn the_readme_knows_every_variable() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    shop_kit::testing::check_readme(package, gateway_bff::variables::VARIABLES);
 }

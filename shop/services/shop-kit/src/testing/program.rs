@@ -17,6 +17,8 @@ const LONG: Duration = Duration::from_secs(30);
 pub struct Finished {
     /// Its exit code; nothing when a signal ended it.
     pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
     /// What it said on standard error.
     pub stderr: String,
 }
@@ -45,7 +47,9 @@ fn command(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> C
 pub async fn finish(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
     let run = command(program, arguments, environment).output();
     let output = timeout(LONG, run).await.expect("the program ends").expect("the program can be run");
-    Finished { code: output.status.code(), stderr: String::from_utf8_lossy(&output.stderr).into_owned() }
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Finished { code: output.status.code(), stdout, stderr }
 }
 
 /// Starts a program that serves, and waits until its log says where it listens.

@@ -1,42 +1,73 @@
-//! A service's README against what the service really reads.
+//! A service's README has a table of its variables, which is made of the settings.
 
-use crate::settings::Environment;
+use std::path::{Path, PathBuf};
 
-/// Variables that every service program reads itself.
-const OF_EVERY_PROGRAM: [(&str, &str); 3] =
-    [("{}_LOG_LEVEL", "info"), ("{}_METRICS_ADDR", ""), ("SERVICE_VERSION", "")];
+use crate::settings::Variable;
 
-/// Checks the table of variables in a README (rows like ``| `NAME` | `default` | meaning |``): every variable that
-/// the settings were read from is there with its default, and nothing else is.
+const BEGIN: &str = "<!-- settings -->\n";
+const END: &str = "<!-- end of settings -->";
+/// Set, the table is written instead of compared.
+const UPDATE: &str = "UPDATE_README";
+
+/// Compares the table in a package's README with the variables, or writes it when `UPDATE_README` is set.
 ///
 /// # Panics
-/// With what is missing, wrong or too much; the test is over then.
-pub fn check_readme(prefix: &str, readme: &str, read: &Environment) {
-    let mut expected: Vec<(String, String)> =
-        read.asked().into_iter().map(|a| (a.name, a.default.unwrap_or_default())).collect();
-    for (name, default) in OF_EVERY_PROGRAM {
-        let name = name.replace("{}", prefix);
-        if !expected.iter().any(|(known, _)| *known == name) {
-            expected.push((name, default.to_owned()));
-        }
+/// When the table is another one or has no place, or when no source mentions a variable; the test is over then.
+pub fn check_readme(package: &Path, variables: &[Variable]) {
+    let sources = sources(&package.join("src"));
+    let words: Vec<&str> = sources.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    for Variable { name, .. } in variables {
+        let mentions = words.iter().filter(|word| *word == name).count();
+        assert!(mentions > 1, "{name} is declared and never read");
     }
-    let mut documented: Vec<(String, String)> = readme
-        .lines()
-        .filter_map(|line| {
-            let mut cells = line.strip_prefix("| `")?.split(" | ");
-            let name = cells.next()?.trim_end_matches('`').to_owned();
-            let default = cells.next()?.trim().trim_matches('`');
-            let named_like_a_variable =
-                name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-            named_like_a_variable.then(|| (name, default.replace('–', "")))
-        })
-        .collect();
-    expected.sort();
-    documented.sort();
-    let missing: Vec<_> = expected.iter().filter(|row| !documented.contains(row)).collect();
-    let too_much: Vec<_> = documented.iter().filter(|row| !expected.contains(row)).collect();
-    assert!(
-        missing.is_empty() && too_much.is_empty(),
-        "the README lacks {missing:?} and has {too_much:?}, which is not read"
-    );
+    let readme = package.join("README.md");
+    let text = std::fs::read_to_string(&readme).expect("a README that can be read");
+    let expected = with_table(&text, variables);
+    if std::env::var_os(UPDATE).is_some() {
+        std::fs::write(readme, expected).expect("a README that can be written");
+    } else {
+        assert!(
+            text == expected,
+            "the table of variables in {} is not what the settings say; run the tests with {UPDATE}=1 and commit it",
+            readme.display()
+        );
+    }
+}
+
+/// The text of every source below a directory.
+fn sources(directory: &Path) -> String {
+    let paths = std::fs::read_dir(directory)
+        .expect("a directory of sources")
+        .map(|entry| entry.expect("an entry").path());
+    let text = |path: PathBuf| {
+        if path.is_dir() { sources(&path) } else { std::fs::read_to_string(path).expect("a text") }
+    };
+    paths.map(text).collect()
+}
+
+fn with_table(text: &str, variables: &[Variable]) -> String {
+    let place = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) = place.expect("a place between the two markers");
+    let rows: String = variables.iter().map(row).collect();
+    format!("{before}{BEGIN}\n| variable | default | meaning |\n|---|---|---|\n{rows}\n{END}{after}")
+}
+
+fn row(Variable { name, default, meaning }: &Variable) -> String {
+    let default = if default.is_empty() { "–".to_owned() } else { format!("`{default}`") };
+    format!("| `{name}` | {default} | {meaning} |\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_between_the_markers() {
+        let variables = [("A", "1s", "how long"), ("B", "", "who")]
+            .map(|(name, default, meaning)| Variable { name, default, meaning });
+        let expect = "a\n<!-- settings -->\n\n| variable | default | meaning |\n|---|---|---|\n| `A` | `1s` | how long |\n\
+                      | `B` | – | who |\n\n<!-- end of settings -->\nb";
+        assert_eq!(with_table("a\n<!-- settings -->\nold\n<!-- end of settings -->\nb", &variables), expect);
+        assert_eq!(with_table(expect, &variables), expect);
+    }
 }
