@@ -1,7 +1,9 @@
 //! `GET /bff/bootstrap`: who is asking, what they may do, what is switched on.
 //!
-//! Open to everybody, because the start page needs the flags before a login. The questions to identity go out
-//! at once; its answers are passed on as they are. When identity refuses the caller, its refusal is the answer.
+//! Open to everybody, because the start page needs the flags before a login. Who somebody is and what they may do are
+//! two operations of identity's contract, `GET /me` and `GET /me/permissions`, which clients use as well; no other has
+//! both. So identity is asked twice, at once: bootstrap takes as long as the slower answer. Both are passed on as they
+//! are. When identity refuses the caller, its refusal is the answer.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};

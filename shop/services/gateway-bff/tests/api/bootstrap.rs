@@ -1,9 +1,14 @@
+use std::sync::{Arc, Mutex};
+
+use axum::extract::Request;
 use axum::http::HeaderMap;
+use axum::middleware::{Next, from_fn};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
 use serde_json::{Value, json};
 use shop_kit::ApiError;
+use tokio::sync::Barrier;
 
 use crate::world::{gateway, refusal, service};
 
@@ -77,5 +82,42 @@ async fn what_identity_says_is_passed_on_as_it_is() {
     check("disabled", "403 forbidden: account disabled").await;
     let wrong_method = client.post(PATH, json!({})).await;
     assert_eq!(refusal(&wrong_method), "405 method_not_allowed: method not allowed");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn identity_is_asked_twice_and_at_once() {
+    // Neither question is answered before both have been asked.
+    let both = Arc::new(Barrier::new(2));
+    let part = move |answer: Value| {
+        let both = both.clone();
+        get(async move || {
+            both.wait().await;
+            Json(answer)
+        })
+    };
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let heard = asked.clone();
+    let listen = move |request: Request, next: Next| {
+        heard.lock().unwrap().push(request.uri().path().to_owned());
+        next.run(request)
+    };
+    let routes = Router::new()
+        .route("/me", part(json!({ "id": "x" })))
+        .route("/me/permissions", part(json!({ "items": [] })))
+        .route("/admin/config/feature-flags", get(async || Json(flags_of([false; 3]))))
+        .layer(from_fn(listen));
+    let identity = service("identity", routes).await;
+    let gateway =
+        gateway(&[("GATEWAY_IDENTITY_BASE_URL", identity.base()), ("GATEWAY_FEATURE_FLAGS_TTL", "1h")]).await;
+    let client = gateway.client().signed_in("x");
+    let questions = async || {
+        assert_eq!(client.get(PATH).await.status, 200);
+        let mut questions = std::mem::take(&mut *asked.lock().unwrap());
+        questions.sort();
+        questions
+    };
+    assert_eq!(questions().await, ["/admin/config/feature-flags", "/me", "/me/permissions"]);
+    assert_eq!(questions().await, ["/me", "/me/permissions"], "flags are remembered");
     gateway.stop().await;
 }
