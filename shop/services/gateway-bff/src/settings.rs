@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fairway_model::traffic::{Cors, Network, RateKey, RateLimit};
-use shop_kit::settings::{BaseUrl, Environment, SettingError, Variable};
+use shop_kit::settings::{BaseUrl, Environment, Secret, SettingError, Variable};
 use thiserror::Error;
 
 use crate::routing::Boundary;
@@ -24,11 +24,22 @@ pub enum SettingsError {
     Network(String),
 }
 
+/// Whose tokens are believed.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    /// The secret that they are signed with.
+    pub secret: Secret,
+    /// Who issued them; anybody when not given.
+    pub issuer: Option<String>,
+}
+
 /// What stands between callers and the boundaries.
 #[derive(Debug, Clone)]
 pub struct Protection {
     /// How often one caller may ask.
     pub rate_limit: Option<RateLimit>,
+    /// Whose tokens say who a caller is. Nobody's: a caller is an address.
+    pub tokens: Option<Tokens>,
     /// Whose pages may call.
     pub cors: Option<Cors>,
     /// Whose `X-Forwarded-For` is believed.
@@ -100,6 +111,9 @@ fn protection(env: &Environment) -> Result<Protection, SettingsError> {
         burst: (burst > 0).then_some(burst),
         key: RateKey::Address,
     });
+    let tokens = env
+        .optional(GATEWAY_JWT_SECRET)
+        .map(|secret| Tokens { secret: Secret::new(secret), issuer: env.optional(GATEWAY_JWT_ISSUER) });
     let words = |text: &str| -> Vec<String> {
         text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
     };
@@ -118,5 +132,5 @@ fn protection(env: &Environment) -> Result<Protection, SettingsError> {
         .into_iter()
         .map(|word| word.parse().map_err(|_| SettingsError::Network(word)))
         .collect::<Result<_, _>>()?;
-    Ok(Protection { rate_limit, cors, trusted })
+    Ok(Protection { rate_limit, tokens, cors, trusted })
 }

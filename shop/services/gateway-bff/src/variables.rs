@@ -19,6 +19,9 @@ shop_kit::variables! {
     GATEWAY_RATE_REQUESTS = "0", "how many requests one caller may make…; 0: no limit here";
     GATEWAY_RATE_PER = "1s", "…in this time";
     GATEWAY_RATE_BURST = "0", "how many may come at once; 0: as many as `GATEWAY_RATE_REQUESTS`";
+    GATEWAY_JWT_SECRET = "",
+        "identity's: whoever is signed in is one caller, wherever from; empty: callers are addresses";
+    GATEWAY_JWT_ISSUER = "", "whose tokens count; empty: anybody's";
     GATEWAY_TRUSTED_PROXIES = "127.0.0.0/8,::1", "whose `X-Forwarded-For` is believed: the edge's networks";
     SERVICE_VERSION = "", "shown by `/health` in `X-Service-Version`";
 }

@@ -29,6 +29,7 @@ async fn it_goes_on_when_nobody_reads_its_log() {
 #[tokio::test]
 async fn there_is_nothing_to_migrate() {
     let done = finish(GATEWAY, &["migrate"], &[]).await;
-    let expected = "gateway-bff has no command `migrate`; nothing was done. usage: gateway-bff serve|settings";
+    let expected =
+        "gateway-bff has no command `migrate`; nothing was done. usage: gateway-bff serve|settings";
     assert_eq!((done.code, done.stderr.trim_end()), (Some(3), expected));
 }

@@ -1,6 +1,8 @@
 use bytes::Bytes;
 use http::Method;
 use serde_json::json;
+use shop_kit::settings::Secret;
+use shop_kit::token::{Claims, TokenKey};
 
 use crate::world::{contracts, gateway, mirror, refusal};
 
@@ -45,6 +47,38 @@ async fn a_caller_can_not_invent_its_address() {
     let first = claims("198.51.100.1").get("/orders").await;
     assert_eq!(first.json()["headers"]["x-forwarded-for"], "127.0.0.1", "what it claims is replaced");
     assert_eq!(claims("198.51.100.2").get("/orders").await.status, 429);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_is_signed_in_is_one_caller_everywhere() {
+    let commerce = mirror("commerce").await;
+    let gateway = gateway(&[
+        ("GATEWAY_COMMERCE_BASE_URL", commerce.base()),
+        ("GATEWAY_RATE_REQUESTS", "1"),
+        ("GATEWAY_RATE_PER", "1h"),
+        ("GATEWAY_JWT_SECRET", "s"),
+        ("GATEWAY_JWT_ISSUER", "identity"),
+    ])
+    .await;
+    let token = |secret: &str, issuer: &str, user: u128| {
+        let (sub, iss) = (uuid::Uuid::from_u128(user).to_string(), issuer.to_owned());
+        TokenKey::new(Secret::new(secret)).sign(&Claims { sub, iss, exp: i64::MAX, ..Claims::default() })
+    };
+    let check = async |address: &str, token: &str, caller: &str, expect: u16| {
+        let client = gateway.client().with("x-forwarded-for", address).with("x-rate-caller", caller);
+        let reply = client.signed_in(token).get("/orders").await;
+        assert_eq!(reply.status, expect, "{address} {token} {caller}");
+        assert!(!reply.text.contains("x-rate-caller"), "{}", reply.text);
+    };
+    check("192.0.2.1", &token("s", "identity", 1), "", 200).await;
+    check("192.0.2.1", &token("s", "identity", 2), "", 200).await;
+    check("192.0.2.2", &token("s", "identity", 1), "", 429).await;
+    // Whatever an address invents, it is that address.
+    check("192.0.2.3", &token("guessed", "identity", 3), "a", 200).await;
+    check("192.0.2.3", &token("guessed", "identity", 4), "b", 429).await;
+    check("192.0.2.3", &token("s", "another", 5), "c", 429).await;
+    check("192.0.2.3", "nonsense", &uuid::Uuid::from_u128(6).to_string(), 429).await;
     gateway.stop().await;
 }
 
