@@ -5,3 +5,4 @@ mod customer;
 mod procurement;
 mod sales;
 mod service;
+mod workbooks;
