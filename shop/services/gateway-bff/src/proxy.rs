@@ -15,7 +15,7 @@ use http::header::CONTENT_LENGTH;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use shop_kit::layers::{REQUEST_ID, RequestId, SERVICE};
+use shop_kit::layers::{INTERNAL_TOKEN, REQUEST_ID, RequestId, SERVICE};
 use shop_kit::metrics::RouteName;
 use shop_kit::server::{Hold, Peer, Shutdown};
 use shop_kit::{ApiError, ApiResult};
@@ -25,8 +25,6 @@ use crate::flags;
 use crate::routing::Boundary;
 use crate::upstreams::Upstream;
 
-/// The header by which services know each other.
-const INTERNAL_TOKEN: &str = "x-internal-token";
 /// How long the other side of a WebSocket has for its goodbye when the gateway stops.
 const GOODBYE: Duration = Duration::from_secs(2);
 

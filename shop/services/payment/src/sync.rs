@@ -7,8 +7,9 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue};
 use shop_kit::Shutdown;
+use shop_kit::layers::INTERNAL_TOKEN;
 use shop_kit::settings::Secret;
 use shop_wire::call::CallFailure;
 use shop_wire::client::CommerceClient;
@@ -20,8 +21,6 @@ use uuid::Uuid;
 use crate::payments::Payment;
 use crate::settings::Commerce;
 
-/// The header with the token that only services know.
-const INTERNAL_TOKEN: HeaderName = HeaderName::from_static("x-internal-token");
 /// The longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 

@@ -20,6 +20,8 @@ use crate::metrics::{self, RouteName};
 
 /// The header that carries the request id in both directions.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header in which services show each other the secret of `internal.yaml`.
+pub const INTERNAL_TOKEN: HeaderName = HeaderName::from_static("x-internal-token");
 /// The header by which a service of the shop says that it was the one to answer.
 pub const SERVICE: HeaderName = HeaderName::from_static("x-service");
 

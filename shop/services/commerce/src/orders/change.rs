@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use shop_kit::error::OrInternal;
 use shop_kit::extract::{Body, parameter_uuid};
+use shop_kit::layers::INTERNAL_TOKEN;
 use shop_kit::{ApiError, ApiResult};
 use shop_wire::commerce::{Order, ShipOrderRequest, TrackingInfoShipment as Shipment};
 use shop_wire::internal::OrderPaymentReport;
@@ -109,7 +110,7 @@ pub async fn payment_status(
     Path(id): Path<String>,
     Body(request): Body<OrderPaymentReport>,
 ) -> ApiResult<Json<Order>> {
-    let shown = headers.get("x-internal-token").map_or(&b""[..], |value| value.as_bytes());
+    let shown = headers.get(INTERNAL_TOKEN).map_or(&b""[..], |value| value.as_bytes());
     let known = app.sync_token().map_or("", |token| token.reveal());
     if known.is_empty() || !bool::from(known.as_bytes().ct_eq(shown)) {
         return Err(ApiError::unauthorized("invalid internal sync token"));
