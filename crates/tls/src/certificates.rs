@@ -349,9 +349,10 @@ impl Shared {
         let mut state = lock(&self.state);
         // It may have been removed in the meantime.
         let Some(unit) = state.units.get_mut(id) else { return };
-        let before = (unit.problem.clone(), unit.cut_off.clone());
+        let told = |unit: &Unit| (unit.problem.clone(), unit.cut_off.clone(), unit.suggestion);
+        let before = told(unit);
         let changed = work::settle(&self.tools, unit, outcome);
-        if changed || before != (unit.problem.clone(), unit.cut_off.clone()) {
+        if changed || before != told(unit) {
             self.publish(&mut state);
         }
     }

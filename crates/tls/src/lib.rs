@@ -16,7 +16,7 @@
 //! |---|---|---|---|
 //! | files | read before `apply` returns | looked at every 2 s, read when they changed | the pair from before serves on |
 //! | local | made before `apply` returns, 90 days | made anew with a third left | the one from before serves on |
-//! | ACME | what is kept, else a self-signed stand-in; the order follows at once | renewed with a third left | the one from before serves on; next try after 1 min … 6 h |
+//! | ACME | what is kept, else a self-signed stand-in; the order follows at once | renewed when the server suggests, else with a third left | the one from before serves on; next try after 1 min … 6 h |
 //!
 //! Names that nobody has a certificate for get none (see `serving` for why).
 //!
@@ -50,7 +50,7 @@ mod worker;
 pub use accept::AcceptError;
 pub use certificates::{Certificates, StartError};
 pub use files::Stamp;
-pub use plan::{Attempts, When, plan_renewal};
+pub use plan::{Attempts, When, Window, plan_renewal};
 pub use roots::{Roots, RootsError};
 pub use settings::Settings;
 pub use storage::{Directory, Storage, StorageError, Version};

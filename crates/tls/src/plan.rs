@@ -1,9 +1,13 @@
-//! When a certificate is asked for next: a function of its dates, of what failed, and of a random number.
+//! When a certificate is asked for next: a function of its dates, of what its server suggests, of what failed, and of a random
+//! number.
 
 /// Seconds before the first attempt is repeated.
 const FIRST_BACKOFF: u64 = 60;
 /// Seconds between attempts that keep failing.
 const MOST_BACKOFF: u64 = 6 * 60 * 60;
+/// Seconds for which a new certificate is good whatever its server suggests: one that always wants another is asked once
+/// a day.
+const FRESH: u64 = 24 * 60 * 60;
 
 /// When to act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +38,41 @@ pub fn plan_renewal(now: u64, not_before: u64, not_after: u64, attempts: Attempt
     let lifetime = not_after.saturating_sub(not_before);
     let early = share(lifetime / 20, jitter);
     let due = not_after.saturating_sub(lifetime / 3).saturating_sub(early);
+    when(now, due, attempts, jitter)
+}
+
+/// The time in which a server wants a certificate to be replaced (RFC 9773, 4.2), in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Its first second.
+    pub start: u64,
+    /// Its last second.
+    pub end: u64,
+}
+
+impl Window {
+    /// When to ask for a certificate that replaces the one that is valid from `not_before` to `not_after`: somewhere in
+    /// the window, by the jitter, but not on its first day (or twentieth), and after a failure as [`plan_renewal`] has
+    /// it. None: by this window there would be none in time.
+    pub fn plan(
+        self,
+        now: u64,
+        not_before: u64,
+        not_after: u64,
+        attempts: Attempts,
+        jitter: f64,
+    ) -> Option<When> {
+        let Self { start, end } = self;
+        if start >= end || end > not_after {
+            return None;
+        }
+        let fresh = FRESH.min(not_after.saturating_sub(not_before) / 20);
+        let due = (start + share(end - start, jitter)).max(not_before.saturating_add(fresh));
+        Some(when(now, due, attempts, jitter))
+    }
+}
+
+fn when(now: u64, due: u64, attempts: Attempts, jitter: f64) -> When {
     let allowed = match attempts.failed {
         0 => 0,
         // A clock that was set back must not turn a minute into years: nothing waits longer than from now.
@@ -99,6 +138,29 @@ mod tests {
                 planned, expect,
                 "now {now}, {not_before}..{not_after}, {attempts:?}, jitter {jitter}"
             );
+        }
+    }
+
+    #[test]
+    fn a_window_is_kept_to() {
+        let failed = Attempts { failed: 1, last: 1_000 };
+        for (now, window, attempts, jitter, expect) in [
+            (10, (100, 200), Attempts::default(), 0.0, Some(When::At(100))),
+            (10, (100, 200), Attempts::default(), 0.5, Some(When::At(150))),
+            (160, (100, 200), Attempts::default(), 0.5, Some(When::Now)),
+            // from before there was the certificate
+            (10, (1, 2), Attempts::default(), 0.0, Some(When::At(100))),
+            // what is revoked soon
+            (1_000, (100, 200), Attempts::default(), 1.0, Some(When::Now)),
+            (1_000, (100, 200), failed, 0.0, Some(When::At(1_060))),
+            // nonsense
+            (10, (200, 200), Attempts::default(), 0.5, None),
+            (10, (200, 100), Attempts::default(), 0.5, None),
+            (10, (100, 2_001), Attempts::default(), 0.5, None),
+        ] {
+            let (start, end) = window;
+            let planned = Window { start, end }.plan(now, 0, 2_000, attempts, jitter);
+            assert_eq!(planned, expect, "now {now}, {window:?}, {attempts:?}, jitter {jitter}");
         }
     }
 

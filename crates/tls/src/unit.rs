@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fairway_model::traffic::{AcmeChallenge, AcmeStorage, Certificate, CertificateSource};
 use fairway_protocol::edge::CertificateOrigin;
 
-use crate::acme::{Failures, Ours, Records, short_digest};
+use crate::acme::{Failures, Ours, Records, Suggestion, short_digest};
 use crate::clock;
 use crate::files::Stamp;
 use crate::names::{self, NameError};
@@ -40,6 +40,8 @@ pub(crate) struct Unit {
     pub(crate) urgent: bool,
     /// In `0..1`, for the plan.
     pub(crate) jitter: f64,
+    /// When its server would like to be asked for the next one.
+    pub(crate) suggestion: Option<Suggestion>,
     /// The directory with the values of the secrets that it takes.
     pub(crate) secrets: Option<PathBuf>,
     /// Where it is kept, if it is ordered.
@@ -112,6 +114,7 @@ impl Unit {
             cut_off: None,
             urgent: false,
             jitter: rand::random::<f64>(),
+            suggestion: None,
             secrets: secrets.map(Path::to_owned),
             storage,
             edge: format!("{:016x}", rand::random::<u64>()),
@@ -161,7 +164,11 @@ impl Unit {
             _ => (0, 0),
         };
         let attempts = self.failures.attempts();
-        let planned = match plan_renewal(now, not_before, not_after, attempts, self.jitter) {
+        let window = self.suggestion.and_then(|suggestion| suggestion.window);
+        let suggested =
+            window.and_then(|window| window.plan(now, not_before, not_after, attempts, self.jitter));
+        let usual = || plan_renewal(now, not_before, not_after, attempts, self.jitter);
+        let planned = match suggested.unwrap_or_else(usual) {
             When::Now => now,
             When::At(at) => at,
         };

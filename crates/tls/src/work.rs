@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fairway_model::traffic::{Acme, AcmeStorage, CertificateSource};
 
-use crate::acme::{self, AcmeError, Context, Failures, Head, Record, Step, Turn};
+use crate::acme::{self, AcmeError, Context, Failures, Head, Record, Step, Suggestion, Turn};
 use crate::clock;
 use crate::files::{self, Look, Stamp};
 use crate::local::{self, Authority, LocalError};
@@ -33,6 +33,8 @@ pub(crate) enum Outcome {
     Failed { error: String },
     /// The same, from a server that counts: what this edge or another keeps of it.
     Refused(Failures),
+    /// Its server was asked when it wants to be asked for the next one.
+    Suggested(Suggestion),
     /// Another edge is at it.
     Waiting,
     /// What other edges know can't be looked at.
@@ -156,6 +158,10 @@ pub(crate) fn settle(tools: &Tools, unit: &mut Unit, outcome: Outcome) -> bool {
     let changed = match outcome {
         // The plan stands as it is: looking must not roll the dice again.
         Outcome::Same | Outcome::Waiting | Outcome::GivenUp => false,
+        Outcome::Suggested(suggestion) => {
+            unit.suggestion = Some(suggestion);
+            false
+        }
         Outcome::CutOff { error } => {
             let words = cut_off(unit, &error);
             if was_cut_off.as_ref() != Some(&words) {
@@ -180,6 +186,7 @@ pub(crate) fn settle(tools: &Tools, unit: &mut Unit, outcome: Outcome) -> bool {
             unit.problem = but;
             unit.failures = Failures::default();
             unit.jitter = rand::random::<f64>();
+            unit.suggestion = unit.suggestion.filter(|_| !new);
             new
         }
         Outcome::Failed { error } => {
@@ -248,7 +255,8 @@ async fn ask(tools: &Tools, acme: &Acme, unit: &Unit) -> Outcome {
                 return Outcome::Serves { pair: Box::new(pair), stamp: None, but: None };
             }
             (Step::Learn, _) => return Outcome::Refused(head.record.failures.unwrap_or_default()),
-            (Step::Rest | Step::Adopt, _) => return Outcome::Same,
+            (Step::Rest, _) => return suggestion(tools, acme, unit, now).await,
+            (Step::Adopt, _) => return Outcome::Same,
             (Step::Wait, _) => return Outcome::Waiting,
             (Step::Order, _) => {
                 match Turn::take(unit.storage.clone(), &name, &unit.edge, tools.acme.turn, &head).await {
@@ -268,6 +276,17 @@ pub(crate) async fn look(tools: &Tools, unit: &Unit, name: &str) -> Result<Head,
     let answers = head.record.answers_for(&unit.edge, clock::now());
     tools.acme.challenges.answer_for_others(name, answers);
     Ok(head)
+}
+
+/// Asks the server when it wants to be asked for the next certificate, if that is due.
+async fn suggestion(tools: &Tools, acme: &Acme, unit: &Unit, now: u64) -> Outcome {
+    let pair = unit.pair.as_ref().filter(|_| !unit.stand_in);
+    match pair.and_then(|pair| pair.key.cert.first()) {
+        Some(leaf) if unit.suggestion.is_none_or(|known| known.again <= now) => {
+            Outcome::Suggested(Box::pin(acme::suggested(&tools.acme, acme, unit, leaf)).await)
+        }
+        _ => Outcome::Same,
+    }
 }
 
 /// What this machine can tell of a certificate by itself.

@@ -75,7 +75,8 @@ pub struct LocalCertificate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcmeCertificate {
-    /// Issued by an ACME server and renewed when a third of its lifetime is left. Using a server agrees to its terms.
+    /// Issued by an ACME server and renewed when the server suggests, else when a third of its lifetime is left. Using a
+    /// server agrees to its terms.
     #[schemars(extend("examples" = [{"contact": "ops@example.com"}]))]
     pub acme: Acme,
     /// The hosts it is for. When left out: of `files`, those that the certificate itself names; otherwise the hosts of

@@ -11,6 +11,7 @@ mod hook;
 mod order;
 pub(crate) mod record;
 mod stored;
+mod suggestion;
 mod turn;
 
 use std::fmt;
@@ -22,6 +23,7 @@ pub(crate) use challenges::Challenges;
 pub(crate) use order::{Context, obtain};
 pub(crate) use record::{Ours, Record, Step, next};
 pub(crate) use stored::{Failures, Records, load};
+pub(crate) use suggestion::{Suggestion, suggested};
 pub(crate) use turn::{Head, Turn};
 
 use crate::pair::PairError;

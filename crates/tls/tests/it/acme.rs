@@ -4,6 +4,7 @@ mod accounts;
 mod challenges;
 mod failures;
 mod kept;
+mod suggestions;
 
 use std::path::Path;
 

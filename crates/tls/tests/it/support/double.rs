@@ -10,15 +10,18 @@ use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use super::Site;
+use super::{DEADLINE, Site};
 
 pub(crate) struct Double {
     address: SocketAddr,
     roots: PathBuf,
     task: JoinHandle<()>,
+    /// Whether it was asked for the next certificate.
+    asked: watch::Receiver<bool>,
 }
 
 impl Drop for Double {
@@ -31,6 +34,15 @@ impl Double {
     /// One that has a directory and nonces, and answers a new account with these header lines and this body. None: it
     /// never answers.
     pub(crate) async fn start(site: &Site, account: Option<(&'static str, &'static str)>) -> Self {
+        Self::saying(site, account, None).await
+    }
+
+    /// The same, with this to say of the next certificate.
+    pub(crate) async fn saying(
+        site: &Site,
+        account: Option<(&'static str, &'static str)>,
+        renewal: Option<String>,
+    ) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate =
             CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
@@ -46,9 +58,10 @@ impl Double {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let (tell, asked) = watch::channel(false);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let acceptor = acceptor.clone();
+                let (acceptor, renewal, tell) = (acceptor.clone(), renewal.clone(), tell.clone());
                 tokio::spawn(async move {
                     let Ok(mut stream) = acceptor.accept(stream).await else { return };
                     let mut request = Vec::new();
@@ -59,24 +72,38 @@ impl Double {
                     }
                     let request = String::from_utf8_lossy(&request).into_owned();
                     let (head, body) = match request.split(' ').nth(1).unwrap_or_default() {
-                        "/dir" => ("HTTP/1.1 200 OK", directory(address)),
+                        "/dir" => ("HTTP/1.1 200 OK", directory(address, renewal.is_some())),
+                        path if path.starts_with("/renewal/") => (
+                            "HTTP/1.1 200 OK\r\nretry-after: 21600\r\ncontent-type: application/json",
+                            renewal.unwrap_or_default(),
+                        ),
                         "/nonce" => ("HTTP/1.1 200 OK\r\nreplay-nonce: n", String::new()),
                         _ => match account {
                             Some((head, body)) => (head, body.to_owned()),
                             None => return std::future::pending().await,
                         },
                     };
+                    let renewal = request.contains(" /renewal/");
                     let length = body.len();
                     let answer =
                         format!("{head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
                     let _ = stream.write_all(answer.as_bytes()).await;
                     let _ = stream.shutdown().await;
+                    if renewal {
+                        tell.send_replace(true);
+                    }
                     // The rest of the request, so that the end is no reset.
                     let _ = stream.read_to_end(&mut Vec::new()).await;
                 });
             }
         });
-        Self { address, roots, task }
+        Self { address, roots, task, asked }
+    }
+
+    /// Waits until it was asked for the next certificate.
+    pub(crate) async fn asked(&self) {
+        let mut asked = self.asked.clone();
+        tokio::time::timeout(DEADLINE, asked.wait_for(|asked| *asked)).await.unwrap().unwrap();
     }
 
     pub(crate) fn acme(&self) -> Acme {
@@ -91,11 +118,14 @@ impl Double {
     }
 }
 
-fn directory(address: SocketAddr) -> String {
+fn directory(address: SocketAddr, renewal: bool) -> String {
     let url = |path: &str| format!("https://{address}/{path}");
-    serde_json::json!({
+    let mut all = serde_json::json!({
         "newNonce": url("nonce"), "newAccount": url("account"), "newOrder": url("order"),
         "revokeCert": url("revoke"), "keyChange": url("key"),
-    })
-    .to_string()
+    });
+    if renewal {
+        all["renewalInfo"] = url("renewal").into();
+    }
+    all.to_string()
 }
