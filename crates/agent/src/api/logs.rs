@@ -1,5 +1,7 @@
 //! The logs of an environment as lines of JSON.
 
+mod order;
+
 use super::{
     Shared,
     answer::{self, Refusal},
@@ -15,8 +17,15 @@ use bytes::Bytes;
 use fairway_model::ServiceName;
 use fairway_protocol::agent::LogLine;
 use fairway_supervisor::log;
+use order::Tail;
 use serde::Deserialize;
-use std::{collections::BTreeSet, convert::Infallible, io, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    io,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 use tokio::sync::mpsc;
 
 /// How often a follower looks for logs that are new.
@@ -46,8 +55,7 @@ struct Log {
     path: PathBuf,
 }
 
-/// The last lines of each log, oldest log first, and with `follow` every line that comes, of instances that start
-/// later as well.
+/// The last lines of each log by time, and with `follow` every line that comes, of instances that start later as well.
 pub(super) async fn lines(
     State(agent): Shared,
     path: Result<Path<String>, answer::BadPath>,
@@ -60,20 +68,22 @@ pub(super) async fn lines(
     let (lines, received) = mpsc::channel::<LogLine>(256);
     let find = move || logs(&root, service.as_ref());
     let mut found = find().map_err(unreadable)?;
-    found.sort_by_key(|log| std::fs::metadata(&log.path).and_then(|meta| meta.modified()).ok());
+    found.sort_by_key(Log::written);
     // Where following begins is decided before the last lines are read, so that none falls between. One that is
     // written meanwhile may come twice.
     let followers: Vec<_> =
         found.iter().filter(|_| follow).map(|log| (log.clone(), log::follow(&log.path))).collect();
     let end = agent.end.clone();
     tokio::spawn(end.run_until_cancelled_owned(async move {
-        let mut known: BTreeSet<PathBuf> = BTreeSet::new();
-        for log in &found {
-            known.insert(log.path.clone());
-            for line in log::tail(&log.path, tail).unwrap_or_default() {
-                if lines.send(log.line(line)).await.is_err() {
-                    return;
-                }
+        let mut known: BTreeSet<PathBuf> = found.iter().map(|log| log.path.clone()).collect();
+        let tails = found.iter().map(|log| Tail {
+            log,
+            lines: log::tail(&log.path, tail).unwrap_or_default(),
+            written: log.written().map(Into::into),
+        });
+        for (log, line) in order::by_time(tails.collect()) {
+            if lines.send(log.line(line)).await.is_err() {
+                return;
             }
         }
         for (log, follower) in followers {
@@ -120,6 +130,11 @@ async fn pass_on(log: Log, mut follower: log::Follow, lines: mpsc::Sender<LogLin
 }
 
 impl Log {
+    /// When its last line was written.
+    fn written(&self) -> Option<SystemTime> {
+        std::fs::metadata(&self.path).and_then(|meta| meta.modified()).ok()
+    }
+
     fn line(&self, line: String) -> LogLine {
         LogLine { service: self.service.clone(), instance: self.instance.clone(), line }
     }
