@@ -36,8 +36,9 @@ pub(crate) struct Choice<'a> {
     service: Arc<Service>,
     number: u64,
     first: Option<Passage>,
-    /// Members of `service` that were tried since the last pause.
+    /// Members of `service` that were tried since the last pause, and the one that is being tried: mostly that is all.
     tried: Vec<usize>,
+    trying: Option<usize>,
     /// Since when nobody could be connected to, and how many pauses there were.
     waiting: Option<Instant>,
     pauses: u32,
@@ -52,13 +53,13 @@ impl<'a> Choice<'a> {
         number: u64,
         passage: Passage,
     ) -> Self {
-        let (first, tried) = (Some(passage), Vec::new());
-        Self { shared, visitor, search, service, number, first, tried, waiting: None, pauses: 0 }
+        let (first, tried, trying) = (Some(passage), Vec::new(), None);
+        Self { shared, visitor, search, service, number, first, tried, trying, waiting: None, pauses: 0 }
     }
 
     fn target(&mut self, passage: Passage) -> Next<Passage> {
         let index = passage.index();
-        self.tried.push(index);
+        self.trying = Some(index);
         self.search.last.store(u32::try_from(index).unwrap_or(u32::MAX), Ordering::Relaxed);
         let address = self.service.members[index].address;
         Next::Target(Target { address, guard: passage.on(self.visitor) })
@@ -84,6 +85,7 @@ impl Targets for Choice<'_> {
         if let Some(passage) = self.first.take() {
             return self.target(passage);
         }
+        self.tried.extend(self.trying.take());
         self.refresh();
         if self.tried.len() < DIALS {
             let service = Arc::clone(&self.service);
