@@ -2,6 +2,7 @@
 
 use http::Method;
 use serde_json::{Value, json};
+use sqlx::PgPool;
 
 use crate::world::{ADMIN, CS, CUSTOMER, Person, SALES, World, order_of, sku};
 
@@ -84,7 +85,7 @@ async fn more_things_take_no_more_statements() {
 }
 
 /// More of everything than a list may look at.
-const FILL: [&str; 7] = [
+const FILL: [&str; 6] = [
     "INSERT INTO catalog_products (name, category_id, status, created_at)
      SELECT 'p' || n, '66666666-6666-6666-6666-666666666666', (ARRAY['ACTIVE', 'DRAFT', 'INACTIVE'])[n % 3 + 1],
          now() - n * interval '1 second'
@@ -111,8 +112,21 @@ const FILL: [&str; 7] = [
          CASE WHEN n > 14000 AND n % 3 = 0 THEN 'bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb'::uuid END,
          CASE WHEN n > 12000 THEN 'CLOSED' ELSE 'OPEN' END, 'm' || n, now() - n * interval '1 second'
      FROM generate_series(1, 15000) AS n",
-    "VACUUM ANALYZE",
 ];
+
+/// Without this an index alone says nothing about rows, and PostgreSQL goes other ways.
+async fn vacuum(pool: &PgPool) {
+    const VISIBLE: &str = "SELECT bool_and(relallvisible = relpages) FROM pg_class
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+    for _ in 0..1_000 {
+        sqlx::query("VACUUM ANALYZE").execute(pool).await.unwrap();
+        // Whoever looks at the same moment, as an autovacuum does, keeps rows from being known to be visible to all.
+        if sqlx::query_scalar::<_, bool>(VISIBLE).fetch_one(pool).await.unwrap() {
+            return;
+        }
+    }
+    panic!("somebody looks all the time");
+}
 
 /// What a page costs does not depend on how much there is: no step of a statement handles more rows than the page
 /// shows and skips, which is far less than there are. Only a total that is counted looks at 10,000 more.
@@ -122,6 +136,7 @@ async fn a_page_looks_at_a_page() {
     for statement in FILL {
         sqlx::query(statement).execute(&world.pool).await.unwrap();
     }
+    vacuum(&world.pool).await;
     let check = async |person: Person, path: &str, most: u64| {
         let before = world.database.statements().len();
         let reply = world.of(person).get(path).await;
