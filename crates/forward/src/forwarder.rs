@@ -131,6 +131,7 @@ impl Forwarder {
         // Why the address before gave nothing, and who watched.
         let mut watched: Option<T::Guard> = None;
         let mut last = Error::NoTarget;
+        let mut repeated = false;
         loop {
             let Target { address, mut guard } = match targets.next() {
                 Next::Target(target) => target,
@@ -187,6 +188,12 @@ impl Forwarder {
             };
             match failed {
                 Failed::Unsent(error) => {
+                    last = error;
+                    watched = Some(guard);
+                }
+                // Once: what ends one program after the other must come to an end itself.
+                Failed::NoAnswer(error) if !repeated && targets.may_repeat() => {
+                    repeated = true;
                     last = error;
                     watched = Some(guard);
                 }

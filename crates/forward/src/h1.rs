@@ -82,6 +82,17 @@ impl Sending {
         self.since = None;
     }
 
+    /// A failure after something was sent: lost, unless it got no answer and does no harm when it is sent twice.
+    fn after(&mut self, failed: Failed, harmless: bool) -> Failed {
+        match failed {
+            Failed::NoAnswer(_) if harmless => {
+                self.rewind();
+                failed
+            }
+            failed => Failed::Lost(failed.into_error()),
+        }
+    }
+
     /// Whether the request has no body, so that it is here as long as its head is.
     fn is_head_only(&self) -> bool {
         self.complete && self.out.data.is_empty() && self.out.end.is_empty()
@@ -183,13 +194,20 @@ impl Drop for Sending {
 pub(crate) enum Failed {
     /// Not a byte of the request was written.
     Unsent(Error),
-    /// The connection ended without a byte of a response.
+    /// The connection ended without a byte of a response, and the request may be sent twice.
     NoAnswer(Error),
     /// Anything else.
     Lost(Error),
 }
 
 impl Failed {
+    /// Whether there was no answer because the connection was reset.
+    fn is_reset(&self) -> bool {
+        let (Self::Unsent(error) | Self::NoAnswer(error)) = self else { return false };
+        let Error::Broken { source, .. } = error else { return false };
+        matches!(source.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+    }
+
     pub(crate) fn into_error(self) -> Error {
         match self {
             Self::Unsent(error) | Self::NoAnswer(error) | Self::Lost(error) => error,
@@ -206,7 +224,8 @@ pub(crate) struct Asked<'a> {
 }
 
 /// Sends over idle connections as long as they turn out to be closed, then over a new one. Returns the connection, the
-/// head of the response and what is still to be sent.
+/// head of the response and what is still to be sent. After [`Failed::Unsent`] and [`Failed::NoAnswer`] it may be sent
+/// again.
 pub(crate) async fn attempt(
     pool: &std::sync::Arc<crate::pool::Pool>,
     asked: &Asked<'_>,
@@ -222,7 +241,7 @@ pub(crate) async fn attempt(
                 sending.rewind();
                 break;
             }
-            Err(failed) => return Err(failed),
+            Err(failed) => return Err(sending.after(failed, harmless)),
         }
     }
     // Rare, and large while it lasts.
@@ -233,8 +252,14 @@ pub(crate) async fn attempt(
     sending.since = None;
     match exchange(&mut lease, asked, sending, pool.head_bytes).await {
         Ok(head) => Ok((head, lease)),
+        // The kernel accepts for a program until that has ended, and resets what the program has not read.
+        Err(failed) if harmless && failed.is_reset() => {
+            sending.rewind();
+            Err(Failed::Unsent(failed.into_error()))
+        }
         // A connection that was accepted and closed at once is no refused dial: somebody is there.
-        Err(failed) => Err(Failed::Lost(failed.into_error())),
+        Err(Failed::Unsent(error)) => Err(sending.after(Failed::NoAnswer(error), harmless)),
+        Err(failed) => Err(sending.after(failed, harmless)),
     }
 }
 

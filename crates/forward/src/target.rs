@@ -18,11 +18,11 @@ pub trait Targets: Send {
     type Guard: Guard;
 
     /// What to do next. It is asked when the request is ready to be sent, and again only when no connection could be made
-    /// to the address before, or a pause is over.
+    /// to the address before, when it may be repeated, or when a pause is over.
     fn next(&mut self) -> Next<Self::Guard>;
 
-    /// Whether a request that harms nobody when it is sent twice may be, because the kept connection that it was sent on
-    /// ended without an answer. A budget may say no.
+    /// Whether a request that harms nobody when it is sent twice may be, because the connection that it was sent on ended
+    /// without an answer. A budget may say no.
     fn may_repeat(&mut self) -> bool {
         true
     }
@@ -60,7 +60,7 @@ pub trait Guard: Send + Unpin + 'static {
     fn responded(&mut self, _status: StatusCode) {}
     /// The exchange has become a tunnel.
     fn upgraded(&mut self) {}
-    /// No connection could be made; the exchange goes on elsewhere.
+    /// No connection could be made, or it ended without an answer; the exchange goes on elsewhere.
     fn moved_on(&mut self, _error: &Error) {}
     /// The exchange failed before the head of a response.
     fn failed(&mut self, _error: &Error) {}

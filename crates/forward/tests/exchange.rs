@@ -171,24 +171,76 @@ async fn only_what_may_happen_twice_is_sent_twice() {
     }
 }
 
-/// A new connection that breaks is not tried again: the target is there and does not want this request.
-#[tokio::test]
-async fn a_fresh_connection_that_breaks_is_the_answer() {
-    let seen = Arc::new(Mutex::new(0));
-    let counted = seen.clone();
-    let address = server(move |_, mut stream| {
-        let counted = counted.clone();
+/// Every connection to it is closed when a request has arrived.
+async fn deadly(seen: Arc<Mutex<usize>>) -> SocketAddr {
+    server(move |_, mut stream| {
+        let seen = seen.clone();
         async move {
             head(&mut stream).await;
-            *counted.lock().unwrap() += 1;
+            *seen.lock().unwrap() += 1;
         }
     })
+    .await
+}
+
+/// A new connection that breaks may be that of a program that is ending: what may happen twice is sent elsewhere, once.
+/// It may as well be the request that ends programs.
+#[tokio::test]
+async fn a_fresh_connection_that_breaks_is_replaced_once() {
+    let well = server(|_, mut stream| async move {
+        head(&mut stream).await;
+        stream.write_all(OK.as_bytes()).await.unwrap();
+    })
     .await;
-    let failed = within(forwarder().forward(request(Method::GET, ()), address, &Exchange::own())).await;
-    let error = failed.unwrap_err();
-    assert!(matches!(error, Error::Broken { .. }), "{error:?}");
-    assert_eq!((error.status(), error.is_dial()), (StatusCode::BAD_GATEWAY, false));
-    assert_eq!(*seen.lock().unwrap(), 1);
+    for (method, deadly_ones, expect) in [
+        (Method::GET, 1, None),
+        (Method::GET, 2, Some(2)),
+        (Method::GET, 3, Some(2)),
+        (Method::POST, 1, Some(1)),
+    ] {
+        let seen = Arc::new(Mutex::new(0));
+        let mut targets = Vec::new();
+        for _ in 0..deadly_ones {
+            targets.push(deadly(seen.clone()).await);
+        }
+        targets.push(well);
+        let own = Exchange::own();
+        let sent = within(forwarder().forward(request(method, ()), targets.as_slice(), &own)).await;
+        match expect {
+            None => assert_eq!(text(sent.unwrap()).await, "ok"),
+            Some(_) => {
+                let error = sent.unwrap_err();
+                assert!(matches!(error, Error::Broken { .. }), "{error:?}");
+                assert_eq!((error.status(), error.is_dial()), (StatusCode::BAD_GATEWAY, false));
+            }
+        }
+        assert_eq!(*seen.lock().unwrap(), expect.unwrap_or(1));
+    }
+}
+
+/// What is reset was not read: whoever was there is gone, and it is as if nobody had been.
+#[tokio::test]
+async fn connections_that_are_reset_are_replaced() {
+    let mut targets = Vec::new();
+    for _ in 0..4 {
+        let gone = server(|_, stream| async move { stream.readable().await.unwrap() }).await;
+        targets.push(gone);
+    }
+    let well = server(|_, mut stream| async move {
+        head(&mut stream).await;
+        stream.write_all(OK.as_bytes()).await.unwrap();
+    })
+    .await;
+    targets.push(well);
+    let own = Exchange::own();
+    for (method, expect) in [(Method::GET, true), (Method::POST, false)] {
+        let sent = within(forwarder().forward(request(method, ()), targets.as_slice(), &own)).await;
+        match sent {
+            Ok(answer) if expect => assert_eq!(text(answer).await, "ok"),
+            Err(Error::Broken { .. }) if !expect => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test]
