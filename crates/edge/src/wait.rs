@@ -17,8 +17,10 @@ pub(crate) struct Waits {
     began: Option<Instant>,
     held: Option<(Member, Instant)>,
     queued: Option<(Place, Instant)>,
-    /// The place is none when all were taken.
-    absent: Option<(Option<Member>, Instant)>,
+    /// Since when it waited first for an instance to be there.
+    absent: Option<Instant>,
+    /// Too many waited for that already.
+    turned_away: bool,
 }
 
 impl Waits {
@@ -38,7 +40,7 @@ impl Waits {
     /// Waits until the service is let go, or something else about it changes. The time that this takes is none in a
     /// queue.
     pub(crate) async fn hold(&mut self, shared: &Shared, service: &Service) -> Result<(), Refusal<'static>> {
-        (self.queued, self.absent) = (None, None);
+        self.queued = None;
         let Some(hold) = service.treatment.hold else { return Ok(()) };
         let refuse = |status, code, words: &str| {
             Err(Refusal::new(status, code, format!("service `{}` is held: {words}", service.name)))
@@ -69,7 +71,7 @@ impl Waits {
 
     /// Waits until it is its turn and one of the instances may have room. The place is kept from one call to the next.
     pub(crate) async fn queue(&mut self, service: &Service) -> Result<(), Refusal<'static>> {
-        (self.held, self.absent) = (None, None);
+        self.held = None;
         let limits = service.treatment.limits;
         let refuse = |code, words: &str| {
             let words = format!("every instance of service `{}` is at its limit: {words}", service.name);
@@ -95,25 +97,24 @@ impl Waits {
     /// none when it has waited long enough.
     pub(crate) fn patience(&self, service: &Service) -> Option<Duration> {
         let patience = Duration::from_millis(service.treatment.retries.patience_ms);
-        let left = match &self.absent {
-            None => patience,
-            Some((Some(_), since)) => patience.saturating_sub(since.elapsed()),
-            Some((None, _)) => return None,
-        };
-        (!left.is_zero()).then_some(left)
+        let left = patience.saturating_sub(self.absent.map_or(Duration::ZERO, |since| since.elapsed()));
+        (!self.turned_away && !left.is_zero()).then_some(left)
     }
 
     /// Waits until something about the service changes, at most so long.
     pub(crate) async fn absence(&mut self, shared: &Shared, service: &Service, left: Duration) {
         (self.held, self.queued) = (None, None);
         let crowd = &service.counters.held;
-        if self.absent.is_none() {
-            self.absent = Some((crowd.join(service.treatment.limits.queue), self.now()));
-        }
+        let now = self.now();
+        // However often instances come and go, it is one wait.
+        self.absent.get_or_insert(now);
+        let Some(_place) = crowd.join(service.treatment.limits.queue) else {
+            self.turned_away = true;
+            return;
+        };
         let moved = crowd.moved();
         // Another table may serve since the one without instances was looked at.
-        let has_place = matches!(self.absent, Some((Some(_), _)));
-        if has_place && serves(shared, service) {
+        if serves(shared, service) {
             queue::wait(moved, left).await;
         }
     }

@@ -69,7 +69,8 @@ impl Forwarder {
         self.pool.idle()
     }
 
-    /// Forwards a request to the first of `targets` that can be connected to.
+    /// Forwards a request to the first of `targets` that can be connected to; [`Targets::next`] says when another one is
+    /// asked.
     ///
     /// The response is returned when its head is there; its body streams. A response 101 to a request for an upgrade
     /// is to be returned to the client's connection as it is. If that is hyper's, the tunnel starts when hyper has sent
