@@ -24,6 +24,7 @@ use crate::headers;
 use crate::inbound::Inbound;
 use crate::pool::{Lease, Pool};
 use crate::request_body::RequestBody;
+use crate::spare::Spare;
 use crate::stream::Peer;
 use crate::target::{Guard, Next, Target, Targets};
 use crate::tunnel::{self, Client, Takeover};
@@ -121,9 +122,9 @@ impl Forwarder {
                 let request = std::mem::take(&mut *request).into_request();
                 if upgrade {
                     let (request, accept) = h2::websocket(request, scheme)?;
-                    Message::Http2(Box::new(request), Some(accept))
+                    Message::Http2(Box::new(Spare::new(request)), Some(accept))
                 } else {
-                    Message::Http2(Box::new(h2::request(request, scheme)?), None)
+                    Message::Http2(Box::new(Spare::new(h2::request(request, scheme)?)), None)
                 }
             }
         };
@@ -164,25 +165,18 @@ impl Forwarder {
                         }
                     }
                 }
-                Message::Http2(request, accept) => {
-                    match Box::pin(h2::attempt(&self.pool, peer, *request, timeouts)).await {
-                        Ok((response, place)) => match accept {
-                            Some(accept) if response.status() == StatusCode::OK => {
-                                let upgrade = Upgrade { asked: upgrade, client, address };
-                                let opened =
-                                    finish_websocket(response, place, accept, guard, upgrade, exchange);
-                                return Box::pin(opened).await;
-                            }
-                            _ => return Ok(finish_h2(response, place, guard, exchange)),
-                        },
-                        Err((failed, Some(unsent))) => {
-                            message = Message::Http2(unsent, accept);
-                            failed
+                Message::Http2(spare, accept) => {
+                    let attempt = h2::attempt(&self.pool, peer, &spare, timeouts, || targets.may_repeat());
+                    match (Box::pin(attempt).await, accept) {
+                        (Ok((response, place)), Some(accept)) if response.status() == StatusCode::OK => {
+                            let upgrade = Upgrade { asked: upgrade, client, address };
+                            let opened = finish_websocket(response, place, accept, guard, upgrade, exchange);
+                            return Box::pin(opened).await;
                         }
-                        Err((failed, None)) => {
-                            let error = failed.into_error();
-                            guard.failed(&error);
-                            return Err(error);
+                        (Ok((response, place)), _) => return Ok(finish_h2(response, place, guard, exchange)),
+                        (Err(failed), accept) => {
+                            message = Message::Http2(spare, accept);
+                            failed
                         }
                     }
                 }
@@ -215,7 +209,7 @@ impl Forwarder {
 enum Message {
     Http1(Sending),
     /// With what the answer to HTTP/1.1 shows, if it is a WebSocket.
-    Http2(Box<Request<RequestBody>>, Option<HeaderValue>),
+    Http2(Box<Spare>, Option<HeaderValue>),
 }
 
 /// What is known about a switch of protocols.

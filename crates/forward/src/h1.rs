@@ -202,7 +202,7 @@ pub(crate) enum Failed {
 
 impl Failed {
     /// Whether there was no answer because the connection was reset.
-    fn is_reset(&self) -> bool {
+    pub(crate) fn is_reset(&self) -> bool {
         let (Self::Unsent(error) | Self::NoAnswer(error)) = self else { return false };
         let Error::Broken { source, .. } = error else { return false };
         matches!(source.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)

@@ -1,5 +1,6 @@
 //! One request over a shared HTTP/2 connection, up to the head of its response.
 
+use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -22,6 +23,7 @@ use crate::h1::Failed;
 use crate::pool::Pool;
 use crate::request_body::{Progress, RequestBody, Stage};
 use crate::settings::{Heard, Overheard, Takes};
+use crate::spare::Spare;
 use crate::stream::Peer;
 use crate::websocket;
 
@@ -74,34 +76,39 @@ impl Drop for Place {
     }
 }
 
-/// A request that is not sent comes back with the failure.
-pub(crate) type Attempted = Result<(Response<Incoming>, Place), (Failed, Option<Box<Request<RequestBody>>>)>;
+pub(crate) type Attempted = Result<(Response<Incoming>, Place), Failed>;
 
+/// Sends over a shared connection, and if that gives no answer, over a new one. After [`Failed::Unsent`] and
+/// [`Failed::NoAnswer`] it may be sent again.
 pub(crate) async fn attempt(
     pool: &Arc<Pool>,
     peer: Peer<'_>,
-    request: Request<RequestBody>,
+    spare: &Spare,
     timeouts: Timeouts,
+    mut may_repeat: impl FnMut() -> bool,
 ) -> Attempted {
-    let mut request = request;
     let address = peer.address;
     if let Some((link, place)) = pool.shared(peer) {
-        match send(link.clone(), place, request, address, timeouts).await {
-            Err((Failed::Unsent(_), Some(unsent))) => {
-                pool.unshare(address, &link);
-                request = *unsent;
-            }
+        match send(link.clone(), place, spare, address, timeouts).await {
+            Err(Failed::Unsent(_)) => {}
+            Err(Failed::NoAnswer(_)) if may_repeat() => {}
             other => return other,
         }
+        pool.unshare(address, &link);
     }
-    match dial(peer, timeouts.connect).await {
-        Ok(link) => {
-            let place = link.place();
-            pool.share(peer, link.clone());
-            let sent = send(link, place, request, address, timeouts).await;
-            sent.map_err(|(failed, _)| (Failed::Lost(failed.into_error()), None))
+    let link = match dial(peer, timeouts.connect).await {
+        Ok(link) => link,
+        Err(error) => return Err(Failed::Unsent(error)),
+    };
+    let place = link.place();
+    pool.share(peer, link.clone());
+    match send(link.clone(), place, spare, address, timeouts).await {
+        Err(failed @ (Failed::Unsent(_) | Failed::NoAnswer(_))) => {
+            pool.unshare(address, &link);
+            // The kernel accepts for a program until that has ended, and resets what the program has not read.
+            Err(if failed.is_reset() { Failed::Unsent(failed.into_error()) } else { failed })
         }
-        Err(error) => Err((Failed::Unsent(error), Some(Box::new(request)))),
+        other => other,
     }
 }
 
@@ -128,19 +135,12 @@ async fn dial(peer: Peer<'_>, limit: Option<Duration>) -> Result<Link, Error> {
     Ok(Link { sender, heard, streams: Arc::default() })
 }
 
-async fn send(
-    link: Link,
-    place: Place,
-    mut request: Request<RequestBody>,
-    address: SocketAddr,
-    timeouts: Timeouts,
-) -> Attempted {
+async fn send(link: Link, place: Place, spare: &Spare, address: SocketAddr, timeouts: Timeouts) -> Attempted {
     let Link { mut sender, heard, .. } = link;
-    if request.method() == Method::CONNECT
-        && let Err(error) = welcomes_connect(heard, address, timeouts).await
-    {
-        return Err((Failed::Lost(error), None));
+    if spare.method() == Method::CONNECT {
+        welcomes_connect(heard, address, timeouts).await?;
     }
+    let mut request = spare.request();
     let progress = request.body_mut().track();
     let limit = Limit { address, timeouts, progress, begun: Instant::now() };
     let mut response = pin!(sender.try_send_request(request));
@@ -151,31 +151,80 @@ async fn send(
             () = limit.wait() => {}
         }
         if let Some(error) = limit.exceeded() {
-            return Err((Failed::Lost(error), None));
+            return Err(Failed::Lost(error));
         }
     };
-    sent.map(|response| (response, place)).map_err(|mut failed| {
-        let unsent = failed.take_message();
-        let source = io::Error::other(failed.into_error());
-        match unsent {
-            Some(request) => (Failed::Unsent(Error::Broken { address, source }), Some(Box::new(request))),
-            None if limit.stage().0 == Stage::ClientGone => (Failed::Lost(Error::ClientGone), None),
-            None => (Failed::Lost(Error::Broken { address, source }), None),
-        }
+    let failed = match sent {
+        Ok(response) => return Ok((response, place)),
+        Err(failed) => failed,
+    };
+    let came_back = failed.message().is_some();
+    let failed = failed.into_error();
+    let end = End::of(&failed);
+    let error = Error::Broken { address, source: io::Error::new(end.kind(), failed) };
+    Err(match end {
+        _ if limit.stage().0 == Stage::ClientGone => Failed::Lost(Error::ClientGone),
+        _ if !spare.is_whole() => Failed::Lost(error),
+        _ if came_back => Failed::Unsent(error),
+        End::Unprocessed => Failed::Unsent(error),
+        End::Connection(_) if spare.method().is_idempotent() => Failed::NoAnswer(error),
+        End::Connection(_) | End::Stream => Failed::Lost(error),
     })
 }
 
+/// What ended a stream before its answer.
+enum End {
+    /// The target says that it has not looked at the request: its number is beyond those that a GOAWAY promises to answer
+    /// (RFC 9113, 6.8), or it was reset with REFUSED_STREAM (8.7).
+    Unprocessed,
+    /// The connection broke.
+    Connection(io::ErrorKind),
+    /// Anything else.
+    Stream,
+}
+
+impl End {
+    fn of(error: &hyper::Error) -> Self {
+        let Some(source) = error.source() else { return Self::Stream };
+        if let Some(broken) = source.downcast_ref::<io::Error>() {
+            return Self::Connection(match broken.kind() {
+                // h2's word for an end in order.
+                io::ErrorKind::BrokenPipe => io::ErrorKind::UnexpectedEof,
+                kind => kind,
+            });
+        }
+        match source.downcast_ref::<h2::Error>() {
+            // h2 ends only those streams with a GOAWAY that are beyond it; the others end with the connection.
+            Some(error) if error.is_remote() && error.is_go_away() => Self::Unprocessed,
+            Some(error) if error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM) => {
+                Self::Unprocessed
+            }
+            _ => Self::Stream,
+        }
+    }
+
+    fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Connection(kind) => *kind,
+            Self::Unprocessed | Self::Stream => io::ErrorKind::Other,
+        }
+    }
+}
+
 /// Waits for the settings of the server, which come with the connection.
-async fn welcomes_connect(mut heard: Heard, address: SocketAddr, timeouts: Timeouts) -> Result<(), Error> {
+async fn welcomes_connect(mut heard: Heard, address: SocketAddr, timeouts: Timeouts) -> Result<(), Failed> {
     let told = async { heard.wait_for(Option::is_some).await.map(|takes| *takes) };
     let told = match timeouts.connect {
-        Some(after) => timeout(after, told).await.map_err(|_| Error::ConnectTimeout { address, after })?,
+        Some(after) => match timeout(after, told).await {
+            Ok(told) => told,
+            Err(_) => return Err(Failed::Unsent(Error::ConnectTimeout { address, after })),
+        },
         None => told.await,
     };
     match told {
         Ok(Some(Takes { connect: true, .. })) => Ok(()),
-        Ok(_) => Err(Error::NoWebSocket { address }),
-        Err(_) => Err(Error::Broken { address, source: io::ErrorKind::UnexpectedEof.into() }),
+        Ok(_) => Err(Failed::Lost(Error::NoWebSocket { address })),
+        Err(_) => Err(Failed::Unsent(Error::Broken { address, source: io::ErrorKind::UnexpectedEof.into() })),
     }
 }
 

@@ -52,6 +52,7 @@ mod inbound;
 mod pool;
 mod request_body;
 mod settings;
+mod spare;
 mod stream;
 mod target;
 mod timer;

@@ -13,7 +13,9 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-type BoxError = Box<dyn StdError + Send + Sync>;
+use crate::spare::Copied;
+
+pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// The body of a request: one that hyper received, any other, or none.
 pub struct RequestBody {
@@ -25,6 +27,7 @@ enum Inner {
     Empty,
     Incoming(Incoming),
     Boxed(UnsyncBoxBody<Bytes, BoxError>),
+    Copied(Copied),
 }
 
 impl RequestBody {
@@ -43,6 +46,10 @@ impl RequestBody {
             return Self::empty();
         }
         Self { inner: Inner::Boxed(body.map_err(Into::into).boxed_unsync()), progress: None }
+    }
+
+    pub(crate) fn copied(body: Copied) -> Self {
+        Self { inner: Inner::Copied(body), progress: None }
     }
 
     /// Whether there is nothing to send.
@@ -105,6 +112,7 @@ impl Body for RequestBody {
             Inner::Empty => Poll::Ready(None),
             Inner::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             Inner::Boxed(body) => Pin::new(body).poll_frame(cx),
+            Inner::Copied(body) => body.poll_frame(cx),
         };
         if let Some(progress) = &this.progress {
             progress.note(match &polled {
@@ -122,6 +130,7 @@ impl Body for RequestBody {
             Inner::Empty => true,
             Inner::Incoming(body) => body.is_end_stream(),
             Inner::Boxed(body) => body.is_end_stream(),
+            Inner::Copied(body) => body.is_end_stream(),
         }
     }
 
@@ -130,6 +139,7 @@ impl Body for RequestBody {
             Inner::Empty => SizeHint::with_exact(0),
             Inner::Incoming(body) => body.size_hint(),
             Inner::Boxed(body) => body.size_hint(),
+            Inner::Copied(body) => body.size_hint(),
         }
     }
 }

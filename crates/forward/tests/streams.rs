@@ -1,12 +1,15 @@
 //! Targets of HTTP/2 that take few streams on a connection, and change their mind.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as loudly as the tests")]
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use fairway_forward::{Body, Exchange, Forwarder, Protocol, RequestBody, Settings};
+use bytes::Bytes;
+use fairway_forward::{Body, Error, Exchange, Forwarder, Protocol, RequestBody, Settings};
 use http::{Request, Response};
-use http_body_util::BodyExt;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -14,9 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
@@ -48,6 +53,10 @@ impl Connection {
 
     /// The stream of the next frame with this type and this flag.
     async fn receive(&mut self, kind: u8, flag: u8) -> u32 {
+        self.frame(kind, flag).await.0
+    }
+
+    async fn frame(&mut self, kind: u8, flag: u8) -> (u32, Vec<u8>) {
         loop {
             let mut head = [0; 9];
             within(self.0.read_exact(&mut head)).await.unwrap();
@@ -55,7 +64,7 @@ impl Connection {
             let mut payload = vec![0; usize::try_from(length).unwrap()];
             within(self.0.read_exact(&mut payload)).await.unwrap();
             if head[3] == kind && head[4] & flag == flag {
-                return u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+                return (u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload);
             }
         }
     }
@@ -79,6 +88,24 @@ impl Connection {
         self.receive(SETTINGS, ACK).await;
     }
 
+    /// The body of the request that begins next, if it is one that comes in one piece.
+    async fn request(&mut self) -> (u32, Vec<u8>) {
+        let stream = self.receive(HEADERS, END_HEADERS).await;
+        let (of, body) = self.frame(DATA, END_STREAM).await;
+        assert_eq!(of, stream);
+        (stream, body)
+    }
+
+    /// Answers 200, without a body.
+    async fn answer(&mut self, stream: u32) {
+        self.send(HEADERS, END_HEADERS | END_STREAM, stream, &[0x88]).await;
+    }
+
+    /// Refuses all that came after this stream.
+    async fn refuse_after(&mut self, stream: u32) {
+        self.send(GOAWAY, 0, 0, &[stream.to_be_bytes(), [0; 4]].concat()).await;
+    }
+
     /// Takes no more streams, and the client knows.
     async fn go_away(&mut self) {
         self.send(GOAWAY, 0, 0, &[0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]).await;
@@ -89,6 +116,25 @@ impl Connection {
     async fn closed(mut self) {
         within(self.0.read_to_end(&mut Vec::new())).await.unwrap();
     }
+}
+
+/// A request with a body for a target that may be tried twice.
+fn post(
+    forwarder: &Forwarder,
+    address: SocketAddr,
+    method: &str,
+    body: RequestBody,
+) -> tokio::task::JoinHandle<Result<Response<Body>, Error>> {
+    let request = Request::builder().method(method).uri("/").header("host", "shop.test").body(body).unwrap();
+    let forwarder = forwarder.clone();
+    tokio::spawn(async move {
+        let exchange = Exchange { protocol: Protocol::Http2, ..Exchange::own() };
+        forwarder.forward(request, &[address, address][..], &exchange).await
+    })
+}
+
+fn body(text: &'static str) -> RequestBody {
+    Bytes::from_static(text.as_bytes()).into()
 }
 
 /// SETTINGS_MAX_CONCURRENT_STREAMS
@@ -223,4 +269,101 @@ async fn how_many_streams_are_taken_may_change() {
     for open in [two, three, four] {
         open.end(&mut second).await;
     }
+}
+
+/// RFC 9113, 6.8: what is beyond the last stream of a GOAWAY was not looked at. Servers that give their connections an
+/// age (gRPC's do) send one while requests are on their way.
+#[tokio::test]
+async fn what_a_goaway_leaves_out_is_sent_on_another_connection() {
+    let (listener, address) = listen().await;
+    let forwarder = forwarder(PATIENCE);
+    let (mut first, one) = Open::anew(&forwarder, address, &listener, 10).await;
+    let two = post(&forwarder, address, "POST", body("an order"));
+    let (_, came) = first.request().await;
+    assert_eq!(came, b"an order");
+    first.refuse_after(one.stream).await;
+    let mut second = Connection::accept(&listener, 10).await;
+    let (stream, came) = second.request().await;
+    assert_eq!(came, b"an order");
+    second.answer(stream).await;
+    assert_eq!(within(two).await.unwrap().unwrap().status(), 200);
+    // What was not left out is answered.
+    one.end(&mut first).await;
+    first.closed().await;
+}
+
+/// The same on a connection that is new: the other target is asked.
+#[tokio::test]
+async fn a_target_that_goes_away_at_once_was_not_connected_to() {
+    let (listener, address) = listen().await;
+    let forwarder = forwarder(PATIENCE);
+    let asked = post(&forwarder, address, "POST", body("an order"));
+    let mut first = Connection::accept(&listener, 10).await;
+    first.request().await;
+    first.refuse_after(0).await;
+    let mut second = Connection::accept(&listener, 10).await;
+    let (stream, came) = second.request().await;
+    assert_eq!(came, b"an order");
+    second.answer(stream).await;
+    assert_eq!(within(asked).await.unwrap().unwrap().status(), 200);
+    first.closed().await;
+}
+
+/// RFC 9113, 8.7: REFUSED_STREAM says that nothing was done. Any other reset does not.
+#[tokio::test]
+async fn a_refused_stream_is_sent_again_and_a_reset_one_is_not() {
+    const REFUSED_STREAM: u32 = 7;
+    const INTERNAL_ERROR: u32 = 2;
+    let (listener, address) = listen().await;
+    let forwarder = forwarder(PATIENCE);
+    let asked = post(&forwarder, address, "POST", body("an order"));
+    let mut first = Connection::accept(&listener, 10).await;
+    let (stream, _) = first.request().await;
+    first.send(RST_STREAM, 0, stream, &REFUSED_STREAM.to_be_bytes()).await;
+    let mut second = Connection::accept(&listener, 10).await;
+    let (stream, came) = second.request().await;
+    assert_eq!(came, b"an order");
+    second.send(RST_STREAM, 0, stream, &INTERNAL_ERROR.to_be_bytes()).await;
+    let failed = within(asked).await.unwrap().unwrap_err();
+    assert!(matches!(failed, Error::Broken { .. }), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_costs_only_what_must_not_be_sent_twice() {
+    let (listener, address) = listen().await;
+    for method in ["PUT", "POST"] {
+        let forwarder = forwarder(PATIENCE);
+        let asked = post(&forwarder, address, method, body("an order"));
+        let mut first = Connection::accept(&listener, 10).await;
+        first.request().await;
+        drop(first);
+        if method == "POST" {
+            let failed = within(asked).await.unwrap().unwrap_err();
+            assert!(matches!(failed, Error::Broken { .. }), "{failed:?}");
+            continue;
+        }
+        let mut second = Connection::accept(&listener, 10).await;
+        let (stream, came) = second.request().await;
+        assert_eq!(came, b"an order");
+        second.answer(stream).await;
+        assert_eq!(within(asked).await.unwrap().unwrap().status(), 200);
+    }
+}
+
+/// Only so much of a body is kept.
+#[tokio::test]
+async fn a_long_body_is_sent_once() {
+    let (listener, address) = listen().await;
+    let forwarder = forwarder(PATIENCE);
+    let pieces = std::iter::repeat_with(|| Ok::<_, io::Error>(Frame::data(Bytes::from_static(b"a piece"))));
+    let pieces = futures::stream::iter(pieces.take(10_000));
+    let asked = post(&forwarder, address, "PUT", RequestBody::new(StreamBody::new(pieces)));
+    let mut first = Connection::accept(&listener, 10).await;
+    // The windows of the connection and of its streams.
+    first.send(SETTINGS, 0, 0, &[&[0, 4][..], &1_000_000_u32.to_be_bytes()].concat()).await;
+    first.send(WINDOW_UPDATE, 0, 0, &1_000_000_u32.to_be_bytes()).await;
+    first.receive(DATA, END_STREAM).await;
+    first.refuse_after(0).await;
+    let failed = within(asked).await.unwrap().unwrap_err();
+    assert!(matches!(failed, Error::Broken { .. }), "{failed:?}");
 }
