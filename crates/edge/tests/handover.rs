@@ -56,6 +56,8 @@ async fn f01_an_upgrade_is_not_an_outage() {
     let counts = load.stop().await;
     assert!(counts.failures.is_empty(), "{counts:#?}");
     assert!(counts.websockets_told >= 3, "{counts:#?}");
+    // Whoever was left out by a GOAWAY was right to ask again: only what was answered was passed on.
+    assert_eq!(web.counted(), counts.http2);
     let client = home.client();
     assert_eq!(client.info().await.unwrap().pid, last.pid());
     let stats = client.stats(None).await.unwrap();

@@ -1,6 +1,7 @@
 //! Clients that never stop and forgive nothing. A connection that the edge closes counts as a failure when a byte of a
 //! request was sent on it that was not answered.
 
+use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,9 +27,10 @@ use crate::support::within;
 
 type Pieces = mpsc::UnboundedSender<io::Result<Frame<Bytes>>>;
 
-/// An instance: `/` says `web`, `/ws` echoes, `/download` sends what the test says.
+/// An instance: `/` says `web`, `/counted` does so and counts, `/ws` echoes, `/download` sends what the test says.
 pub struct Web {
     pub upstream: Upstream,
+    counted: Arc<AtomicU64>,
     downloads: tokio::sync::Mutex<mpsc::UnboundedReceiver<Pieces>>,
 }
 
@@ -44,8 +46,13 @@ impl Download {
 impl Web {
     pub async fn new() -> Self {
         let (begun, downloads) = mpsc::unbounded_channel();
+        let counted = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&counted);
         let upstream = Upstream::answering(move |mut request| {
             let begun = begun.clone();
+            if request.uri().path() == "/counted" {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
             Box::pin(async move {
                 match request.uri().path() {
                     "/download" => {
@@ -81,7 +88,12 @@ impl Web {
             })
         })
         .await;
-        Self { upstream, downloads: tokio::sync::Mutex::new(downloads) }
+        Self { upstream, counted, downloads: tokio::sync::Mutex::new(downloads) }
+    }
+
+    /// How often it was asked for `/counted`.
+    pub fn counted(&self) -> u64 {
+        self.counted.load(Ordering::Relaxed)
     }
 
     /// A download through the edge that has begun.
@@ -102,6 +114,8 @@ impl Web {
 #[derive(Debug, Default)]
 pub struct Counts {
     pub failures: Vec<String>,
+    /// Answers over HTTP/2, each to a request for `/counted`.
+    pub http2: u64,
     pub websockets_told: u64,
 }
 
@@ -170,7 +184,8 @@ impl Load {
             within(client).await.unwrap();
         }
         let failures = std::mem::take(&mut *self.shared.failures.lock().unwrap());
-        Counts { failures, websockets_told: self.shared.told.load(Ordering::Relaxed) }
+        let http2 = self.shared.answered[3].load(Ordering::Relaxed);
+        Counts { failures, http2, websockets_told: self.shared.told.load(Ordering::Relaxed) }
     }
 }
 
@@ -256,7 +271,7 @@ async fn http2(shared: Arc<Shared>, address: SocketAddr) {
         let connection = tokio::spawn(connection);
         // Not ready any more: it was told to go, and everything was answered.
         while shared.goes_on() && sender.ready().await.is_ok() {
-            let request = http::Request::get("http://edge.test/").body(none()).unwrap();
+            let request = http::Request::get("http://edge.test/counted").body(none()).unwrap();
             match sender.try_send_request(request).await {
                 Ok(response) => {
                     let answer = wire::text(response).await;
@@ -265,14 +280,19 @@ async fn http2(shared: Arc<Shared>, address: SocketAddr) {
                     }
                     shared.answered[3].fetch_add(1, Ordering::Relaxed);
                 }
-                // It was not sent.
-                Err(error) if error.message().is_some() => break,
+                // It was not sent, or it crossed the GOAWAY, which says that nobody has looked at it (RFC 9113, 6.8).
+                Err(error) if error.message().is_some() || is_left_out(error.error()) => break,
                 Err(error) => return shared.failed("http/2", format!("{:?}", error.into_error())),
             }
         }
         drop(sender);
         connection.abort();
     }
+}
+
+fn is_left_out(error: &hyper::Error) -> bool {
+    let error = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    error.is_some_and(|error| error.is_remote() && error.is_go_away())
 }
 
 async fn websocket(shared: Arc<Shared>, address: SocketAddr) {
