@@ -21,8 +21,9 @@
 //!   exactly as long as the exchange with that address: until the last byte of the body, the end of the upgraded
 //!   connection, or the moment that the exchange moves on to another address. That is how the edge counts.
 //! * **Retries** happen only where nothing can happen twice: when no connection could be made; when a pooled
-//!   connection turned out to be closed before a byte was sent; and when a pooled connection ended without an answer
-//!   and the request is idempotent and has no body.
+//!   connection turned out to be closed before a byte was sent; when a target of HTTP/2 says that it has not looked at
+//!   the request; and when a connection ended without an answer and the request is idempotent. What can be sent again
+//!   is here until its answer begins: no body over HTTP/1.1, up to 64 KiB of it over HTTP/2.
 //! * **Headers**: what belongs to one hop is removed ([RFC 9110, 7.6.1]), `X-Forwarded-For`, `-Proto` and `-Host` are
 //!   added, `Host` stays as the client sent it.
 //! * **Upgrades** (WebSocket and anything else that uses HTTP/1.1 `Upgrade`) become a tunnel once the target answers
