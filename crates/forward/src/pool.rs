@@ -169,12 +169,14 @@ async fn sweep(pool: Weak<Pool>, idle_for: Duration) {
             !shelf.is_empty()
         });
         shelves.shared.retain(|_, links| {
+            let mut idle = 0;
             links.retain_mut(|Shared { link, unused, .. }| {
                 if !link.is_empty() {
                     *unused = Unused::default();
                     return true;
                 }
-                !link.sender.is_closed() && unused.seen(pause, idle_for)
+                idle += 1;
+                idle <= pool.most_idle && !link.sender.is_closed() && unused.seen(pause, idle_for)
             });
             !links.is_empty()
         });

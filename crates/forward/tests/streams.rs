@@ -237,6 +237,23 @@ async fn connections_that_nobody_uses_close_by_themselves() {
 }
 
 #[tokio::test]
+async fn a_crowd_leaves_no_more_connections_than_are_to_be_kept() {
+    let (listener, address) = listen().await;
+    let forwarder = Forwarder::new(Settings { idle_for: PATIENCE * 10, most_idle: 1, ..Settings::default() });
+    let (mut first, one) = Open::anew(&forwarder, address, &listener, 1).await;
+    let (mut second, two) = Open::anew(&forwarder, address, &listener, 1).await;
+    let (mut third, three) = Open::anew(&forwarder, address, &listener, 1).await;
+    one.end(&mut first).await;
+    two.end(&mut second).await;
+    second.closed().await;
+    // What is in use is not counted.
+    Open::on(&mut first, &forwarder, address).await.end(&mut first).await;
+    three.end(&mut third).await;
+    third.closed().await;
+    Open::on(&mut first, &forwarder, address).await.end(&mut first).await;
+}
+
+#[tokio::test]
 async fn a_connection_that_takes_no_more_leaves_the_others_shared() {
     let (listener, address) = listen().await;
     let forwarder = forwarder(PATIENCE);
