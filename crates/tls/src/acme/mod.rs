@@ -92,12 +92,15 @@ impl AcmeError {
     /// What kind of problem the server named, without the prefix that all kinds have.
     fn kind(&self) -> Option<&str> {
         match self {
-            Self::Server { source: instant_acme::Error::Api(problem), .. } => {
-                problem.r#type.as_deref()?.strip_prefix("urn:ietf:params:acme:error:")
-            }
+            Self::Server { source: instant_acme::Error::Api(problem), .. } => kind(problem),
             _ => None,
         }
     }
+}
+
+/// What kind of problem it is, without the prefix that all kinds have.
+fn kind(problem: &instant_acme::Problem) -> Option<&str> {
+    problem.r#type.as_deref()?.strip_prefix("urn:ietf:params:acme:error:")
 }
 
 /// How a challenge is called on the wire.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use fairway_model::traffic::{Acme, AcmeChallenge};
 use instant_acme::{
-    AuthorizationStatus, ChallengeType, Error, Identifier, NewOrder, Order, OrderStatus, RetryPolicy,
+    Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier, NewOrder, Order,
+    OrderStatus, RetryPolicy,
 };
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use tokio::sync::{Mutex, watch};
@@ -16,7 +17,7 @@ use super::client::{Https, said};
 use super::record::Answer;
 use super::stored::{Issued, Records};
 use super::turn::Turn;
-use super::{AcmeError, account, challenge_name, hook};
+use super::{AcmeError, account, challenge_name, hook, kind};
 use crate::names;
 use crate::pair::Pair;
 
@@ -115,9 +116,8 @@ async fn attempt(
     presented: &mut Presented,
 ) -> Result<Obtained, AcmeError> {
     let identifiers: Vec<_> = names.iter().cloned().map(Identifier::Dns).collect();
-    let mut order = opened
-        .account
-        .new_order(&NewOrder::new(&identifiers))
+    let before = turn.certificate().await.filter(|issued| issued.directory == acme.directory);
+    let mut order = place(&opened.account, &identifiers, before.as_ref().and_then(Issued::identifier))
         .await
         .map_err(failed(https, format!("{} took no order", acme.directory)))?;
     prove(context, acme, https, &mut order, turn, presented).await?;
@@ -138,6 +138,30 @@ async fn attempt(
     let unkept = turn.issued(&issued).await.err();
     Ok(Obtained { pair, unkept })
 }
+
+/// Orders a certificate, and names the one that it replaces to servers that suggest when (RFC 9773, 5): they count
+/// renewals less strictly than first certificates.
+async fn place(
+    account: &Account,
+    names: &[Identifier],
+    before: Option<CertificateIdentifier<'_>>,
+) -> Result<Order, Error> {
+    if let Some(before) = before {
+        match account.new_order(&NewOrder::new(names).replaces(before)).await {
+            // Nothing is known of such words, or the server does not repeat them as it should.
+            Err(Error::Unsupported(_) | Error::Other(_)) => {}
+            // That certificate has its successor, or is another account's.
+            Err(Error::Api(problem)) if NOT_TO_REPLACE.contains(&kind(&problem).unwrap_or_default()) => {
+                tracing::debug!(%problem, "ordered without a word of the certificate before");
+            }
+            placed => return placed,
+        }
+    }
+    account.new_order(&NewOrder::new(names)).await
+}
+
+/// What servers say of a certificate that can't be replaced.
+const NOT_TO_REPLACE: [&str; 4] = ["alreadyReplaced", "conflict", "malformed", "unauthorized"];
 
 /// Proves to the server that every name of the order is ours.
 async fn prove(

@@ -1,6 +1,9 @@
 //! What is kept of accounts and certificates, as JSON with a format number.
 
 use fairway_model::traffic::Acme;
+use instant_acme::CertificateIdentifier;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -69,6 +72,12 @@ impl StoredAccount {
 impl Issued {
     pub(crate) fn new(names: &[String], directory: &str, chain: String, key: String) -> Self {
         Self { format: FORMAT, names: names.to_owned(), directory: directory.to_owned(), chain, key }
+    }
+
+    /// As servers call it that are told of its successor; none without a key of its issuer.
+    pub(crate) fn identifier(&self) -> Option<CertificateIdentifier<'static>> {
+        let leaf = CertificateDer::from_pem_slice(self.chain.as_bytes()).ok()?;
+        CertificateIdentifier::try_from(&leaf).ok().map(CertificateIdentifier::into_owned)
     }
 
     /// Ready to serve.

@@ -71,6 +71,11 @@ impl Turn {
         &*self.storage
     }
 
+    /// The certificate that there is.
+    pub(crate) async fn certificate(&self) -> Option<Issued> {
+        self.head.lock().await.record.issued.clone()
+    }
+
     /// Renews the turn, three times in its length, for as long as it is this edge's. The answer is that it is no more.
     pub(crate) async fn keep(&self) -> AcmeError {
         loop {

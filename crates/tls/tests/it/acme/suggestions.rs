@@ -57,6 +57,18 @@ async fn a_window_that_is_over_means_now() {
     assert!(status[0].problem.as_ref().unwrap().contains("took no order"), "{status:?}");
 }
 
+/// RFC 9773, 5; and a server that does not want to hear of it is asked as for a first one.
+#[tokio::test]
+async fn an_order_names_the_certificate_that_it_replaces() {
+    let (site, double) = kept(-3, -1).await;
+    site.wait("the next one is ordered", failed).await;
+    let heard = double.asked().await;
+    let [first, second] = &heard.orders[..] else { panic!("{heard:#?}") };
+    assert_eq!(first["replaces"], heard.certificate.unwrap());
+    assert_eq!(second.get("replaces"), None);
+    assert_eq!(first["identifiers"], second["identifiers"]);
+}
+
 #[tokio::test]
 async fn a_window_after_the_last_day_is_none() {
     let (site, double) = kept(80, 100).await;

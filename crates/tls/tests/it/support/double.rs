@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fairway_model::traffic::{Acme, AcmeChallenge, AcmeStorage};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
@@ -20,8 +22,16 @@ pub(crate) struct Double {
     address: SocketAddr,
     roots: PathBuf,
     task: JoinHandle<()>,
-    /// Whether it was asked for the next certificate.
-    asked: watch::Receiver<bool>,
+    heard: watch::Receiver<Heard>,
+}
+
+/// What it was asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heard {
+    /// As which certificate it was asked for the next one.
+    pub(crate) certificate: Option<String>,
+    /// What was ordered.
+    pub(crate) orders: Vec<serde_json::Value>,
 }
 
 impl Drop for Double {
@@ -31,13 +41,13 @@ impl Drop for Double {
 }
 
 impl Double {
-    /// One that has a directory and nonces, and answers a new account with these header lines and this body. None: it
-    /// never answers.
+    /// One that has a directory and nonces, and answers a new account with these header lines and this body, and orders
+    /// likewise. None: it never answers.
     pub(crate) async fn start(site: &Site, account: Option<(&'static str, &'static str)>) -> Self {
         Self::saying(site, account, None).await
     }
 
-    /// The same, with this to say of the next certificate.
+    /// The same, with this to say of the next certificate. It takes no order that replaces one.
     pub(crate) async fn saying(
         site: &Site,
         account: Option<(&'static str, &'static str)>,
@@ -58,52 +68,60 @@ impl Double {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (tell, asked) = watch::channel(false);
+        let (tell, heard) = watch::channel(Heard::default());
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, renewal, tell) = (acceptor.clone(), renewal.clone(), tell.clone());
                 tokio::spawn(async move {
                     let Ok(mut stream) = acceptor.accept(stream).await else { return };
                     let mut request = Vec::new();
-                    while !request.windows(4).any(|w| w == b"\r\n\r\n") {
+                    while !is_whole(&request) {
                         if stream.read_buf(&mut request).await.unwrap_or(0) == 0 {
                             return;
                         }
                     }
                     let request = String::from_utf8_lossy(&request).into_owned();
-                    let (head, body) = match request.split(' ').nth(1).unwrap_or_default() {
+                    let path = request.split(' ').nth(1).unwrap_or_default();
+                    let certificate = path.strip_prefix("/renewal/").map(str::to_owned);
+                    let order = (path == "/order").then(|| payload(&request));
+                    let (head, body) = match path {
                         "/dir" => ("HTTP/1.1 200 OK", directory(address, renewal.is_some())),
-                        path if path.starts_with("/renewal/") => (
+                        _ if certificate.is_some() => (
                             "HTTP/1.1 200 OK\r\nretry-after: 21600\r\ncontent-type: application/json",
                             renewal.unwrap_or_default(),
                         ),
                         "/nonce" => ("HTTP/1.1 200 OK\r\nreplay-nonce: n", String::new()),
+                        _ if order.as_ref().is_some_and(|order| order.get("replaces").is_some()) => (
+                            "HTTP/1.1 409 Conflict\r\nreplay-nonce: n",
+                            r#"{"type":"urn:ietf:params:acme:error:alreadyReplaced"}"#.to_owned(),
+                        ),
                         _ => match account {
                             Some((head, body)) => (head, body.to_owned()),
                             None => return std::future::pending().await,
                         },
                     };
-                    let renewal = request.contains(" /renewal/");
                     let length = body.len();
                     let answer =
                         format!("{head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
                     let _ = stream.write_all(answer.as_bytes()).await;
                     let _ = stream.shutdown().await;
-                    if renewal {
-                        tell.send_replace(true);
-                    }
+                    tell.send_modify(|heard| {
+                        heard.certificate = certificate.or(heard.certificate.take());
+                        heard.orders.extend(order);
+                    });
                     // The rest of the request, so that the end is no reset.
                     let _ = stream.read_to_end(&mut Vec::new()).await;
                 });
             }
         });
-        Self { address, roots, task, asked }
+        Self { address, roots, task, heard }
     }
 
-    /// Waits until it was asked for the next certificate.
-    pub(crate) async fn asked(&self) {
-        let mut asked = self.asked.clone();
-        tokio::time::timeout(DEADLINE, asked.wait_for(|asked| *asked)).await.unwrap().unwrap();
+    /// What it has heard, once it was asked for the next certificate.
+    pub(crate) async fn asked(&self) -> Heard {
+        let mut heard = self.heard.clone();
+        let heard = heard.wait_for(|heard| heard.certificate.is_some());
+        tokio::time::timeout(DEADLINE, heard).await.unwrap().unwrap().clone()
     }
 
     pub(crate) fn acme(&self) -> Acme {
@@ -116,6 +134,22 @@ impl Double {
             account: None,
         }
     }
+}
+
+/// Whether all of a request is there.
+fn is_whole(request: &[u8]) -> bool {
+    let request = String::from_utf8_lossy(request).to_lowercase();
+    let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    body.len() >= length.map_or(0, |length| length.parse().unwrap())
+}
+
+/// What was signed (RFC 7515, 7.2).
+fn payload(request: &str) -> serde_json::Value {
+    let (_, body) = request.split_once("\r\n\r\n").unwrap();
+    let signed: serde_json::Value = serde_json::from_str(body).unwrap();
+    let payload = URL_SAFE_NO_PAD.decode(signed["payload"].as_str().unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
 }
 
 fn directory(address: SocketAddr, renewal: bool) -> String {
