@@ -192,7 +192,8 @@ impl Drop for Sending {
 
 /// Why an attempt gave no response.
 pub(crate) enum Failed {
-    /// Not a byte of the request was written, or nobody has read it and it may be sent twice.
+    /// Not a byte of the request was written, or the target says that it has not looked at it, or nobody has read it and
+    /// it may be sent twice.
     Unsent(Error),
     /// The connection ended without a byte of a response, and the request may be sent twice.
     NoAnswer(Error),

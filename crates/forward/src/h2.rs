@@ -194,7 +194,9 @@ impl End {
             });
         }
         match source.downcast_ref::<h2::Error>() {
-            // h2 ends only those streams with a GOAWAY that are beyond it; the others end with the connection.
+            // h2 ends only those streams with a GOAWAY that are beyond it; the others end with the connection. hyper says
+            // the same of a stream that it opens while another thread reads the GOAWAY: a worker of the edge does both in
+            // one thread.
             Some(error) if error.is_remote() && error.is_go_away() => Self::Unprocessed,
             Some(error) if error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM) => {
                 Self::Unprocessed

@@ -18,7 +18,7 @@ pub trait Targets: Send {
     type Guard: Guard;
 
     /// What to do next. It is asked when the request is ready to be sent, and again only when no connection could be made
-    /// to the address before, when it may be repeated, or when a pause is over.
+    /// to the address before, when nobody there has looked at it or it may be repeated, or when a pause is over.
     fn next(&mut self) -> Next<Self::Guard>;
 
     /// Whether a request that harms nobody when it is sent twice may be, because the connection that it was sent on ended

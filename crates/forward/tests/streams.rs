@@ -1,4 +1,4 @@
-//! Targets of HTTP/2 that take few streams on a connection, and change their mind.
+//! Targets of HTTP/2 that take few streams on a connection, change their mind, refuse, and go away.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as loudly as the tests")]
 
 use std::io;
@@ -118,8 +118,8 @@ impl Connection {
     }
 }
 
-/// A request with a body for a target that may be tried twice.
-fn post(
+/// Asks with a body, and with two targets that are the same.
+fn begin(
     forwarder: &Forwarder,
     address: SocketAddr,
     method: &str,
@@ -295,7 +295,7 @@ async fn what_a_goaway_leaves_out_is_sent_on_another_connection() {
     let (listener, address) = listen().await;
     let forwarder = forwarder(PATIENCE);
     let (mut first, one) = Open::anew(&forwarder, address, &listener, 10).await;
-    let two = post(&forwarder, address, "POST", body("an order"));
+    let two = begin(&forwarder, address, "POST", body("an order"));
     let (_, came) = first.request().await;
     assert_eq!(came, b"an order");
     first.refuse_after(one.stream).await;
@@ -314,7 +314,7 @@ async fn what_a_goaway_leaves_out_is_sent_on_another_connection() {
 async fn a_target_that_goes_away_at_once_was_not_connected_to() {
     let (listener, address) = listen().await;
     let forwarder = forwarder(PATIENCE);
-    let asked = post(&forwarder, address, "POST", body("an order"));
+    let asked = begin(&forwarder, address, "POST", body("an order"));
     let mut first = Connection::accept(&listener, 10).await;
     first.request().await;
     first.refuse_after(0).await;
@@ -333,7 +333,7 @@ async fn a_refused_stream_is_sent_again_and_a_reset_one_is_not() {
     const INTERNAL_ERROR: u32 = 2;
     let (listener, address) = listen().await;
     let forwarder = forwarder(PATIENCE);
-    let asked = post(&forwarder, address, "POST", body("an order"));
+    let asked = begin(&forwarder, address, "POST", body("an order"));
     let mut first = Connection::accept(&listener, 10).await;
     let (stream, _) = first.request().await;
     first.send(RST_STREAM, 0, stream, &REFUSED_STREAM.to_be_bytes()).await;
@@ -350,7 +350,7 @@ async fn a_connection_that_breaks_costs_only_what_must_not_be_sent_twice() {
     let (listener, address) = listen().await;
     for method in ["PUT", "POST"] {
         let forwarder = forwarder(PATIENCE);
-        let asked = post(&forwarder, address, method, body("an order"));
+        let asked = begin(&forwarder, address, method, body("an order"));
         let mut first = Connection::accept(&listener, 10).await;
         first.request().await;
         drop(first);
@@ -374,7 +374,7 @@ async fn a_long_body_is_sent_once() {
     let forwarder = forwarder(PATIENCE);
     let pieces = std::iter::repeat_with(|| Ok::<_, io::Error>(Frame::data(Bytes::from_static(b"a piece"))));
     let pieces = futures::stream::iter(pieces.take(10_000));
-    let asked = post(&forwarder, address, "PUT", RequestBody::new(StreamBody::new(pieces)));
+    let asked = begin(&forwarder, address, "PUT", RequestBody::new(StreamBody::new(pieces)));
     let mut first = Connection::accept(&listener, 10).await;
     // The windows of the connection and of its streams.
     first.send(SETTINGS, 0, 0, &[&[0, 4][..], &1_000_000_u32.to_be_bytes()].concat()).await;

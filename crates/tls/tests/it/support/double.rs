@@ -84,6 +84,9 @@ impl Double {
                     let path = request.split(' ').nth(1).unwrap_or_default();
                     let certificate = path.strip_prefix("/renewal/").map(str::to_owned);
                     let order = (path == "/order").then(|| payload(&request));
+                    let replaces = order.as_ref().is_some_and(|order| order.get("replaces").is_some());
+                    // Before the answer: whoever has that may look here.
+                    tell.send_modify(|heard| heard.orders.extend(order));
                     let (head, body) = match path {
                         "/dir" => ("HTTP/1.1 200 OK", directory(address, renewal.is_some())),
                         _ if certificate.is_some() => (
@@ -91,7 +94,7 @@ impl Double {
                             renewal.unwrap_or_default(),
                         ),
                         "/nonce" => ("HTTP/1.1 200 OK\r\nreplay-nonce: n", String::new()),
-                        _ if order.as_ref().is_some_and(|order| order.get("replaces").is_some()) => (
+                        _ if replaces => (
                             "HTTP/1.1 409 Conflict\r\nreplay-nonce: n",
                             r#"{"type":"urn:ietf:params:acme:error:alreadyReplaced"}"#.to_owned(),
                         ),
@@ -105,10 +108,9 @@ impl Double {
                         format!("{head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
                     let _ = stream.write_all(answer.as_bytes()).await;
                     let _ = stream.shutdown().await;
-                    tell.send_modify(|heard| {
-                        heard.certificate = certificate.or(heard.certificate.take());
-                        heard.orders.extend(order);
-                    });
+                    if certificate.is_some() {
+                        tell.send_modify(|heard| heard.certificate = certificate);
+                    }
                     // The rest of the request, so that the end is no reset.
                     let _ = stream.read_to_end(&mut Vec::new()).await;
                 });
